@@ -1,0 +1,149 @@
+"""Every error Karkhana raises on purpose.
+
+::
+
+    KarkhanaError                     what a user is shown: what, where, and the next step
+    ├── UsageError            exit 2  the command cannot be carried out as it was given
+    │   ├── NotARepository            the path is no git repository
+    │   ├── EmptyRepository           the repository has no commit
+    │   ├── BareRepository            the repository has no work tree
+    │   ├── UnknownRun / UnknownTask  no such identifier
+    │   ├── TicketTooLarge            the ticket is longer than the limit
+    │   └── InvalidInput              anything else that the user can correct
+    ├── ConfigurationError    exit 4  settings, credentials or this machine need mending
+    │   ├── InvalidSetting            a value in karkhana.toml or the environment
+    │   ├── SandboxUnavailable        bubblewrap cannot work on this host
+    │   ├── EnvironmentFailure        the dependencies of the repository cannot be installed
+    │   └── DatabaseUnavailable       the database cannot be opened
+    ├── RunFailure            exit 1  the run ended without a change
+    │   ├── BudgetExhausted           turns, seconds or dollars are used up
+    │   ├── SuiteUnusable             no test found, or the suite cannot run before any change
+    │   ├── NothingToFix              the tests named by the ticket already pass
+    │   └── DeliveryFailed            the forge refused the push
+    ├── ToolRefused                   a tool call was rejected; the engineer reads the reason and goes on
+    └── InfrastructureFailure         worth a retry: the sandbox or the database broke, not the work
+
+    Signal                            control flow between rooms; never shown
+    ├── LeaseLost                     another worker owns the run now: stop without writing
+    └── RunCancelled                  a person cancelled the run
+
+Anything else that escapes is a bug and keeps its traceback.
+"""
+
+from typing import ClassVar
+
+
+class KarkhanaError(Exception):
+    """What a user is shown: ``message`` says what and where, ``next`` the step that helps."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, next: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next = next
+
+    @property
+    def code(self) -> str:
+        """The stable name of the error for scripts, e.g. ``not_a_repository``."""
+        name = type(self).__name__
+        return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
+
+
+class UsageError(KarkhanaError):
+    """The command cannot be carried out as it was given."""
+
+    exit_code = 2
+
+
+class NotARepository(UsageError):
+    """The path is no git repository."""
+
+
+class EmptyRepository(UsageError):
+    """The repository has no commit to work on."""
+
+
+class BareRepository(UsageError):
+    """The repository has no work tree."""
+
+
+class UnknownRun(UsageError):
+    """No run has this identifier."""
+
+
+class UnknownTask(UsageError):
+    """No task has this identifier."""
+
+
+class TicketTooLarge(UsageError):
+    """The ticket is longer than the configured limit."""
+
+
+class InvalidInput(UsageError):
+    """A value that the user can correct."""
+
+
+class ConfigurationError(KarkhanaError):
+    """Settings, credentials or this machine need mending before anything can run."""
+
+    exit_code = 4
+
+
+class InvalidSetting(ConfigurationError):
+    """A value in ``karkhana.toml``, the environment or a flag does not fit."""
+
+
+class SandboxUnavailable(ConfigurationError):
+    """The sandbox cannot work on this host."""
+
+
+class EnvironmentFailure(ConfigurationError):
+    """The dependencies of the target repository cannot be installed."""
+
+
+class DatabaseUnavailable(ConfigurationError):
+    """The database cannot be opened or migrated."""
+
+
+class RunFailure(KarkhanaError):
+    """The run ended without a change to deliver."""
+
+
+class BudgetExhausted(RunFailure):
+    """Turns, seconds or dollars are used up."""
+
+
+class SuiteUnusable(RunFailure):
+    """No test was found, or the suite cannot run before any change was made."""
+
+
+class NothingToFix(RunFailure):
+    """The tests that the ticket names already pass."""
+
+
+class DeliveryFailed(RunFailure):
+    """The forge refused the change."""
+
+
+class ToolRefused(KarkhanaError):
+    """A tool call was rejected. The engineer reads the reason and goes on."""
+
+
+class InfrastructureFailure(KarkhanaError):
+    """The machinery broke, not the work: the step is retried with backoff."""
+
+
+class Signal(BaseException):
+    """Control flow between rooms, never shown to a user.
+
+    A ``BaseException`` so that no broad handler in an engineer or a gate can swallow it.
+    """
+
+
+class LeaseLost(Signal):
+    """Another worker owns the run now: stop without writing anything."""
+
+
+class RunCancelled(Signal):
+    """A person cancelled the run."""

@@ -1,0 +1,228 @@
+"""The things that happen in a run, one struct per kind.
+
+The tag is the event's type in the trail. Text longer than the store's limit is moved to the content-addressed
+store by the event log, not here.
+"""
+
+from typing import Any
+
+import msgspec
+
+from karkhana.domain.changes import Change, FileChange
+from karkhana.domain.confidence import Confidence
+from karkhana.domain.evidence import Finding, GateResult
+from karkhana.domain.policy import Decision
+from karkhana.domain.suites import TestReport
+from karkhana.domain.tasks import Order, Status
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of all events."""
+
+
+class RunStarted(Event, frozen=True, kw_only=True, tag="run.started"):
+    """The first event of a run: the whole order and the version that carries it out."""
+
+    task_id: str
+    order: Order
+    version: str
+
+
+class StatusChanged(Event, frozen=True, kw_only=True, tag="run.status"):
+    """The run entered another station of the line."""
+
+    status: Status
+    worker: str = ""
+
+
+class EnvironmentPrepared(Event, frozen=True, kw_only=True, tag="environment.prepared"):
+    """The dependencies of the target repository are installed."""
+
+    key: str
+    """Hash of its dependency files."""
+    cached: bool
+    python: str
+    duration_s: float
+    notes: tuple[str, ...] = ()
+
+
+class BaselineMeasured(Event, frozen=True, kw_only=True, tag="baseline.measured"):
+    """The suite before any change."""
+
+    report: TestReport
+
+
+class ToolCalled(Event, frozen=True, kw_only=True, tag="tool.called"):
+    """Logged before the call is carried out."""
+
+    turn: int
+    call: dict[str, Any]
+    """The tool call as plain data, with its ``tool`` tag."""
+
+
+class ToolReturned(Event, frozen=True, kw_only=True, tag="tool.returned"):
+    """Logged after the call, with everything it changed in the workspace."""
+
+    turn: int
+    result: Any = None
+    error: str | None = None
+    """Reason of a refusal."""
+    duration_s: float = 0.0
+    changed: tuple[FileChange, ...] = ()
+    """Each file that this call changed: before the call and after it."""
+
+
+class HypothesisTried(Event, frozen=True, kw_only=True, tag="hypothesis.tried"):
+    """A group of explanations that an engineer tested and what came of it."""
+
+    place: str
+    """E.g. ``cart.py:41``."""
+    kind: str
+    """Template or strategy."""
+    tried: int
+    passing: int
+    note: str = ""
+
+
+class CandidatesCompared(Event, frozen=True, kw_only=True, tag="candidates.compared"):
+    """Passing candidates, and how far they disagree in behaviour."""
+
+    passing: int
+    classes: int
+    """Behaviour classes among them."""
+    disagreement: float
+    """In [0,1]."""
+    chosen: str
+    reasons: tuple[str, ...] = ()
+    distinguishing_input: str = ""
+
+
+class ChangeHandedOver(Event, frozen=True, kw_only=True, tag="change.handed_over"):
+    """The engineer pushed its change."""
+
+    change: Change
+
+
+class EngineerAbstained(Event, frozen=True, kw_only=True, tag="engineer.abstained"):
+    """The engineer found nothing that it would put its name to."""
+
+    reason: str
+    tried: tuple[str, ...] = ()
+    question: str = ""
+
+
+class ReviewFinished(Event, frozen=True, kw_only=True, tag="review.finished"):
+    """The engineer's critique of its own diff."""
+
+    findings: tuple[Finding, ...]
+
+
+class GateFinished(Event, frozen=True, kw_only=True, tag="gate.finished"):
+    """One gate measured the change."""
+
+    result: GateResult
+
+
+class ScoreComputed(Event, frozen=True, kw_only=True, tag="score.computed"):
+    """Evidence became confidence."""
+
+    confidence: Confidence
+
+
+class DecisionMade(Event, frozen=True, kw_only=True, tag="decision.made"):
+    """Policy turned confidence into a decision."""
+
+    decision: Decision
+
+
+class ApprovalRequested(Event, frozen=True, kw_only=True, tag="approval.requested"):
+    """The run waits for a person; bound to the exact patch."""
+
+    patch_sha256: str
+
+
+class ApprovalGiven(Event, frozen=True, kw_only=True, tag="approval.given"):
+    """A person approved or rejected."""
+
+    approved: bool
+    by: str
+    comment: str = ""
+    patch_sha256: str = ""
+
+
+class Delivered(Event, frozen=True, kw_only=True, tag="change.delivered"):
+    """The change is where its reader will find it."""
+
+    branch: str
+    commit: str
+    remote: str | None = None
+
+
+class Noted(Event, frozen=True, kw_only=True, tag="note"):
+    """A remark for whoever reads the trail: a fallback taken, a retry, a limit reached."""
+
+    text: str
+
+
+class StepRetried(Event, frozen=True, kw_only=True, tag="step.retried"):
+    """The machinery failed and the step is tried again."""
+
+    step: str
+    attempt: int
+    error: str
+
+
+class RunTakenOver(Event, frozen=True, kw_only=True, tag="run.taken_over"):
+    """Another worker continues the run after its worker died."""
+
+    worker: str
+    previous_worker: str
+
+
+class RunFinished(Event, frozen=True, kw_only=True, tag="run.finished"):
+    """The last event of a run."""
+
+    status: Status
+    reason: str = ""
+    turns: int = 0
+    cost_usd: float = 0.0
+    duration_s: float = 0.0
+
+
+AnyEvent = (
+    RunStarted
+    | StatusChanged
+    | EnvironmentPrepared
+    | BaselineMeasured
+    | ToolCalled
+    | ToolReturned
+    | HypothesisTried
+    | CandidatesCompared
+    | ChangeHandedOver
+    | EngineerAbstained
+    | ReviewFinished
+    | GateFinished
+    | ScoreComputed
+    | DecisionMade
+    | ApprovalRequested
+    | ApprovalGiven
+    | Delivered
+    | Noted
+    | StepRetried
+    | RunTakenOver
+    | RunFinished
+)
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the trail."""
+
+    run_id: str
+    seq: int
+    """1, 2, 3, … within the run."""
+    at: str
+    """UTC, RFC 3339 with microseconds."""
+    type: str
+    event: AnyEvent
+    previous_hash: str
+    hash: str

@@ -1,0 +1,74 @@
+"""Every setting, its default and what it does. Reading them from files and the environment is done elsewhere.
+
+The TOML table and key are the field names: ``[sandbox] memory_mb = 2048``; the environment variable is
+``KARKHANA_SANDBOX_MEMORY_MB``.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from karkhana.domain.policy import Policy
+from karkhana.domain.tasks import Budget
+
+
+class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits of the sandbox that untrusted code runs in."""
+
+    memory_mb: int = 2048
+    """Memory of all processes of the sandbox together where the host offers cgroups, else of each."""
+    processes: int = 256
+    """Processes and threads."""
+    file_mb: int = 256
+    """Largest single file."""
+    disk_mb: int = 1024
+    """All that the sandbox writes."""
+    inodes: int = 200_000
+    """Files and folders that the sandbox creates."""
+    output_mb: int = 16
+    """Output of one command that is kept; more is thrown away."""
+    command_timeout_s: float = 300.0
+    """Wall-clock seconds of one command."""
+    cpu_s: int = 600
+    """CPU seconds of one process."""
+
+
+class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the dependencies of a target repository are installed."""
+
+    python: str | None = None
+    """Interpreter for the target repository; the one that runs Karkhana when absent."""
+    timeout_s: float = 900.0
+    """Wall-clock seconds of the whole preparation."""
+    install: bool = True
+    """Install the repository's dependencies; off for repositories that need none or have no index to install from."""
+
+
+class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Leases and retries of the durable queue."""
+
+    heartbeat_s: float = 5.0
+    lease_s: float = 20.0
+    """A run whose worker has been silent for so long is taken over."""
+    poll_s: float = 0.2
+    infrastructure_attempts: int = 3
+    """Tries of a step when the machinery fails, with exponential backoff."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One frozen object, passed in."""
+
+    home: Path
+    """Database, caches and the trail. ``KARKHANA_HOME``; default: the XDG data directory."""
+    database_url: str | None = None
+    """``postgresql://…``; an SQLite file in ``home`` when absent. Environment and user level only."""
+    secret_variables: tuple[str, ...] = ()
+    """Environment variables whose values are redacted everywhere. Names that look like secrets always are."""
+    test_command: str | None = None
+    """Shell words that run the tests of this repository."""
+    ticket_max_bytes: int = 65_536
+    sandbox: SandboxSettings = SandboxSettings()
+    environment: EnvironmentSettings = EnvironmentSettings()
+    queue: QueueSettings = QueueSettings()
+    budget: Budget = Budget()
+    policy: Policy = Policy()

@@ -1,0 +1,197 @@
+"""The Protocols that rooms meet at. Implementations are registered and composed in ``karkhana.factory``.
+
+Each has one to five methods. Nothing here knows how any of them is done.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from karkhana.domain.changes import Change, FileChange
+from karkhana.domain.events import AnyEvent
+from karkhana.domain.evidence import GateResult
+from karkhana.domain.suites import TestReport
+from karkhana.domain.tasks import Budget, Ticket
+from karkhana.domain.tools import CommandResult, ToolCall
+
+R = TypeVar("R")
+
+
+class Trail(Protocol):
+    """Where a run's events go. Append-only."""
+
+    def record(self, event: AnyEvent) -> None:
+        """Store one event durably before returning. Raises ``LeaseLost`` when the run is no longer ours."""
+
+    def keep(self, content: bytes) -> str:
+        """Store ``content`` by its SHA-256 (hex), redacted like everything else, and return that."""
+
+
+class Workspace(Protocol):
+    """A writable checkout of one commit, inside a sandbox.
+
+    Paths are relative to the repository's root, with ``/``. All refuse a path that leaves the workspace, or
+    passes through a symbolic link, with ``ToolRefused``.
+    """
+
+    @property
+    def root(self) -> str:
+        """Absolute path of the repository as processes inside the sandbox see it."""
+
+    def run(
+        self,
+        argv: tuple[str, ...],
+        *,
+        stdin: bytes = b"",
+        timeout_s: float | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> CommandResult:
+        """Run a program in the sandbox, in ``root``; kills everything it left behind.
+
+        ``env`` adds to the cleared environment. Raises ``InfrastructureFailure`` when the sandbox itself broke.
+        """
+
+    def read(self, path: str) -> bytes | None:
+        """Bytes of a file, ``None`` when there is none."""
+
+    def write(self, path: str, content: bytes | None, *, executable: bool = False) -> None:
+        """Create, replace or (``None``) delete a file."""
+
+    def changes(self) -> tuple[tuple[FileChange, bytes | None, bytes | None], ...]:
+        """Every file that differs from the base commit, sorted by path, with its bytes before and after.
+
+        Files that the repository ignores (``.gitignore`` of the base commit) and git's own folder are left out.
+        """
+
+
+class Workspaces(Protocol):
+    """Opens workspaces."""
+
+    def open(self, repository: str, commit: str, *, record: Trail) -> AbstractContextManager[Workspace]:
+        """Prepare the environment if need be, and open a workspace on ``commit``.
+
+        Raises ``SandboxUnavailable``, ``EnvironmentFailure`` or ``InfrastructureFailure``.
+        """
+
+
+class Tools(Protocol):
+    """The engineer's hands: validated, budgeted, logged before and after."""
+
+    def call(self, call: ToolCall[R]) -> R:
+        """Carry out one tool call.
+
+        Raises ``ToolRefused`` with the reason (the engineer may go on), ``BudgetExhausted`` or ``RunCancelled``
+        (it must stop).
+        """
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engineer is given."""
+
+    ticket: Ticket
+    baseline: TestReport
+    """The suite before any change."""
+    budget: Budget
+    root: str
+    """Absolute path of the repository as programs inside the sandbox see it."""
+    test_command: tuple[str, ...]
+    explain: bool = False
+    lessons: Mapping[str, float] = {}
+    """What past outcomes taught: multipliers by template or strategy name."""
+
+
+class Handover(msgspec.Struct, frozen=True, kw_only=True):
+    """How an engineer's work ended. ``solved`` means that it called ``push_changes``."""
+
+    solved: bool
+    reason: str
+    """Why it abstained, or one sentence on what it did."""
+    title: str = ""
+    summary: str = ""
+    tried: tuple[str, ...] = ()
+    question: str = ""
+    """What the reporter could answer to make it solvable."""
+    alternatives: int = 0
+    disagreement: float = 0.0
+
+
+class Engineer(Protocol):
+    """Works on one ticket through the tools and nothing else."""
+
+    @property
+    def name(self) -> str: ...
+
+    def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover: ...
+
+
+class GateContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gate may look at: the change and two workspaces that stand before and after it."""
+
+    change: Change
+    ticket: Ticket
+    contents: Mapping[str, tuple[bytes | None, bytes | None]]
+    """Path → bytes before and after, for each changed file."""
+    before: Workspace
+    after: Workspace
+    test_command: tuple[str, ...]
+    baseline: TestReport
+    result: TestReport
+    """The whole suite after the change."""
+
+
+class Gate(Protocol):
+    """Measures one aspect of a change."""
+
+    @property
+    def name(self) -> str: ...
+
+    def check(self, context: GateContext) -> GateResult: ...
+
+
+class DeliveryRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be delivered. The same request always gives the same commit."""
+
+    repository: str
+    change: Change
+    contents: Mapping[str, bytes | None]
+    """Path → bytes after the change; ``None`` deletes."""
+    branch: str
+    message: str
+    at: int
+    """Seconds since the epoch, for author and committer."""
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a change went."""
+
+    branch: str
+    commit: str
+    remote: str | None
+
+
+class Forge(Protocol):
+    """Where changes are delivered to."""
+
+    def deliver(self, request: DeliveryRequest) -> Receipt:
+        """Make the commit and put the branch where people find it; idempotent. Raises ``DeliveryFailed``."""
+
+
+class Engine(Protocol):
+    """Durable execution: a workflow's finished steps are never run again."""
+
+    def start(self, run_id: str) -> None:
+        """Begin, or take over, the durable workflow of a run. Returns at once."""
+
+    def step(self, name: str, function: Callable[[], R]) -> R:
+        """Inside a workflow: run ``function`` once; its (JSON-able) result survives a crash."""
+
+    def wait(self, topic: str, timeout_s: float | None) -> str | None:
+        """Inside a workflow: wait durably for a message."""
+
+    def send(self, run_id: str, topic: str, message: str) -> None:
+        """From anywhere: deliver a message to a waiting workflow, once."""
+
+    def join(self, run_ids: Iterable[str], timeout_s: float | None) -> bool:
+        """Wait for workflows to end; whether all did."""
