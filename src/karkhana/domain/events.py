@@ -46,6 +46,15 @@ class EnvironmentPrepared(Event, frozen=True, kw_only=True, tag="environment.pre
     notes: tuple[str, ...] = ()
 
 
+class WorkspaceOpened(Event, frozen=True, kw_only=True, tag="workspace.opened"):
+    """An engineer starts on a fresh checkout of the base commit; earlier edits of this run are gone with theirs."""
+
+    commit: str
+    engineer: str
+    limits: tuple[str, ...] = ()
+    """The limits of the sandbox that are in force on this host."""
+
+
 class BaselineMeasured(Event, frozen=True, kw_only=True, tag="baseline.measured"):
     """The suite before any change."""
 
@@ -193,6 +202,7 @@ AnyEvent = (
     RunStarted
     | StatusChanged
     | EnvironmentPrepared
+    | WorkspaceOpened
     | BaselineMeasured
     | ToolCalled
     | ToolReturned

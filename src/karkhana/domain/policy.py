@@ -31,7 +31,7 @@ class Autonomy(enum.StrEnum):
     OUT_OF_THE_LOOP = "human_out_of_the_loop"
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Thresholds and the level of autonomy."""
 
     deploy_above: float = 0.90

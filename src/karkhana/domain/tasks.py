@@ -71,7 +71,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
         return "(empty ticket)"
 
 
-class Budget(msgspec.Struct, frozen=True, kw_only=True):
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The bounds of one run. The first one reached ends the work."""
 
     turns: int = 200

@@ -1,0 +1,86 @@
+"""The ``karkhana`` command. Loads a command's module only when that command is called.
+
+Knows how errors, exit codes and ``--json`` look to a user; knows no rule of the business.
+"""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from karkhana import __version__
+from karkhana.cli.output import print_error
+from karkhana.domain.errors import KarkhanaError
+
+COMMANDS = {
+    "demo": "The main job on a sample repository, end to end, with no key and no network.",
+    "run": "Work on one ticket in the foreground.",
+    "runs": "Runs: list, show, trace, diff, approve, reject, cancel, verify, replay, report.",
+    "queue": "The queue: add, list, show, cancel.",
+    "worker": "Take tasks from the queue and work on them.",
+    "score": "Run the gates and the score on any commit range, or explain a run's score.",
+    "doctor": "What is missing on this machine, and the command that mends it.",
+}
+"""Name → the line that ``karkhana --help`` shows."""
+
+
+class LazyGroup(TyperGroup):
+    """Lists commands from :data:`COMMANDS`; imports ``karkhana.cli.commands.NAME`` when it is called."""
+
+    _listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        if self._listing:
+            return TyperCommand(cmd_name, short_help=COMMANDS[cmd_name], help=COMMANDS[cmd_name])
+        module = importlib.import_module(f"karkhana.cli.commands.{cmd_name}")
+        return typer.main.get_command(module.app)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    help="Tickets in, trustworthy shipped code out, with a trail of every decision.",
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"karkhana {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Tickets in, trustworthy shipped code out, with a trail of every decision."""
+
+
+def main() -> None:
+    """Entry point: runs the command, shows errors the way the command line promises."""
+    try:
+        app()
+    except KarkhanaError as error:
+        print_error(error, as_json="--json" in sys.argv)
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing is left to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None

@@ -1,0 +1,112 @@
+"""Reads the settings: flags > environment > repository > user > defaults.
+
+Knows where settings come from; what they mean is documented in :mod:`karkhana.domain.settings`. The
+repository's file is passed in as text, because it is read from the base commit and never from a work tree that
+an engineer or a change could have touched.
+
+>>> load_settings({}, environ={"KARKHANA_HOME": "/tmp/k", "KARKHANA_SANDBOX_MEMORY_MB": "512"}).sandbox.memory_mb
+512
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import platformdirs
+
+from karkhana.domain.errors import InvalidSetting
+from karkhana.domain.settings import Settings
+
+PREFIX = "KARKHANA_"
+REPOSITORY_FILE = "karkhana.toml"
+
+REPOSITORY_KEYS = frozenset({"test_command", "environment", "budget", "policy"})
+"""What a repository may say about itself. The rest belongs to whoever runs the factory."""
+
+_TABLES = {
+    field.name: {inner.name for inner in msgspec.structs.fields(field.type)}
+    for field in msgspec.structs.fields(Settings)
+    if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
+}
+_SCALARS = {field.name for field in msgspec.structs.fields(Settings)} - _TABLES.keys()
+
+
+def load_settings(
+    flags: Mapping[str, Any],
+    *,
+    environ: Mapping[str, str] = os.environ,
+    repository_text: str | None = None,
+) -> Settings:
+    """Merge all sources into one frozen object.
+
+    ``flags`` is nested like the TOML file; ``repository_text`` is ``karkhana.toml`` of the base commit.
+    Raises ``InvalidSetting`` naming the source and the key.
+    """
+    home = Path(environ.get(PREFIX + "HOME") or platformdirs.user_data_dir("karkhana"))
+    user_file = Path(platformdirs.user_config_dir("karkhana")) / "config.toml"
+    merged: dict[str, Any] = {"home": str(home)}
+    if user_file.is_file():
+        _merge(merged, _parse(user_file.read_text(), str(user_file)), str(user_file))
+    if repository_text is not None:
+        _merge(merged, _only_repository_keys(_parse(repository_text, REPOSITORY_FILE)), REPOSITORY_FILE)
+    _merge(merged, _from_environment(environ), "the environment")
+    _merge(merged, dict(flags), "the command line")
+    return _convert(merged, "the merged settings")
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSetting(f"{source}: {error}", "Correct the file; it must be valid TOML.") from error
+
+
+def _only_repository_keys(values: dict[str, Any]) -> dict[str, Any]:
+    foreign = sorted(values.keys() - REPOSITORY_KEYS)
+    if foreign:
+        raise InvalidSetting(
+            f"{REPOSITORY_FILE}: a repository may not set {', '.join(foreign)}",
+            f"Move it to the user's config.toml or the environment. Allowed here: {', '.join(sorted(REPOSITORY_KEYS))}.",
+        )
+    return values
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, text in environ.items():
+        if not name.startswith(PREFIX) or name == PREFIX + "HOME" or not text:
+            continue
+        key = name.removeprefix(PREFIX).lower()
+        if key in _SCALARS:
+            values[key] = text.split(",") if key == "secret_variables" else text
+            continue
+        table = next((t for t in _TABLES if key.startswith(t + "_")), None)
+        if table is None or key.removeprefix(table + "_") not in _TABLES[table]:
+            raise InvalidSetting(f"{name} is no setting of Karkhana", "See docs/configuration.md for all settings.")
+        values.setdefault(table, {})[key.removeprefix(table + "_")] = text
+    return values
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any], source: str) -> None:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            into[key] = {**into.get(key, {}), **{k: v for k, v in value.items() if v is not None}}
+        elif value is not None:
+            into[key] = value
+    _convert(into, source)
+
+
+def _convert(values: Mapping[str, Any], source: str) -> Settings:
+    try:
+        return msgspec.convert(values, type=Settings, strict=False, dec_hook=_path)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise InvalidSetting(f"{source}: {error}", "See docs/configuration.md for all settings.") from error
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value).expanduser()
+    raise TypeError(f"{value!r} is no {kind.__name__}")

@@ -1,0 +1,69 @@
+"""Settings come from five places in a fixed order, and a mistake names its place."""
+
+from pathlib import Path
+
+import pytest
+
+from karkhana.domain.errors import InvalidSetting
+from karkhana.domain.policy import Autonomy
+from karkhana.factory.configuration import load_settings
+
+
+@pytest.fixture()
+def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return {"KARKHANA_HOME": str(tmp_path / "home")}
+
+
+def user_file(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / "config" / "karkhana"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text(text)
+
+
+def test_precedence(tmp_path: Path, environ: dict[str, str]) -> None:
+    user_file(tmp_path, "[budget]\nturns = 1\nseconds = 1\nusd = 1\n[sandbox]\nprocesses = 11")
+    repository = "[budget]\nturns = 2\nseconds = 2\n"
+    settings = load_settings(
+        {"budget": {"turns": 4, "usd": None}},
+        environ={**environ, "KARKHANA_BUDGET_TURNS": "3", "KARKHANA_BUDGET_SECONDS": "3"},
+        repository_text=repository,
+    )
+    assert (settings.budget.turns, settings.budget.seconds, settings.budget.usd) == (4, 3.0, 1.0)
+    assert settings.sandbox.processes == 11
+    assert settings.home == tmp_path / "home"
+
+
+def test_a_repository_may_not_set_what_belongs_to_the_operator(environ: dict[str, str]) -> None:
+    with pytest.raises(InvalidSetting, match="may not set sandbox"):
+        load_settings({}, environ=environ, repository_text="[sandbox]\nmemory_mb = 1")
+
+
+def test_a_repository_may_set_its_policy(environ: dict[str, str]) -> None:
+    text = '[policy]\nautonomy = "human_on_the_loop"\n'
+    assert load_settings({}, environ=environ, repository_text=text).policy.autonomy is Autonomy.ON_THE_LOOP
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[budget\n", "karkhana.toml"),
+        ("[budget]\nturns = 'many'\n", r"karkhana.toml.*budget.turns"),
+        ("[budget]\nturn = 3\n", r"karkhana.toml.*turn"),
+        ("[policy]\ncanary_from = 0.2\n", "thresholds"),
+    ],
+)
+def test_a_mistake_names_its_place(environ: dict[str, str], text: str, message: str) -> None:
+    with pytest.raises(InvalidSetting, match=message):
+        load_settings({}, environ=environ, repository_text=text)
+
+
+@pytest.mark.parametrize("name", ["KARKHANA_SANDBOX_MEMROY_MB", "KARKHANA_NONSENSE"])
+def test_a_misspelt_variable_is_refused(environ: dict[str, str], name: str) -> None:
+    with pytest.raises(InvalidSetting, match=name):
+        load_settings({}, environ={**environ, name: "1"})
+
+
+def test_secret_variables_are_a_comma_separated_list(environ: dict[str, str]) -> None:
+    settings = load_settings({}, environ={**environ, "KARKHANA_SECRET_VARIABLES": "A,B"})
+    assert settings.secret_variables == ("A", "B")
