@@ -55,9 +55,10 @@ class WorkspaceOpened(Event, frozen=True, kw_only=True, tag="workspace.opened"):
     """The limits of the sandbox that are in force on this host."""
 
 
-class BaselineMeasured(Event, frozen=True, kw_only=True, tag="baseline.measured"):
-    """The suite before any change."""
+class SuiteMeasured(Event, frozen=True, kw_only=True, tag="suite.measured"):
+    """The whole suite, before any change or after the change."""
 
+    after_change: bool
     report: TestReport
 
 
@@ -203,7 +204,7 @@ AnyEvent = (
     | StatusChanged
     | EnvironmentPrepared
     | WorkspaceOpened
-    | BaselineMeasured
+    | SuiteMeasured
     | ToolCalled
     | ToolReturned
     | HypothesisTried
