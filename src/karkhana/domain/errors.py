@@ -17,8 +17,8 @@
     │   └── DatabaseUnavailable       the database cannot be opened
     ├── RunFailure            exit 1  the run ended without a change
     │   ├── BudgetExhausted           turns, seconds or dollars are used up
-    │   ├── SuiteUnusable             no test found, or the suite cannot run before any change
-    │   ├── NothingToFix              the tests named by the ticket already pass
+    │   ├── SuiteUnusable     exit 2  no test found, or the suite cannot run before any change
+    │   ├── NothingToFix      exit 2  the tests named by the ticket already pass
     │   └── DeliveryFailed            the forge refused the push
     ├── ToolRefused                   a tool call was rejected; the engineer reads the reason and goes on
     └── InfrastructureFailure         worth a retry: the sandbox or the database broke, not the work
@@ -117,9 +117,13 @@ class BudgetExhausted(RunFailure):
 class SuiteUnusable(RunFailure):
     """No test was found, or the suite cannot run before any change was made."""
 
+    exit_code = 2
+
 
 class NothingToFix(RunFailure):
     """The tests that the ticket names already pass."""
+
+    exit_code = 2
 
 
 class DeliveryFailed(RunFailure):
