@@ -125,6 +125,8 @@ class RunCommand(ToolCall[CommandResult], frozen=True, kw_only=True, tag="run_co
     argv: tuple[str, ...]
     stdin: bytes = b""
     timeout_s: float | None = None
+    discard: bool = False
+    """Undo what the program changed in the workspace."""
 
 
 class ReviewDiff(ToolCall[DiffResult], frozen=True, kw_only=True, tag="review_diff"):

@@ -1,0 +1,169 @@
+"""The engineer's hands: every tool call is checked, budgeted, and written to the trail before and after.
+
+What a call changed in the workspace is part of its entry, with the bytes kept, so the final difference can be
+rebuilt from the trail alone. Litter of test runs is put back. This module knows nothing of engineers or models.
+
+>>> # tools = Toolbox(workspace, trail, budget=Budget(turns=20), test_command=("python", "-m", "pytest"))
+>>> # tools.call(ReadFile(path="cart.py")).text
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+
+from karkhana.domain.changes import FileChange
+from karkhana.domain.errors import BudgetExhausted, InfrastructureFailure, RunCancelled, ToolRefused
+from karkhana.domain.events import ToolCalled, ToolReturned
+from karkhana.domain.tasks import Budget
+from karkhana.domain.tools import (
+    CommandResult,
+    EditFile,
+    ListFiles,
+    PushChanges,
+    ReadFile,
+    ReviewDiff,
+    RunCommand,
+    RunTests,
+    Search,
+    ToolCall,
+    WriteFile,
+)
+from karkhana.ports import Trail, Workspace
+from karkhana.workspace import toolbox_editing as editing
+from karkhana.workspace import toolbox_running as running
+from karkhana.workspace.python_gate import PythonGate
+from karkhana.workspace.toolbox_context import ChangeTracker, ToolContext
+
+R = TypeVar("R")
+C = TypeVar("C")
+
+
+class _Tool(msgspec.Struct, Generic[C], frozen=True):
+    """How one kind of call is carried out, and what it does to the workspace."""
+
+    carry_out: Callable[[ToolContext, C], Any]
+    changes: bool = False
+    """Its changes belong to the run."""
+    litters: Callable[[C], bool] = lambda call: False
+    """Whether its changes are by-products, and are undone."""
+
+
+TOOLS: dict[type, _Tool[Any]] = {
+    ListFiles: _Tool(running.list_files),
+    ReadFile: _Tool(editing.read_file),
+    Search: _Tool(running.search),
+    EditFile: _Tool(editing.edit_file, changes=True),
+    WriteFile: _Tool(editing.write_file, changes=True),
+    RunTests: _Tool(running.run_tests, litters=lambda call: True),
+    RunCommand: _Tool(running.run_command, changes=True, litters=lambda call: call.discard),
+    ReviewDiff: _Tool(running.review_diff),
+    PushChanges: _Tool(running.push_changes),
+}
+
+
+class Toolbox:
+    """Implements :class:`karkhana.ports.Tools` over one workspace and one trail.
+
+    ``cancelled`` is asked before and after every call; ``python_version`` is the target's, for checking edits.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        trail: Trail,
+        *,
+        budget: Budget,
+        test_command: tuple[str, ...] = (),
+        cancelled: Callable[[], bool] = lambda: False,
+        python_version: tuple[int, int] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.turns = 0
+        """Calls made so far."""
+        self._trail = trail
+        self._budget = budget
+        self._cancelled = cancelled
+        self._clock = clock
+        self._started = clock()
+        self._tracker = ChangeTracker(workspace, trail.keep)
+        self._context = ToolContext(
+            workspace, test_command=test_command, gate=PythonGate(python_version), remaining_s=self.remaining_s
+        )
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether ``push_changes`` was accepted."""
+        return self._context.handed_over
+
+    def remaining_s(self) -> float:
+        """Wall-clock seconds left of the budget."""
+        return self._budget.seconds - (self._clock() - self._started)
+
+    def call(self, call: ToolCall[R]) -> R:
+        """Carry out one tool call. Raises ``ToolRefused``, ``BudgetExhausted``, ``RunCancelled``."""
+        tool = TOOLS.get(type(call))
+        if tool is None:
+            raise ToolRefused(f"there is no tool {type(call).__name__}", "use one of the known tools")
+        self._permit()
+        self.turns += 1
+        self._trail.record(ToolCalled(turn=self.turns, call=_as_data(call)))
+        started = self._clock()
+        try:
+            if self.handed_over:
+                raise ToolRefused("the change is handed over already", "the work is finished")
+            result = tool.carry_out(self._context, call)
+        except ToolRefused as refusal:
+            self._returned(call, tool, started, error=f"{refusal.message}\n{refusal.next}".rstrip())
+            raise
+        except InfrastructureFailure as failure:
+            if self._cancelled():
+                raise RunCancelled("the run was cancelled") from failure
+            self._trail.record(ToolReturned(turn=self.turns, error=failure.message, duration_s=self._clock() - started))
+            raise
+        self._returned(call, tool, started, result=result)
+        if self._cancelled():
+            raise RunCancelled("the run was cancelled")
+        return cast(R, result)
+
+    def _permit(self) -> None:
+        if self._cancelled():
+            raise RunCancelled("the run was cancelled")
+        if self.turns >= self._budget.turns:
+            raise BudgetExhausted(f"all {self._budget.turns} tool calls are used up", "give it more with --max-turns")
+        if self.remaining_s() <= 0:
+            raise BudgetExhausted(f"all {self._budget.seconds:g} s are used up", "give it more with --timeout")
+
+    def _returned(
+        self, call: ToolCall[Any], tool: _Tool[Any], started: float, result: Any = None, error: str | None = None
+    ) -> None:
+        duration = self._clock() - started
+        changed: tuple[FileChange, ...] = ()
+        if tool.litters(call):
+            self._tracker.undo()
+        elif tool.changes:
+            changed = self._tracker.changed()
+        self._trail.record(
+            ToolReturned(turn=self.turns, result=_readable(result), error=error, duration_s=duration, changed=changed)
+        )
+
+
+def _as_data(call: ToolCall[Any]) -> dict[str, Any]:
+    """The call as plain data. Bytes stay bytes, so that the trail can look for secrets in them."""
+    return cast(dict[str, Any], msgspec.to_builtins(call, builtin_types=(bytes,)))
+
+
+def _readable(result: Any) -> Any:
+    """What the trail keeps of a result: output as text, for people and for the search for secrets."""
+    if not isinstance(result, CommandResult):
+        return result
+    return {
+        "exit_code": result.exit_code,
+        "stdout": result.stdout.decode("utf-8", "replace"),
+        "stderr": result.stderr.decode("utf-8", "replace"),
+        "duration_s": result.duration_s,
+        "cpu_s": result.cpu_s,
+        "timed_out": result.timed_out,
+        "truncated": result.truncated,
+    }
