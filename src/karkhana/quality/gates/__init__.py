@@ -1,0 +1,39 @@
+"""The gates, one per file, and their registry.
+
+A gate implements :class:`karkhana.ports.Gate`. One that cannot measure says UNKNOWN, never PASSED. The same gates
+judge changes by machines and by people. Order matters only for how soon a person learns of bad news.
+
+>>> [gate.name for gate in default_gates()][:2]
+['suite', 'target_tests']
+"""
+
+from collections.abc import Callable
+
+from karkhana.ports import Gate
+from karkhana.quality.gates.coverage import CoverageGate
+from karkhana.quality.gates.dependencies import Dependencies
+from karkhana.quality.gates.duration import Duration
+from karkhana.quality.gates.public_api import PublicApi
+from karkhana.quality.gates.secrets import Secrets
+from karkhana.quality.gates.static_analysis import StaticAnalysis
+from karkhana.quality.gates.suite import Suite
+from karkhana.quality.gates.target_tests import TargetTests
+
+GATES: dict[str, Callable[[], Gate]] = {
+    "suite": Suite,
+    "target_tests": TargetTests,
+    "static_analysis": StaticAnalysis,
+    "secrets": Secrets,
+    "public_api": PublicApi,
+    "dependencies": Dependencies,
+    "coverage": CoverageGate,
+    "duration": Duration,
+}
+
+
+def default_gates() -> tuple[Gate, ...]:
+    """One of each gate."""
+    return tuple(make() for make in GATES.values())
+
+
+__all__ = ["GATES", "default_gates"]

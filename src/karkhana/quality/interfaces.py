@@ -1,0 +1,265 @@
+"""The public interface of a Python module, read from its source, and what breaks when it becomes another.
+
+Parsed with libcst, which understands newer syntax than the running interpreter; nothing is imported.
+Knows nothing of files or gates.
+
+>>> [b.message for b in breaks(b"def total(items, rate): ...", b"def total(items): ...")]
+['total() lost its parameter rate']
+"""
+
+from collections.abc import Iterator, Sequence
+
+import libcst as cst
+import msgspec
+from libcst.metadata import MetadataWrapper, PositionProvider
+
+
+class Unparsable(Exception):
+    """The source is no Python that can be read, so nothing can be said about its interface."""
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """One parameter. ``kind``: ``positional_only``, ``normal``, ``keyword_only``, ``args`` or ``kwargs``."""
+
+    name: str
+    kind: str
+    required: bool
+
+
+class Name(msgspec.Struct, frozen=True):
+    """A public name. ``kind``: ``function``, ``class`` or ``value`` (a constant, a property, an import)."""
+
+    kind: str
+    line: int
+    parameters: tuple[Parameter, ...] = ()
+    asynchronous: bool = False
+
+
+class Break(msgspec.Struct, frozen=True):
+    """One incompatible change. ``line``: in the new source; 0 when the name is gone."""
+
+    message: str
+    line: int = 0
+
+
+Interface = dict[str, Name]
+
+
+def breaks(before: bytes, after: bytes | None) -> list[Break]:
+    """What callers of the old module trip over in the new one; ``None``: the module is deleted.
+
+    Raises ``Unparsable`` when either source cannot be parsed.
+    """
+    old = interface(before)
+    new = interface(after) if after is not None else {}
+    found: list[Break] = []
+    for name, was in old.items():
+        now = new.get(name)
+        parent = name.rpartition(".")[0]
+        if now is None:
+            if not parent or parent in new:
+                found.append(Break(f"{_shown(name, was)} is gone"))
+        else:
+            found.extend(Break(f"{_shown(name, was)} {problem}", now.line) for problem in _compare(was, now))
+    return found
+
+
+def interface(source: bytes) -> Interface:
+    """Public names by dotted path, e.g. ``Cart.total``. Raises ``Unparsable``."""
+    try:
+        module = cst.parse_module(source)
+    except (cst.ParserSyntaxError, UnicodeDecodeError, LookupError, RecursionError) as error:
+        raise Unparsable(str(error)) from error
+    wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
+    positions = wrapper.resolve(PositionProvider)
+    reader = _Reader(positions)
+    reader.read(wrapper.module.body, prefix="")
+    exported = _exported(wrapper.module.body)
+    return {
+        name: value
+        for name, value in reader.names.items()
+        if (name.split(".")[0] in exported if exported is not None else not name.startswith("_"))
+    }
+
+
+def _shown(name: str, value: Name) -> str:
+    return f"{name}()" if value.kind == "function" else name
+
+
+def _compare(was: Name, now: Name) -> Iterator[str]:
+    if was.kind == "function" and now.kind == "function":
+        if was.asynchronous != now.asynchronous:
+            yield "became asynchronous" if now.asynchronous else "is no longer asynchronous"
+        yield from _compare_parameters(was.parameters, now.parameters)
+    elif "value" not in (was.kind, now.kind) and was.kind != now.kind:
+        yield f"was a {was.kind} and is a {now.kind}"
+
+
+def _compare_parameters(was: Sequence[Parameter], now: Sequence[Parameter]) -> Iterator[str]:
+    by_name = {p.name: p for p in now if p.kind not in ("args", "kwargs")}
+    kinds = {p.kind for p in now}
+    positions = [p.name for p in now if p.kind in ("positional_only", "normal")]
+    for index, old in enumerate(p for p in was if p.kind in ("positional_only", "normal")):
+        yield from _compare_positional(old, index, by_name, positions, kinds)
+    for old in was:
+        if old.kind == "keyword_only" and "kwargs" not in kinds:
+            new = by_name.get(old.name)
+            if new is None or new.kind == "positional_only":
+                yield f"lost its parameter {old.name}"
+        if old.kind in ("args", "kwargs") and old.kind not in kinds:
+            yield f"no longer takes {'*' if old.kind == 'args' else '**'}{old.name}"
+    known = {p.name: p for p in was if p.kind not in ("args", "kwargs")}
+    old_count = sum(p.kind in ("positional_only", "normal") for p in was)
+    for name, new in by_name.items():
+        replaces = name in positions and positions.index(name) < old_count
+        if new.required and name not in known and not replaces:
+            yield f"has a new required parameter {name}"
+        elif new.required and name in known and not known[name].required:
+            yield f"now requires its parameter {name}"
+
+
+def _compare_positional(
+    old: Parameter, index: int, by_name: dict[str, Parameter], positions: list[str], kinds: set[str]
+) -> Iterator[str]:
+    new = by_name.get(old.name)
+    same_place = index < len(positions) and positions[index] == old.name
+    if same_place:
+        if old.kind == "normal" and new is not None and new.kind == "positional_only":
+            yield f"no longer takes {old.name} by keyword"
+    elif old.kind == "positional_only":
+        if index >= len(positions) and "args" not in kinds:
+            yield f"lost its parameter {old.name}"
+    elif new is None:
+        if index < len(positions):
+            yield f"calls its parameter {old.name} now {positions[index]}"
+        elif not {"args", "kwargs"} <= kinds:
+            yield f"lost its parameter {old.name}"
+    elif new.kind == "keyword_only":
+        yield f"no longer takes {old.name} by position"
+    else:
+        yield f"takes {old.name} at another position"
+
+
+class _Reader:
+    """Collects the names that a module or class body binds, into conditions and ``try`` as well."""
+
+    def __init__(self, positions: object) -> None:
+        self.names: Interface = {}
+        self._positions = positions
+
+    def read(self, body: Sequence[cst.CSTNode], prefix: str) -> None:
+        for node in body:
+            if isinstance(node, cst.FunctionDef):
+                self._function(node, prefix)
+            elif isinstance(node, cst.ClassDef):
+                self._class(node, prefix)
+            elif isinstance(node, cst.SimpleStatementLine):
+                for statement in node.body:
+                    for name in _bound(statement):
+                        self._keep(prefix, name, Name("value", self._line(node)))
+            else:
+                for block in _blocks(node):
+                    self.read(block, prefix)
+
+    def _function(self, node: cst.FunctionDef, prefix: str) -> None:
+        decorators = {_dotted(d.decorator).rpartition(".")[2] for d in node.decorators}
+        if "overload" in decorators:
+            return
+        if decorators & {"property", "cached_property", "setter", "getter", "deleter"}:
+            self._keep(prefix, node.name.value, Name("value", self._line(node)))
+            return
+        bound = bool(prefix) and "staticmethod" not in decorators
+        parameters = tuple(_parameters(node.params))[1 if bound else 0 :]
+        value = Name("function", self._line(node), parameters, node.asynchronous is not None)
+        self._keep(prefix, node.name.value, value)
+
+    def _class(self, node: cst.ClassDef, prefix: str) -> None:
+        self._keep(prefix, node.name.value, Name("class", self._line(node)))
+        if not node.name.value.startswith("_"):
+            self.read(node.body.body, f"{prefix}{node.name.value}.")
+
+    def _keep(self, prefix: str, name: str, value: Name) -> None:
+        if prefix and name.startswith("_") and name not in ("__init__", "__call__", "__new__"):
+            return
+        self.names[prefix + name] = value
+
+    def _line(self, node: cst.CSTNode) -> int:
+        if isinstance(node, cst.FunctionDef | cst.ClassDef):
+            node = node.name
+        return int(self._positions[node].start.line)  # type: ignore[index]
+
+
+def _blocks(node: cst.CSTNode) -> Iterator[Sequence[cst.CSTNode]]:
+    if isinstance(node, cst.If | cst.Try | cst.TryStar | cst.With | cst.For | cst.While | cst.Else | cst.Finally):
+        yield node.body.body
+    if isinstance(node, cst.ExceptHandler | cst.ExceptStarHandler):
+        yield node.body.body
+    if isinstance(node, cst.Try | cst.TryStar):
+        for handler in node.handlers:
+            yield from _blocks(handler)
+        if node.finalbody is not None:
+            yield from _blocks(node.finalbody)
+    orelse = getattr(node, "orelse", None)
+    if orelse is not None:
+        yield from _blocks(orelse)
+
+
+def _bound(statement: cst.BaseSmallStatement) -> Iterator[str]:
+    if isinstance(statement, cst.Assign):
+        for target in statement.targets:
+            yield from _targets(target.target)
+    elif isinstance(statement, cst.AnnAssign):
+        yield from _targets(statement.target)
+    elif isinstance(statement, cst.TypeAlias):
+        yield statement.name.value
+    elif isinstance(statement, cst.ImportFrom) and not isinstance(statement.names, cst.ImportStar):
+        # An import from elsewhere is no interface; a relative one in a package's front door is its way to export.
+        for alias in statement.names:
+            if statement.relative or alias.asname is not None:
+                yield _alias(alias)
+
+
+def _alias(alias: cst.ImportAlias) -> str:
+    if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
+        return alias.asname.name.value
+    return _dotted(alias.name)
+
+
+def _targets(target: cst.BaseExpression) -> Iterator[str]:
+    if isinstance(target, cst.Name):
+        yield target.value
+    elif isinstance(target, cst.Tuple | cst.List):
+        for element in target.elements:
+            yield from _targets(element.value)
+
+
+def _dotted(node: cst.BaseExpression) -> str:
+    if isinstance(node, cst.Name):
+        return node.value
+    if isinstance(node, cst.Attribute):
+        return f"{_dotted(node.value)}.{node.attr.value}"
+    return _dotted(node.func) if isinstance(node, cst.Call) else ""
+
+
+def _parameters(params: cst.Parameters) -> Iterator[Parameter]:
+    for kind, group in (("positional_only", params.posonly_params), ("normal", params.params)):
+        for param in group:
+            yield Parameter(param.name.value, kind, param.default is None)
+    if isinstance(params.star_arg, cst.Param):
+        yield Parameter(params.star_arg.name.value, "args", required=False)
+    for param in params.kwonly_params:
+        yield Parameter(param.name.value, "keyword_only", param.default is None)
+    if params.star_kwarg is not None:
+        yield Parameter(params.star_kwarg.name.value, "kwargs", required=False)
+
+
+def _exported(body: Sequence[cst.CSTNode]) -> set[str] | None:
+    """The strings of a literal ``__all__``; ``None`` when there is none or it is computed."""
+    for node in body:
+        for statement in node.body if isinstance(node, cst.SimpleStatementLine) else ():
+            if isinstance(statement, cst.Assign | cst.AnnAssign) and "__all__" in _bound(statement):
+                if not isinstance(statement.value, cst.List | cst.Tuple):
+                    return None
+                values = [e.value for e in statement.value.elements]
+                return {str(v.evaluated_value) for v in values if isinstance(v, cst.SimpleString)}
+    return None

@@ -1,0 +1,96 @@
+"""Measures a suite inside a workspace: outcome and duration per test, coverage of chosen files.
+
+The program that does it (``probes/suite_probe.py``) runs in the sandbox with the target's interpreter; nothing
+of the target is imported here. Per-test figures need a command that ends up in pytest; for any other command
+only the totals are there. Coverage needs a command that ends up in Python.
+
+    measure(context.after, ("python", "-m", "pytest", "-q"), cover=("src/cart.py",)).coverage["src/cart.py"].missing
+"""
+
+import json
+from functools import lru_cache
+from importlib import resources
+
+import msgspec
+
+from karkhana.domain.errors import InfrastructureFailure
+from karkhana.domain.suites import Outcome
+from karkhana.ports import Workspace
+
+
+class LineCoverage(msgspec.Struct, frozen=True):
+    """Executable lines of one file and those of them that no test reached."""
+
+    statements: tuple[int, ...]
+    missing: tuple[int, ...]
+
+    @property
+    def percent(self) -> float:
+        """Covered share in percent; a file without statements counts as covered."""
+        return 100.0 * (1 - len(self.missing) / len(self.statements)) if self.statements else 100.0
+
+
+class TestTime(msgspec.Struct, frozen=True, array_like=True):
+    """One test of a measured run."""
+
+    __test__ = False
+
+    name: str
+    outcome: Outcome
+    duration_s: float
+
+
+class Measurement(msgspec.Struct, frozen=True, kw_only=True):
+    """One measured run of a suite."""
+
+    exit_code: int
+    timed_out: bool
+    wall_s: float
+    cpu_s: float
+    output: str = ""
+    tests: tuple[TestTime, ...] = ()
+    coverage: dict[str, LineCoverage] | None = None
+    """By path; ``None`` when no process of the suite left any data."""
+
+    def named(self, outcome: Outcome) -> frozenset[str]:
+        return frozenset(t.name for t in self.tests if t.outcome is outcome)
+
+
+def measure(
+    workspace: Workspace,
+    command: tuple[str, ...],
+    *,
+    cover: tuple[str, ...] = (),
+    timeout_s: float = 300.0,
+) -> Measurement:
+    """Run ``command`` in the workspace and measure it.
+
+    ``cover``: paths of Python files whose line coverage is wanted. ``timeout_s``: wall-clock seconds; past it
+    the suite is killed and what is known by then is returned. Raises ``InfrastructureFailure`` when the probe
+    gave no readable answer.
+    """
+    job = {"command": command, "root": workspace.root, "cover": cover, "timeout_s": timeout_s}
+    # json, not msgspec: names that are not UTF-8 hold lone surrogates, which only json can write
+    program = _probe() + f"\nmain(json.loads({json.dumps(job)!r}))\n"
+    result = workspace.run(("python", "-I", "-"), stdin=program.encode(), timeout_s=timeout_s + 60)
+    try:
+        return msgspec.json.decode(result.stdout, type=Measurement)
+    except msgspec.DecodeError as error:
+        tail = result.stderr[-400:].decode("utf-8", "replace").strip()
+        raise InfrastructureFailure(
+            f"the suite could not be measured (exit code {result.exit_code}): {tail or error}",
+            next="run the test command by hand in the repository",
+        ) from error
+
+
+def allowance(duration_s: float) -> float:
+    """Wall-clock seconds to allow for a measured run of a suite that took ``duration_s`` on its own.
+
+    Line tracing slows pure Python by up to about ten times.
+    """
+    return max(60.0, 12 * duration_s + 20)
+
+
+@lru_cache(maxsize=1)
+def _probe() -> str:
+    return resources.files("karkhana.quality").joinpath("probes", "suite_probe.py").read_text("utf-8")
