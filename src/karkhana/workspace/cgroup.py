@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from karkhana.domain.settings import SandboxSettings
+from karkhana.workspace.processes import started
 
 _MEGABYTE = 1 << 20
 _OUR_PROCESSES = 8
@@ -33,7 +34,7 @@ class ControlGroup:
     def create(cls, settings: SandboxSettings) -> "ControlGroup":
         """Make what the host allows, below the group that this process is in."""
         sweep()
-        name = f"karkhana-{os.getpid()}-{_started(os.getpid())}-{secrets.token_hex(4)}"
+        name = f"karkhana-{os.getpid()}-{started(os.getpid())}-{secrets.token_hex(4)}"
         folders: list[Path] = []
         limits: list[str] = []
         for controllers, parent, version in _parents():
@@ -149,7 +150,7 @@ def sweep() -> None:
     for _, parent, _ in _parents():
         for folder in parent.glob("karkhana-*"):
             owner = _NAME.fullmatch(folder.name)
-            if owner and _started(int(owner[1])) != int(owner[2]):
+            if owner and started(int(owner[1])) != int(owner[2]):
                 _remove(folder)
 
 
@@ -163,11 +164,3 @@ def _remove(folder: Path) -> None:
             time.sleep(0.01)  # the kernel is still taking the last process out
         else:
             return
-
-
-def _started(process: int) -> int:
-    """Start time of a process in clock ticks, which tells it from a later one with its number; -1 when gone."""
-    try:
-        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return -1

@@ -23,6 +23,7 @@ from karkhana.domain.errors import InfrastructureFailure, ToolRefused
 _OPENAT2: Final = 437
 _RESOLVE: Final = 0x01 | 0x02 | 0x04 | 0x08  # NO_XDEV, NO_MAGICLINKS, NO_SYMLINKS, BENEATH
 _FOLDER: Final = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
+_READ_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _TRIES: Final = 64
 """``openat2`` answers EAGAIN when something was renamed meanwhile."""
 _TEMPORARY: Final = ".karkhana-"
@@ -48,6 +49,34 @@ def open_beneath(folder: int, path: bytes, flags: int, mode: int = 0) -> int:
         if number not in (errno.EAGAIN, errno.EINTR):
             break
     raise OSError(number, os.strerror(number), os.fsdecode(path))
+
+
+def open_folder(root: int, path: str) -> int:
+    """A readable descriptor of the folder ``path`` below ``root`` (``""`` is itself). Raises ``OSError``."""
+    raw = os.fsencode(path) or b"."
+    try:
+        return open_beneath(root, raw, _READ_FOLDER)
+    except PermissionError:
+        _permit(root, raw, stat.S_IRWXU)
+        return open_beneath(root, raw, _READ_FOLDER)
+
+
+def read_link(root: int, path: str) -> bytes:
+    """Where the symbolic link ``path`` below ``root`` points to. Raises ``OSError``."""
+    descriptor = open_beneath(root, os.fsencode(path), os.O_PATH | os.O_NOFOLLOW)
+    try:
+        return os.readlink(b"", dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _permit(root: int, path: bytes, bits: int) -> None:
+    """Give back permissions that a command took from a file of our own user."""
+    handle = open_beneath(root, path, os.O_PATH)
+    try:
+        Path(f"/proc/self/fd/{handle}").chmod(stat.S_IMODE(os.fstat(handle).st_mode) | bits)
+    finally:
+        os.close(handle)
 
 
 def checked(path: str) -> bytes:
@@ -100,16 +129,8 @@ class Tree:
         try:
             return open_beneath(self.folder, path, flags)
         except PermissionError:
-            self._make_readable(path)
+            _permit(self.folder, path, stat.S_IRUSR)
             return open_beneath(self.folder, path, flags)
-
-    def _make_readable(self, path: bytes) -> None:
-        """A file of our own user whose permissions a command took away."""
-        handle = open_beneath(self.folder, path, os.O_PATH)
-        try:
-            Path(f"/proc/self/fd/{handle}").chmod(stat.S_IMODE(os.fstat(handle).st_mode) | stat.S_IRUSR)
-        finally:
-            os.close(handle)
 
     def write(self, path: str, content: bytes | None, *, executable: bool = False) -> None:
         """Create or replace a file atomically, keeping its mode, or (``None``) delete it.

@@ -25,6 +25,9 @@ from karkhana.workspace.bubblewrap import Bubblewrap
 WORKSPACE = "/workspace"
 GUEST = "/opt/karkhana/guest.py"
 PROBES = "/opt/karkhana/probes"
+"""Where the programs of :mod:`karkhana.behaviour` that run inside are found."""
+INSIDE = "/opt/karkhana/inside"
+"""Where this room's own programs that run with the target's interpreter are found."""
 INSIDE_UID = 1000
 
 _HIGH_UID, _HIGH_UIDS = 0x70000000, 0x0FFF0000
@@ -78,6 +81,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def contents() -> dict[str, Any]:
     """The data of ``layout.toml``."""
     return tomllib.loads(resources.files(__package__).joinpath("layout.toml").read_text("utf-8"))
+
+
+def system_path() -> tuple[str, ...]:
+    """``PATH`` of a sandbox without an environment: the interpreter that runs Karkhana, then the system's folders."""
+    return (str(Path(interpreter()).parent), *contents()["path"])
 
 
 def interpreter() -> str:

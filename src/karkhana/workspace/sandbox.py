@@ -52,7 +52,7 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Folder under ``/workspace``; it is never written to. An empty workspace when absent."""
     binds: tuple[Bind, ...] = ()
     """More host files, folders and unix sockets to show, read-only unless ``writable``."""
-    path: tuple[str, ...] = ("/usr/local/bin", "/usr/bin", "/bin")
+    path: tuple[str, ...] = layout.system_path()
     """Folders of ``PATH``."""
     env: Mapping[str, str] = {}
     """Added to the cleared environment of every command."""
@@ -88,6 +88,11 @@ class Sandbox:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def root(self) -> str:
+        """The workspace's folder as processes inside see it."""
+        return WORKSPACE
 
     @property
     def limits_in_force(self) -> tuple[str, ...]:
