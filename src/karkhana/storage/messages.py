@@ -1,0 +1,51 @@
+"""Messages to runs, such as a person's approval. They are kept for good: reading one can always be repeated.
+
+Knows nothing of what they say. A run that waits for one is parked (:meth:`RunStore.park`); posting wakes it.
+"""
+
+import sqlalchemy as sa
+
+from karkhana.storage.database import Clock, Database, utc_now
+from karkhana.storage.runs import unknown_run
+from karkhana.storage.tables import messages, runs
+
+
+class MessageStore:
+    """All messages of a database."""
+
+    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._clock = clock
+
+    def post(self, run_id: str, topic: str, message: str) -> None:
+        """Leave a message for a run, and wake the run if it is parked. Raises ``UnknownRun``."""
+        with self._database.writing() as connection:
+            found = sa.select(runs.c.run_id).where(runs.c.run_id == run_id).with_for_update()
+            if connection.execute(found).scalar() is None:
+                raise unknown_run(run_id)
+            values = {"run_id": run_id, "topic": topic, "message": message, "at": self._clock().timestamp()}
+            connection.execute(sa.insert(messages).values(values))
+            connection.execute(_wake(run_id))
+
+    def read(self, run_id: str, topic: str, index: int = 0) -> str | None:
+        """The message number ``index``, from 0, to the run on ``topic``; ``None`` when it has not come yet."""
+        query = (
+            sa.select(messages.c.message)
+            .where(messages.c.run_id == run_id, messages.c.topic == topic)
+            .order_by(messages.c.ordinal)
+            .offset(index)
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            found: str | None = connection.execute(query).scalar()
+            return found
+
+    def wake(self, run_id: str) -> None:
+        """If the run is parked, any worker may go on with it at once."""
+        with self._database.writing() as connection:
+            connection.execute(_wake(run_id))
+
+
+def _wake(run_id: str) -> sa.Update:
+    parked = sa.and_(runs.c.run_id == run_id, runs.c.lease_owner.is_(None), runs.c.finished_at.is_(None))
+    return sa.update(runs).where(parked).values(lease_expires_at=0.0)

@@ -1,0 +1,122 @@
+"""The tables, the same on SQLite and PostgreSQL. Knows nothing of what their rows mean.
+
+Times are seconds since the epoch as floats, so that comparing and adding them is the same in every database.
+"""
+
+import sqlalchemy as sa
+
+SCHEMA_VERSION = "0002"
+"""The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
+
+GENESIS = "0" * 64
+"""What stands for the previous hash of a run's first event."""
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_ORDINAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+READY = sa.text("status = 'queued' AND waiting_for = 0")
+"""What makes a task claimable; literally the condition of the partial index, so that both databases use it."""
+OPEN_RUN = sa.text("finished_at IS NULL")
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("ordinal", _ORDINAL, sa.Identity(), primary_key=True),
+    sa.Column("task_id", sa.Text, nullable=False, unique=True),
+    sa.Column("product", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("generated_by", sa.Text, nullable=False),
+    sa.Column("assigned_to", sa.Text),
+    sa.Column("tags", sa.Text, nullable=False),
+    sa.Column("estimated_duration", sa.Double),
+    sa.Column("actual_duration", sa.Double),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("human_review", sa.Boolean),
+    sa.Column("quality_score", sa.Double),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("waiting_for", sa.Integer, nullable=False),
+    sa.Column("order_json", sa.Text, nullable=False),
+    sa.CheckConstraint("priority BETWEEN 1 AND 10", name="priority"),
+    sa.CheckConstraint("waiting_for >= 0", name="waiting_for"),
+)
+sa.Index("ix_tasks_ready", tasks.c.priority.desc(), tasks.c.ordinal, sqlite_where=READY, postgresql_where=READY)
+sa.Index("ix_tasks_status", tasks.c.status, tasks.c.ordinal)
+
+task_dependencies = sa.Table(
+    "task_dependencies",
+    metadata,
+    sa.Column("task_id", sa.Text, sa.ForeignKey("tasks.task_id"), primary_key=True),
+    sa.Column("depends_on", sa.Text, sa.ForeignKey("tasks.task_id"), primary_key=True, index=True),
+    sa.CheckConstraint("task_id <> depends_on", name="not_itself"),
+)
+
+tag_sets = sa.Table("tag_sets", metadata, sa.Column("tags", sa.Text, primary_key=True))
+
+day_counters = sa.Table(
+    "day_counters",
+    metadata,
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("last", sa.Integer, nullable=False),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("task_id", sa.Text, sa.ForeignKey("tasks.task_id"), nullable=False, index=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("engineer", sa.Text),
+    sa.Column("started_at", sa.Double, nullable=False),
+    sa.Column("finished_at", sa.Double),
+    sa.Column("cost_usd", sa.Double, nullable=False),
+    sa.Column("result", sa.LargeBinary),
+    sa.Column("lease_owner", sa.Text),
+    sa.Column("lease_epoch", sa.Integer, nullable=False),
+    sa.Column("lease_expires_at", sa.Double),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False),
+    sa.Column("trail_seq", sa.Integer, nullable=False),
+    sa.Column("trail_hash", sa.Text, nullable=False),
+)
+sa.Index("ix_runs_lease", runs.c.lease_expires_at, runs.c.lease_owner, sqlite_where=OPEN_RUN, postgresql_where=OPEN_RUN)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("previous_hash", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+
+blobs = sa.Table(
+    "blobs",
+    metadata,
+    sa.Column("sha256", sa.Text, primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("redacted", sa.Boolean, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("ordinal", _ORDINAL, sa.Identity(), primary_key=True),
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)
+sa.Index("ix_messages_run_id_topic", messages.c.run_id, messages.c.topic, messages.c.ordinal)
