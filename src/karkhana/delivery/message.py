@@ -6,9 +6,9 @@ Everything but the identifiers is untrusted text. Knows nothing of git.
 
     total() divided by the number of items before it looked whether there are any.
 
-    Ticket: "total() fails for an empty cart"
+    Asked for: "total() fails for an empty cart"
 
-    Evidence: score 0.87. ...
+    What speaks for it: score 0.87. ...
 
     Karkhana-Run: run_01J...
     Karkhana-Task: BUILD-2026-05-12-047
@@ -47,7 +47,7 @@ def commit_message(
     parts = [
         subject(change, ticket),
         paragraphs(change.summary),
-        _wrapped(f'Ticket: "{one_line(ticket.text, 200)}"' + _reference(ticket)),
+        _wrapped(f'Asked for: "{one_line(ticket.text, 200)}"' + _reference(ticket)),
         _wrapped(_evidence(confidence, evidence)),
         "\n".join(f"{key}: {_identifier(value)}" for key, value in trailers.items() if value),
     ]
@@ -68,12 +68,12 @@ def _reference(ticket: Ticket) -> str:
 
 
 def _evidence(confidence: Confidence, evidence: Evidence | None) -> str:
-    said = [f"Evidence: score {confidence.score:.2f}"]
+    said = [f"What speaks for it: score {confidence.score:.2f}"]
     if evidence is None:
         said += [one_line(c.because, 240) for c in confidence.components if c.name in ("behaviour", "coverage")]
     else:
         said += [_measured(gate) for gate in evidence.gates]
-    return ". ".join(s.rstrip(".") for s in said if s) + "."
+    return ". ".join(sentence.rstrip(".") for sentence in said if sentence) + "."
 
 
 def _measured(gate: GateResult) -> str:

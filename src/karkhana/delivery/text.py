@@ -62,4 +62,5 @@ def fenced(text: str, language: str = "") -> str:
 
 def inline(text: str, most: int = 300) -> str:
     """Plain words for Markdown and table cells: every character that could mean something is escaped."""
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|~&$@-])", r"\\\1", one_line(text, most))
+    escaped = re.sub(r"([\\`*_{}\[\]()<>#+!|~&$-])", r"\\\1", one_line(text, most))
+    return escaped.replace("@", "@\u200b")  # forges notify people wherever their name follows an @

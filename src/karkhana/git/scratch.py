@@ -46,6 +46,8 @@ class Scratch:
         self._format = object_format or (repository.object_format if repository else "sha1")
         self._parent = directory
         self._count = 0
+        self._made: set[str] = set()
+        self._bases: set[str] = set()
 
     def __enter__(self) -> "Scratch":
         self.git_dir = Path(tempfile.mkdtemp(prefix="scratch-", suffix=".git", dir=self._parent))
@@ -64,7 +66,11 @@ class Scratch:
         ``at`` is in seconds since the epoch, in UTC, for author and committer; ``author`` is ``Name <address>``.
         Returns its object name. Raises :class:`~karkhana.git.command.GitFailed` when a path cannot be in a tree.
         """
-        return self._import([_commit(self._ref(), base, contents, message=message, at=at, author=author)])[0]
+        oid = self._import([_commit(self._ref(), base, contents, message=message, at=at, author=author)])[0]
+        self._made.add(oid)
+        if base is not None and base not in self._made:
+            self._bases.add(base)
+        return oid
 
     def commit_both(self, before: Contents, after: Contents) -> tuple[str, str]:
         """Two root commits, one for each set of files."""
@@ -84,7 +90,9 @@ class Scratch:
             if existing == oid:
                 return
             raise _taken(ref, existing)
-        pack = self.git.run("pack-objects", "--quiet", "--revs", "--stdout", "--local", stdin=f"{oid}\n".encode())
+        # without the bases left out, git would walk the whole history, and fail where a shallow clone ends
+        revisions = "".join(f"{name}\n" for name in (oid, *(f"^{base}" for base in sorted(self._bases))))
+        pack = self.git.run("pack-objects", "--quiet", "--revs", "--stdout", "--local", stdin=revisions.encode())
         repository.git.run("unpack-objects", "-q", stdin=pack)
         try:
             repository.git.run("update-ref", "--create-reflog", "-m", "karkhana: deliver", ref, oid, "0" * len(oid))

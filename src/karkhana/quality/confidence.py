@@ -18,6 +18,7 @@ import msgspec
 
 from karkhana.domain.confidence import Component, Confidence
 from karkhana.domain.evidence import Evidence, Finding, GateResult, GateStatus, Severity
+from karkhana.quality.explanation import explain
 from karkhana.quality.weights import COMPONENTS, Cap, Weights, load_weights
 
 TrackRecord = tuple[int, int]
@@ -214,3 +215,6 @@ def _sentence(cap: Cap, evidence: Evidence, track_record: TrackRecord) -> str:
         bad=track_record[1],
     )
     return f"at most {cap.ceiling:.2f}: {reason}"
+
+
+__all__ = ["TrackRecord", "explain", "hard_failures", "proven", "score"]
