@@ -53,6 +53,10 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     poll_s: float = 0.2
     infrastructure_attempts: int = 3
     """Tries of a step when the machinery fails, with exponential backoff."""
+    requeues: int = 2
+    """How often a task goes back to the queue when a step's tries were used up; then it fails."""
+    takeovers: int = 20
+    """How often a run may change hands before it fails, in case it is what kills its workers."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

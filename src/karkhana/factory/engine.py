@@ -109,11 +109,16 @@ class DurableEngine:
         self.join([control.run_id for control in self.active()], timeout_s=5.0)
         self._runtime.close()
 
-    def start(self, run_id: str, epoch: int = 1) -> None:
-        """Begin, or take over, the workflow of a run whose lease we hold under ``epoch``. Returns at once."""
+    def start(self, run_id: str, epoch: int = 1, *, cancelled: bool = False) -> None:
+        """Begin, or take over, the workflow of a run whose lease we hold under ``epoch``. Returns at once.
+
+        A ``cancelled`` run goes through its recorded steps and raises ``RunCancelled`` at the first other one.
+        """
         from karkhana.factory.engine_dbos import token
 
         control = RunControl(run_id, epoch)
+        if cancelled:
+            control.cancel()
         owner = token(epoch)
         with self._changed:
             if any(c.run_id == run_id and c.epoch >= epoch for c in self._active.values()):
@@ -158,7 +163,6 @@ class DurableEngine:
         """
         control: RunControl = self._here.control
         try:
-            control.check()
             envelope = self._runtime.step(name, lambda: self._recordable(control, name, function))
         except _Unrecorded as carrier:
             raise carrier.error from carrier.error.__cause__
@@ -182,7 +186,7 @@ class DurableEngine:
         def receive() -> str | None:
             message = self._mailbox.read(control.run_id, topic, index)
             if message is None and (until is None or self._clock() < until):
-                raise RunParked(topic, until)
+                raise RunParked(topic, index, until)
             return message
 
         return self.step(f"wait {topic}", receive)
@@ -216,10 +220,11 @@ class DurableEngine:
 
     def _carry_out(self, control: RunControl) -> Ending:
         try:
-            control.check()
             self._line(control.run_id, self)
         except RunParked as parked:
-            return Ending(kind=EndingKind.PARKED, reason=str(parked), topic=parked.topic, until=parked.until)
+            return Ending(
+                kind=EndingKind.PARKED, reason=str(parked), topic=parked.topic, index=parked.index, until=parked.until
+            )
         except RunCancelled as cancelled:
             return Ending(kind=EndingKind.CANCELLED, reason=str(cancelled))
         except LeaseLost as lost:
@@ -244,6 +249,8 @@ class DurableEngine:
     def _recordable(self, control: RunControl, name: str, function: Callable[[], R]) -> dict[str, Any]:
         """The step's result or error as JSON; what must not be recorded leaves as ``_Unrecorded``."""
         try:
+            # Here and not in step(): a cancelled run must replay its recorded steps to the same place first.
+            control.check()
             value = self._with_retries(control, name, function)
             control.check()
             return {"value": decode(canonical(value), Any)}

@@ -24,9 +24,11 @@ from karkhana.domain.errors import LeaseLost, RunCancelled, Signal
 class RunParked(Signal):
     """The run waits for a message that is not there: leave, and come back when it is."""
 
-    def __init__(self, topic: str, until: float | None) -> None:
+    def __init__(self, topic: str, index: int, until: float | None) -> None:
         super().__init__(f"waits for {topic}")
         self.topic = topic
+        self.index = index
+        """How many messages on the topic the run has had."""
         self.until = until
         """Seconds since the epoch when the wait is over; ``None`` is never."""
 
@@ -59,8 +61,9 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     code: str = ""
     """The error's stable name, for ``failed`` and ``broken``."""
     topic: str = ""
+    index: int = 0
     until: float | None = None
-    """For ``parked``: what it waits for, and until when (seconds since the epoch)."""
+    """For ``parked``: which message it waits for, and until when (seconds since the epoch)."""
 
 
 class RunControl:
