@@ -15,8 +15,13 @@ from pathlib import Path
 from karkhana.domain.changes import EXECUTABLE, REGULAR, SYMLINK
 from karkhana.workspace.files import open_beneath, open_folder, read_link
 
-LITTER = frozenset({".git", "__pycache__", ".pytest_cache"})
-"""Names that are never part of a change."""
+_LITTER = frozenset({".git", "git~1", "__pycache__", ".pytest_cache"})
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of this name, at any depth, is never part of a change."""
+    return name in _LITTER or name.lower() in _LITTER
+
 
 Content = tuple[int, bytes]
 """Git's mode and the bytes."""
@@ -74,7 +79,7 @@ class Base:
         descriptor = open_folder(self._folder, path)
         try:
             with os.scandir(descriptor) as entries:
-                names = [entry.name for entry in entries if entry.name not in LITTER]
+                names = [entry.name for entry in entries if not is_litter(entry.name)]
         finally:
             os.close(descriptor)
         for name in names:

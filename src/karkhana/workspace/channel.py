@@ -18,8 +18,11 @@ import struct
 import time
 from typing import Any
 
+import msgspec
+
 _FIRST_READ = 1 << 16
 _MOST_DESCRIPTORS = 4
+_SEND_S = 60.0
 _LENGTH = struct.Struct("!I")
 _CREDENTIALS = struct.Struct("3i")
 
@@ -34,6 +37,7 @@ class Channel:
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self._unread = b""
+        self._limit(_SEND_S)
 
     @classmethod
     def pair(cls) -> tuple["Channel", socket.socket]:
@@ -41,10 +45,13 @@ class Channel:
         ours, theirs = socket.socketpair()
         return cls(ours), theirs
 
-    def send(self, message: dict[str, Any], payload: bytes = b"", timeout_s: float = 60.0) -> None:
+    def _limit(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end.settimeout(seconds)
+
+    def send(self, message: dict[str, Any], payload: bytes = b"") -> None:
         """Raises ``ChannelClosed`` or ``TimeoutError``."""
         data = json.dumps(message).encode()
-        self._end.settimeout(timeout_s)
         try:
             self._end.sendall(b"".join((_LENGTH.pack(len(data)), data, payload)))
         except (BrokenPipeError, ConnectionResetError) as error:
@@ -53,11 +60,13 @@ class Channel:
     def receive(self, timeout_s: float) -> tuple[dict[str, Any], bytes]:
         """One message and its bytes. Raises ``ChannelClosed`` or ``TimeoutError``."""
         deadline = time.monotonic() + timeout_s
+        if timeout_s != self._seconds:  # setting it is a system call
+            self._limit(timeout_s)
         data = self._read(4, deadline)
         end = 4 + _LENGTH.unpack_from(data)[0]
         if len(data) < end:
             data += self._read(end - len(data), deadline)
-        message: dict[str, Any] = json.loads(data[4:end])
+        message = msgspec.json.decode(data[4:end], type=dict[str, Any])
         end_of_payload = end + message.get("out", 0) + message.get("err", 0)
         if len(data) < end_of_payload:
             data += self._read(end_of_payload - len(data), deadline)
@@ -72,7 +81,8 @@ class Channel:
         parts, have = [self._unread], len(self._unread)
         self._unread = b""
         while have < size:
-            self._end.settimeout(max(deadline - time.monotonic(), 0.001))
+            if have:
+                self._limit(max(deadline - time.monotonic(), 0.001))
             try:
                 part = self._end.recv(max(size - have, _FIRST_READ))
             except ConnectionResetError as error:
@@ -106,7 +116,7 @@ class Channel:
         raise ChannelClosed
 
     def _receive_ancillary(self, timeout_s: float, space: int) -> tuple[dict[str, Any], list[tuple[int, int, bytes]]]:
-        self._end.settimeout(timeout_s)
+        self._limit(timeout_s)
         try:
             data, found, _, _ = self._end.recvmsg(_FIRST_READ, space, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError as error:

@@ -84,7 +84,7 @@ def checked(path: str) -> bytes:
     parts = path.split("/")
     if not path or "\0" in path or any(part in ("", ".", "..") for part in parts):
         raise ToolRefused(f"{path!r} is not a path inside the workspace", "use a relative path such as src/cart.py")
-    if any(part.lower() == ".git" for part in parts):
+    if any(part.lower() in (".git", "git~1") for part in parts):
         raise ToolRefused(f"{path!r} lies in git's own folder", "change the files of the repository only")
     return path.encode("utf-8", "surrogateescape")
 

@@ -22,8 +22,6 @@ import ctypes
 import errno
 import json
 import os
-import platform
-import shutil
 import socket
 import struct
 import sys
@@ -222,7 +220,12 @@ def make_workspace(plan: dict[str, Any], namespace: int | None) -> bool:
 
 
 def copy(plan: dict[str, Any]) -> None:
-    shutil.copytree(plan["checkout"], ".disk/upper", symlinks=True, dirs_exist_ok=True)
+    import shutil  # costly, and seldom needed
+
+    try:
+        shutil.copytree(plan["checkout"], ".disk/upper", symlinks=True, dirs_exist_ok=True)
+    except shutil.Error as error:
+        raise OSError(errno.EIO, str(error)[:500]) from error
     if plan["root"]:
         for folder, folders, files in os.walk(".disk/upper"):
             for name in (*folders, *files):
@@ -232,7 +235,7 @@ def copy(plan: dict[str, Any]) -> None:
 def make_root(plan: dict[str, Any]) -> tuple[bool, bool]:
     """Everything that bubblewrap will find, as a tree of its own; the current folder is its top."""
     os.chdir(plan["staging"])
-    mount("karkhana", ".", b"tmpfs", MS_NOSUID | MS_NODEV, "size=4m,nr_inodes=4096,mode=0755")
+    mount("karkhana", ".", b"tmpfs", MS_NOSUID | MS_NODEV, "size=4m,nr_inodes=8192,mode=0755")
     os.chdir(plan["staging"])
     namespace = None
     if plan["root"]:
@@ -270,7 +273,7 @@ def bind_writable(plan: dict[str, Any], source: str, target: str, namespace: int
 
 def change_root() -> None:
     os.mkdir(".old", 0o700)
-    syscall(NR_PIVOT_ROOT[platform.machine()], b".", b".old")
+    syscall(NR_PIVOT_ROOT[os.uname().machine], b".", b".old")
     os.chdir("/")
     call(libc.umount2, b"/.old", MNT_DETACH)
     os.rmdir("/.old")
@@ -287,7 +290,7 @@ def drop(plan: dict[str, Any]) -> None:
 def step(name: str, function: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
     try:
         return function(*arguments, **named)
-    except (OSError, shutil.Error) as error:
+    except OSError as error:
         raise Refused(name, error) from error
 
 

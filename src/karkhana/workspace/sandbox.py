@@ -84,7 +84,8 @@ class Sandbox:
         self.group = ControlGroup((), ())
         try:
             self.group = ControlGroup.create(spec.settings)
-            self._start(theirs)
+            with theirs:
+                self._start(theirs)
         except BaseException:
             self.close()
             raise
@@ -140,6 +141,7 @@ class Sandbox:
             pass_fds=(channel, rules),
             env={},
             cwd="/",
+            start_new_session=True,  # a Ctrl-C in the terminal is for us to act on
         )
 
     def _meet_launcher(self) -> None:

@@ -8,6 +8,7 @@ and sizes and numbers are bounded. Knows nothing of sandboxes, git's object stor
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -18,7 +19,7 @@ import msgspec
 
 from karkhana.domain.changes import EXECUTABLE, REGULAR, SYMLINK, FileChange, FileState
 from karkhana.domain.errors import ToolRefused
-from karkhana.workspace.base import LITTER, Base, Content
+from karkhana.workspace.base import Base, Content, is_litter
 from karkhana.workspace.files import Tree, kind_of, open_folder, read_link
 from karkhana.workspace.ignored import IgnoreRules
 
@@ -107,14 +108,16 @@ class Scan:
     def _entries(self, folder: str, walk: _Walk) -> Iterator[tuple[str, os.stat_result]]:
         try:
             descriptor = open_folder(self._layer, folder)
-        except OSError:
-            return  # gone or replaced since the folder above it was read
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                self._left_out(folder[:200] + "…", "it lies too deep")
+            return  # or gone or replaced since the folder above it was read
         try:
             if folder and not self._whole and _opaque(descriptor):
                 walk.replaced.append(folder)
             with os.scandir(descriptor) as entries:
                 for entry in entries:
-                    if entry.name not in LITTER:
+                    if not is_litter(entry.name):
                         with contextlib.suppress(FileNotFoundError):
                             yield f"{folder}/{entry.name}" if folder else entry.name, entry.stat(follow_symlinks=False)
         finally:
