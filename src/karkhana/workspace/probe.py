@@ -15,8 +15,6 @@ from karkhana.domain.settings import SandboxSettings
 from karkhana.workspace import bubblewrap
 from karkhana.workspace.sandbox import Sandbox, SandboxSpec
 
-_STATUS = ("cat", "/proc/self/status", "/proc/net/dev")
-
 
 class SandboxReport(msgspec.Struct, frozen=True, kw_only=True):
     """What works here."""
@@ -46,10 +44,10 @@ def probe(home: Path, settings: SandboxSettings | None = None) -> SandboxReport:
     spec = SandboxSpec(home=home, settings=settings or SandboxSettings(), checkout=Path(__file__).parent / "inside")
     try:
         with Sandbox(spec) as sandbox:
-            seen = sandbox.run(_STATUS, timeout_s=30).stdout.decode("utf-8", "replace")
+            status = _show(sandbox, "/proc/self/status")
             took = time.monotonic() - begun
             found = bubblewrap.find()
-            broken = _broken(seen)
+            broken = _broken(status, _show(sandbox, "/proc/net/dev"))
             return SandboxReport(
                 working=not broken,
                 bubblewrap=f"{found.path} {'.'.join(map(str, found.version))}",
@@ -67,15 +65,19 @@ def probe(home: Path, settings: SandboxSettings | None = None) -> SandboxReport:
         return SandboxReport(working=False, problem=error.message, next=error.next)
 
 
-def _broken(status: str) -> tuple[str, ...]:
+def _show(sandbox: Sandbox, path: str) -> list[str]:
+    return sandbox.run(("cat", path), timeout_s=30).stdout.decode("utf-8", "replace").splitlines()
+
+
+def _broken(status: list[str], network: list[str]) -> tuple[str, ...]:
     """Protections that must hold and do not, judged from ``/proc`` inside."""
-    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    interfaces = [line.split(":")[0].strip() for line in status.splitlines() if line.count(":") == 1 and "  " in line]
+    fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
+    interfaces = {line.partition(":")[0].strip() for line in network[2:]}
     checks = {
         "system calls are not filtered": fields.get("Seccomp") == "2",
         "privileges can be gained": fields.get("NoNewPrivs") == "1",
         "capabilities are left": not any(int(fields.get(f"Cap{kind}", "1"), 16) for kind in ("Prm", "Eff", "Bnd")),
-        "the network is reachable": not set(interfaces) - {"lo", "Inter-|   Receive"},
+        "the network is reachable": interfaces == {"lo"},
         "commands run as root": "0" not in fields.get("Uid", "0").split(),
     }
     return tuple(text for text, holds in checks.items() if not holds)
