@@ -1,0 +1,295 @@
+"""The virtual environment that a target's commands run in: made once per set of dependencies, then shared.
+
+``<home>/environments/<key>/venv``, where the key is a hash of the repository's dependency files, the interpreter and
+our instruments. It is built in a place of its own inside a sandbox (see :mod:`karkhana.workspace.environment_build`),
+moved into place when it is complete, and read-only from then on. A repository that needs nothing gets an empty one
+without any network. Knows nothing of tickets, commits or git.
+
+>>> # Environments(home, settings.environment, settings.sandbox).prepare(checkout, record=trail).bin_dir
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+from packaging.requirements import Requirement
+
+from karkhana.domain.errors import EnvironmentFailure
+from karkhana.domain.events import EnvironmentPrepared
+from karkhana.domain.json import canonical, decode
+from karkhana.domain.settings import EnvironmentSettings, SandboxSettings
+from karkhana.ports import Trail
+from karkhana.workspace import index_settings
+from karkhana.workspace.environment_build import OpenBox, Site, install
+from karkhana.workspace.environment_plan import Plan, plan, relevant
+from karkhana.workspace.environment_python import (
+    ENVIRONMENT,
+    INSTRUMENTS,
+    Python,
+    describe,
+    make_empty,
+    write_metadata,
+    write_script,
+)
+from karkhana.workspace.instruments import Instruments
+from karkhana.workspace.layout import Bind
+from karkhana.workspace.processes import started
+from karkhana.workspace.sandbox import Sandbox
+
+_LAYOUT = 1
+"""Part of every key: raise it when environments are built differently."""
+_FILE_MAX = 8 << 20
+_FILES_MAX = 200
+_FRESH_FAILURE_S = 30.0
+"""Whoever waited for a build that failed so recently gets its failure instead of another try."""
+_KEPT = 32
+"""Environments kept; the ones used longest ago go first."""
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment, ready for use in a sandbox."""
+
+    key: str
+    python: str
+    """Path of its interpreter inside the sandbox."""
+    version: str
+    """Of the interpreter, e.g. ``3.11.7``."""
+    bin_dir: str
+    """First on ``PATH`` inside the sandbox."""
+    binds: tuple[Bind, ...]
+    notes: tuple[str, ...] = ()
+    """What could not be installed, in sentences."""
+    cached: bool = False
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written beside a finished environment."""
+
+    notes: tuple[str, ...]
+
+
+class _Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written in place of one whose build failed."""
+
+    message: str
+    next: str
+
+
+class Environments:
+    """The cache in ``home/environments``. Safe to use from several threads and processes.
+
+    ``open_box`` opens the sandbox that builds run in.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        settings: EnvironmentSettings | None = None,
+        sandbox: SandboxSettings | None = None,
+        *,
+        open_box: OpenBox = Sandbox,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._home = home
+        self._folder = home / "environments"
+        self._settings = settings or EnvironmentSettings()
+        self._sandbox = sandbox or SandboxSettings()
+        self._open_box = open_box
+        self._environ = environ
+        self._instruments = Instruments(home)
+
+    def prepare(self, checkout: Path, *, record: Trail | None = None) -> Environment:
+        """The environment for the repository whose files lie in ``checkout``; built when it is not there yet.
+
+        Raises ``EnvironmentFailure`` (what could not be installed, and the next step), ``InvalidSetting`` and
+        ``SandboxUnavailable``.
+        """
+        begun = time.monotonic()
+        python = describe(self._settings.python)
+        files, paths = _dependency_files(checkout)
+        key = self._key(python, files)
+        found = self._cached(key, python)
+        if found is None:
+            with self._lock(key):
+                # a failure counts only when it happened while we waited
+                self._raise_fresh_failure(key, begun)
+                found = self._cached(key, python) or self._build(key, python, checkout, plan(files, paths))
+        if record is not None:
+            record.record(
+                EnvironmentPrepared(
+                    key=key,
+                    cached=found.cached,
+                    python=python.version,
+                    duration_s=time.monotonic() - begun,
+                    notes=found.notes,
+                )
+            )
+        return found
+
+    def _key(self, python: Python, files: Mapping[str, bytes]) -> str:
+        parts = [str(_LAYOUT), python.executable, python.version, python.tag, self._instruments.version]
+        parts += [str(self._settings.install)]
+        digest = hashlib.sha256("\0".join(parts).encode())
+        for name, content in sorted(files.items()):
+            digest.update(f"\0{name}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
+        return digest.hexdigest()[:24]
+
+    def _cached(self, key: str, python: Python) -> Environment | None:
+        place = self._folder / key
+        try:
+            known = decode((place / "environment.json").read_bytes(), _Record)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+        os.utime(place)  # the ones used longest ago are the first to go
+        return self._environment(key, python, known.notes, cached=True)
+
+    def _environment(self, key: str, python: Python, notes: tuple[str, ...], *, cached: bool) -> Environment:
+        binds = (
+            Bind(str(self._folder / key / "venv"), ENVIRONMENT),
+            Bind(str(self._instruments.folder()), INSTRUMENTS),
+            *python.binds,
+        )
+        return Environment(
+            key=key,
+            python=f"{ENVIRONMENT}/bin/python",
+            version=python.version,
+            bin_dir=f"{ENVIRONMENT}/bin",
+            binds=binds,
+            notes=notes,
+            cached=cached,
+        )
+
+    def _build(self, key: str, python: Python, checkout: Path, wanted: Plan) -> Environment:
+        self._tidy()
+        making = self._folder / f"making-{os.getpid()}-{started(os.getpid())}-{secrets.token_hex(4)}"
+        making.mkdir(mode=0o755)
+        try:
+            packages = make_empty(making / "venv", python, (INSTRUMENTS,))
+            notes = self._fill(wanted, python, checkout, making / "venv", packages)
+            (making / "environment.json").write_bytes(canonical(_Record(notes=notes)))
+            shutil.rmtree(self._folder / key, ignore_errors=True)
+            making.rename(self._folder / key)
+        except EnvironmentFailure as failure:
+            self._failure(key).write_bytes(canonical(_Failure(message=failure.message, next=failure.next)))
+            raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise EnvironmentFailure(f"the disk is full: {self._folder}", "free some space there") from error
+            raise
+        finally:
+            shutil.rmtree(making, ignore_errors=True)
+        return self._environment(key, python, notes, cached=False)
+
+    def _fill(self, wanted: Plan, python: Python, checkout: Path, folder: Path, packages: Path) -> tuple[str, ...]:
+        notes = (*wanted.notes, *_about_python(python, self._instruments))
+        if self._satisfied(wanted, python):
+            if wanted.static:
+                write_metadata(packages, wanted.name, wanted.version or "9999.0", wanted.scripts)
+                for name, target in wanted.scripts:
+                    module, _, function = target.partition(":")
+                    if function and "/" not in name:
+                        write_script(folder, name, module, function)
+            return notes
+        if not self._settings.install:
+            return (*notes, "dependencies are not installed, because environment.install is off")
+        site = Site(
+            home=self._home,
+            checkout=checkout,
+            environment=folder,
+            instruments=self._instruments.folder(),
+            python=python,
+            settings=self._sandbox,
+            indexes=index_settings.discover(self._environ),
+            timeout_s=self._settings.timeout_s,
+        )
+        return (*notes, *install(wanted, site, self._open_box))
+
+    def _satisfied(self, wanted: Plan, python: Python) -> bool:
+        """Whether nothing needs installing: no requirement that the instruments do not meet."""
+        if wanted.empty:
+            return True
+        if not wanted.static:
+            return False
+        needs = [Requirement(need) for need in wanted.needs]
+        applying = [need for need in needs if need.marker is None or need.marker.evaluate(python.markers())]
+        return all(self._instruments.satisfies(need) for need in applying)
+
+    def _failure(self, key: str) -> Path:
+        return self._folder / f"{key}.failed"
+
+    def _raise_fresh_failure(self, key: str, begun: float) -> None:
+        path = self._failure(key)
+        try:
+            age = time.time() - path.stat().st_mtime
+            known = decode(path.read_bytes(), _Failure)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return
+        if age < min(time.monotonic() - begun, _FRESH_FAILURE_S):
+            raise EnvironmentFailure(known.message, known.next)
+        path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _lock(self, key: str) -> Iterator[None]:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self._folder / f"{key}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _tidy(self) -> None:
+        """Drop half-made environments of dead processes, and the finished ones that were used longest ago."""
+        for path in self._folder.glob("making-*"):
+            _, owner, since, _ = path.name.split("-")
+            if started(int(owner)) != int(since):
+                shutil.rmtree(path, ignore_errors=True)
+        finished = [path.parent for path in self._folder.glob("*/environment.json")]
+        for place in sorted(finished, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT:]:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _about_python(python: Python, instruments: Instruments) -> tuple[str, ...]:
+    if python.pair < (3, 9):
+        return (f"pytest must come from the repository's own dependencies: ours does not run on {python.version}",)
+    return ()
+
+
+def _dependency_files(checkout: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """The files that say what is needed, with what they include; and the paths near the root."""
+    paths = tuple(_near_root(checkout))
+    files: dict[str, bytes] = {}
+    waiting = relevant(paths)
+    while waiting:
+        for path in waiting[:_FILES_MAX]:
+            files[path] = _read(checkout, path)
+        if len(files) > _FILES_MAX:
+            raise EnvironmentFailure(f"the repository has more than {_FILES_MAX} dependency files", "install by hand")
+        waiting = tuple(path for path in relevant(paths, files) if path not in files)
+    return files, paths
+
+
+def _near_root(checkout: Path) -> Iterator[str]:
+    """Regular files of the root and of its folders, one and two levels down. Links are not followed."""
+    for folder, folders, names in os.walk(checkout):
+        depth = len(Path(folder).relative_to(checkout).parts)
+        folders[:] = [] if depth >= 2 else [name for name in sorted(folders) if not Path(folder, name).is_symlink()]
+        for name in names:
+            path = Path(folder, name)
+            if stat.S_ISREG(path.lstat().st_mode):
+                yield path.relative_to(checkout).as_posix()
+
+
+def _read(checkout: Path, path: str) -> bytes:
+    # the checkout is ours and does not change, so what was no link when it was listed is none now
+    with (checkout / path).open("rb") as file:
+        content = file.read(_FILE_MAX + 1)
+    if len(content) > _FILE_MAX:
+        raise EnvironmentFailure(f"{path} of the repository has more than {_FILE_MAX} bytes", "shorten it")
+    return content
