@@ -14,6 +14,7 @@ from karkhana.ports import GateContext
 from karkhana.quality.diffs import is_binary, line_diff
 from karkhana.quality.gates.limits import limits
 from karkhana.quality.gates.wording import plural, some
+from karkhana.storage.redaction import Redactor
 
 NAME = "secrets"
 
@@ -31,8 +32,8 @@ class Secrets:
 
     name = NAME
 
-    def __init__(self, redact: Callable[[str], str] = str) -> None:
-        self._redact = redact
+    def __init__(self, redact: Callable[[str], str] | None = None) -> None:
+        self._redact = redact or Redactor({}).text
 
     def check(self, context: GateContext) -> GateResult:
         findings: list[Finding] = []
@@ -43,7 +44,7 @@ class Secrets:
                 continue
             added = line_diff(before, after).added_lines()
             lines += len(added)
-            findings += [_finding(path, line, kind) for line, kind in self._find(added)]
+            findings += [_finding(path, line, kind) for block in _blocks(added) for line, kind in self._find(block)]
         return GateResult(
             gate=NAME,
             status=GateStatus.FAILED if findings else GateStatus.PASSED,
@@ -53,15 +54,32 @@ class Secrets:
             findings=tuple(findings),
         )
 
-    def _find(self, added: list[tuple[int, str]]) -> list[tuple[int, str]]:
-        return [(number, kind) for number, text in added if (kind := self._kind(text))]
+    def _find(self, block: list[tuple[int, str]]) -> list[tuple[int, str]]:
+        found = [(number, kind) for number, text in block if (kind := self._kind(text))]
+        whole = self._shape("\n".join(text for _, text in block))
+        # a key block spans lines, none of which is a secret by itself
+        return found or ([(block[0][0], whole)] if whole else [])
 
     def _kind(self, text: str) -> str:
+        return self._shape(text) or ("high-entropy value" if _looks_random(text) else "")
+
+    def _shape(self, text: str) -> str:
         redacted = self._redact(text)
-        if redacted != text:
-            found = re.search(r"\[redacted:([^\]]+)\]", redacted)
-            return found[1] if found else "secret"
-        return "high-entropy value" if _looks_random(text) else ""
+        if redacted == text:
+            return ""
+        found = re.search(r"\[redacted:([^\]]+)\]", redacted)
+        return found[1] if found else "secret"
+
+
+def _blocks(added: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
+    """Runs of neighbouring lines."""
+    blocks: list[list[tuple[int, str]]] = []
+    for number, text in added:
+        if blocks and blocks[-1][-1][0] == number - 1:
+            blocks[-1].append((number, text))
+        else:
+            blocks.append([(number, text)])
+    return blocks
 
 
 def _looks_random(text: str) -> bool:
