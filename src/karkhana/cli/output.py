@@ -3,7 +3,9 @@
 ``--json`` prints exactly one JSON object; colours follow NO_COLOR and the terminal.
 """
 
+import shutil
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -34,3 +36,13 @@ def print_error(error: KarkhanaError, *, as_json: bool) -> None:
 def visible(text: str) -> str:
     """``text`` without control characters, so that untrusted text cannot drive the terminal."""
     return "".join(c if c in "\n\t" or (c.isprintable()) else f"\\x{ord(c):02x}" for c in text)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their widest cell; the last one is cut to the terminal's width when there is a terminal."""
+    cells = [[visible(cell).replace("\n", " ").replace("\t", " ") for cell in row] for row in [header, *rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
+    limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for row in cells:
+        text = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        sys.stdout.write(text[:limit] + "\n")

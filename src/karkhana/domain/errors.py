@@ -138,6 +138,18 @@ class InfrastructureFailure(KarkhanaError):
     """The machinery broke, not the work: the step is retried with backoff."""
 
 
+def error_kind(code: str) -> type[KarkhanaError]:
+    """The class of a stored error code; ``RunFailure`` for one that this version does not know.
+
+    >>> error_kind("nothing_to_fix").exit_code
+    2
+    """
+    kinds: list[type[KarkhanaError]] = [KarkhanaError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((kind for kind in kinds if kind("").code == code), RunFailure)
+
+
 class Signal(BaseException):
     """Control flow between rooms, never shown to a user.
 

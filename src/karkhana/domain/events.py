@@ -194,6 +194,10 @@ class RunFinished(Event, frozen=True, kw_only=True, tag="run.finished"):
 
     status: Status
     reason: str = ""
+    next: str = ""
+    """The step that helps, when it failed."""
+    code: str = ""
+    """Stable name of the error that ended it."""
     turns: int = 0
     cost_usd: float = 0.0
     duration_s: float = 0.0

@@ -69,7 +69,7 @@ def _only_repository_keys(values: dict[str, Any]) -> dict[str, Any]:
     if foreign:
         raise InvalidSetting(
             f"{REPOSITORY_FILE}: a repository may not set {', '.join(foreign)}",
-            f"Move it to the user's config.toml or the environment. Allowed here: {', '.join(sorted(REPOSITORY_KEYS))}.",
+            f"Move it to the user's config.toml. Allowed here: {', '.join(sorted(REPOSITORY_KEYS))}.",
         )
     return values
 

@@ -97,6 +97,11 @@ class Repository:
         answer = self.git.run("symbolic-ref", "--quiet", "--short", "HEAD", ok=(0, 1))
         return answer.decode("utf-8", "surrogateescape").strip() or None
 
+    def message(self, commit: str) -> str:
+        """The whole commit message."""
+        said = self.git.run("show", "--no-patch", "--no-show-signature", "--format=%B", "--end-of-options", commit)
+        return said.decode("utf-8", "replace").strip()
+
     def dirty(self) -> bool:
         """Whether tracked files differ from HEAD in the user's tree. Untracked files do not count.
 

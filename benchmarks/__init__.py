@@ -1,0 +1,1 @@
+"""Measurements at full size, with real components. ``python -m benchmarks`` runs them all."""

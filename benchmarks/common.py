@@ -1,0 +1,63 @@
+"""What the benchmark scripts share: data folders, small repositories, printing of figures."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+GIT = (
+    "git",
+    "-c",
+    "user.name=benchmark",
+    "-c",
+    "user.email=benchmark@localhost",
+    "-c",
+    "init.defaultBranch=main",
+    "-c",
+    "commit.gpgsign=false",
+)
+
+
+def data_folder(path: Path) -> Path:
+    """The ignored folder that holds fetched data and virtual environments."""
+    path.mkdir(parents=True, exist_ok=True)
+    return path.resolve()
+
+
+def virtual_environment(folder: Path, *packages: str) -> Path:
+    """The interpreter of a virtual environment with ``packages`` from the configured index; made once."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        uv = Path(sys.executable).parent / "uv"
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *packages], check=True)
+    return python
+
+
+def git(folder: Path, *words: str) -> str:
+    """Run git in a repository of the benchmark's own."""
+    return subprocess.run([*GIT, "-C", folder, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def small_repository(folder: Path, files: Mapping[str, str]) -> Path:
+    """A git repository with one commit of ``files``."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "-m", "start")
+    return folder
+
+
+def emit(title: str, figures: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print figures as a table on stderr, and with ``--json`` as one object on stdout's last line."""
+    print(title, file=sys.stderr)
+    for name, value in figures.items():
+        if not isinstance(value, (list, dict)):
+            print(f"  {name:<32} {value}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(figures))

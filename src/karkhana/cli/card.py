@@ -1,0 +1,69 @@
+"""The end of a run on the terminal: diff, tests, confidence card, where the change is, and what to do next."""
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from karkhana.cli.output import visible
+from karkhana.domain.confidence import Confidence
+from karkhana.factory.results import RunResult
+from karkhana.factory.scoring import ScoreResult
+
+DIFF_LINES = 200
+"""Lines of a diff that are shown; the rest is one command away."""
+
+
+def print_card(result: RunResult) -> None:
+    """Print what came of a run on stdout."""
+    console = Console(highlight=False, soft_wrap=True)
+    if result.diff:
+        _print_diff(console, result)
+    if result.summary:
+        console.print(f"\n{escape(visible(result.summary))}")
+    if result.confidence is not None:
+        _print_confidence(console, result.confidence, result.decision, result.decision_reason)
+    _print_ending(console, result)
+
+
+def _print_diff(console: Console, result: RunResult) -> None:
+    lines = visible(result.diff).splitlines()
+    console.print()
+    for line in lines[:DIFF_LINES]:
+        colour = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
+        console.print(f"[{colour}]{escape(line)}[/]" if colour else escape(line))
+    if len(lines) > DIFF_LINES:
+        console.print(f"… {len(lines) - DIFF_LINES} more lines: karkhana runs diff {result.run_id}")
+
+
+def print_score(result: ScoreResult) -> None:
+    """Print what the gates and the score say about a commit range on stdout."""
+    console = Console(highlight=False, soft_wrap=True)
+    _print_confidence(console, result.confidence, result.decision, result.decision_reason)
+
+
+def _print_confidence(console: Console, confidence: Confidence, decision: str | None, reason: str) -> None:
+    card = Table(title=f"Confidence {confidence.score:.2f} → {decision}", title_justify="left")
+    for name in ("component", "value", "weight", "because"):
+        card.add_column(name, justify="right" if name in ("value", "weight") else "left")
+    for part in confidence.components:
+        card.add_row(part.name, f"{part.value:.2f}", f"{part.weight:.2f}", escape(visible(part.because)))
+    console.print()
+    console.print(card)
+    for cap in confidence.caps:
+        console.print(f"held down: {escape(visible(cap))}")
+    console.print(escape(reason))
+
+
+def _print_ending(console: Console, result: RunResult) -> None:
+    console.print()
+    console.print(f"[bold]{result.run_id}[/]  {result.task.task_id}  [bold]{result.status}[/]")
+    if result.reason:
+        console.print(escape(visible(result.reason)))
+    if result.branch:
+        where = f"pushed to {result.remote}" if result.remote else "in the repository"
+        console.print(f"branch   {result.branch} ({(result.commit or '')[:12]}), {escape(where)}")
+    if result.status == "waiting_for_review":
+        console.print(f"approve  karkhana runs approve {result.run_id}    or: karkhana runs reject {result.run_id}")
+    if result.next:
+        console.print(f"hint     {escape(visible(result.next))}")
+    console.print(f"trail    karkhana runs trace {result.run_id}")

@@ -1,0 +1,23 @@
+"""Options that several commands share, so that they are spelt and explained once."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from karkhana.domain.tasks import TaskType
+
+Repo: Any = typer.Option(Path(), "--repo", help="Folder of the git repository; its HEAD is the base commit.")
+TypeOfTask: Any = typer.Option(TaskType.BUGFIX, "--type", help="Kind of work.")
+TestCommand: Any = typer.Option(None, "--test-command", help="Shell words that run the tests; detected when absent.")
+EngineerName: Any = typer.Option("auto", "--engineer", help="auto or symbolic.")
+MaxTurns: Any = typer.Option(None, "--max-turns", min=1, help="Tool calls that the engineer may make.")
+BudgetUsd: Any = typer.Option(None, "--budget", min=0.0, help="US dollars for model calls.")
+Timeout: Any = typer.Option(None, "--timeout", min=1.0, help="Seconds for the engineer's work.")
+AsJson: Any = typer.Option(False, "--json", help="Print one JSON object.")
+Sandbox: Any = typer.Option("bubblewrap", "--sandbox", help="bubblewrap, or none (see --accept-unsandboxed).")
+AcceptUnsandboxed: Any = typer.Option(
+    False,
+    "--accept-unsandboxed",
+    help="With --sandbox none: I know that the repository's code then runs with my own rights.",
+)

@@ -1,0 +1,147 @@
+"""A run's events as lines on stderr while it is under way.
+
+>>> Progress.line(ev.Noted(text="the index is slow"))
+('', 'note', 'the index is slow')
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from karkhana.cli.output import visible
+from karkhana.domain import events as ev
+from karkhana.domain.evidence import GateStatus
+from karkhana.domain.tasks import Status
+
+STATIONS = {
+    Status.PLANNING: "plan",
+    Status.BUILDING: "build",
+    Status.REVIEWING: "self-review",
+    Status.VERIFYING: "verify",
+    Status.WAITING_FOR_REVIEW: "approval",
+}
+MARKS = {GateStatus.PASSED: "[green]✓[/]", GateStatus.FAILED: "[red]✗[/]", GateStatus.UNKNOWN: "[yellow]?[/]"}
+
+
+class Progress:
+    """Call it with each event; prints what a person wants to see go by."""
+
+    def __init__(self, *, explain: bool = False, quiet: bool = False) -> None:
+        """``explain`` shows every hypothesis that an engineer tries."""
+        self._explain = explain
+        self._console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True)
+
+    def __call__(self, event: ev.AnyEvent) -> None:
+        line = self.line(event)
+        if line is not None and (self._explain or not isinstance(event, ev.HypothesisTried)):
+            mark, station, text = line
+            label = f"[bold cyan]{station:<12}[/]" if station else " " * 12
+            self._console.print(f"{mark or ' '} {label} {escape(visible(text))}")
+
+    @staticmethod
+    def line(event: ev.AnyEvent) -> tuple[str, str, str] | None:
+        """(mark, station, text), or ``None`` for an event that only the trail needs."""
+        describe = _LINES.get(type(event))
+        return describe(event) if describe else None
+
+
+def _started(event: ev.RunStarted) -> tuple[str, str, str]:
+    return "", "ticket", f"{event.task_id}: {event.order.ticket.title}"
+
+
+def _status(event: ev.StatusChanged) -> tuple[str, str, str] | None:
+    station = STATIONS.get(event.status)
+    return ("[cyan]▸[/]", station, "") if station else None
+
+
+def _environment(event: ev.EnvironmentPrepared) -> tuple[str, str, str] | None:
+    if event.cached:
+        return None
+    notes = "; ".join(event.notes)
+    return "", "", f"environment installed in {event.duration_s:.1f} s{': ' + notes if notes else ''}"
+
+
+def _measured(event: ev.SuiteMeasured) -> tuple[str, str, str]:
+    when = "after the change" if event.after_change else "before any change"
+    failing = len(event.report.failing)
+    return "", "", f"{len(event.report.passed)} tests pass, {failing} fail {when} ({event.report.duration_s:.1f} s)"
+
+
+def _tried(event: ev.HypothesisTried) -> tuple[str, str, str]:
+    return "", "", f"{event.place}  {event.kind}: {event.tried} tried, {event.passing} pass  {event.note}".rstrip()
+
+
+def _compared(event: ev.CandidatesCompared) -> tuple[str, str, str]:
+    text = f"{event.passing} candidates pass, {event.classes} kinds of behaviour, disagreement {event.disagreement:.0%}"
+    return "", "", text
+
+
+def _handed_over(event: ev.ChangeHandedOver) -> tuple[str, str, str]:
+    return "", "", f"{event.change.title or 'change'}  ({', '.join(event.change.paths)})"
+
+
+def _abstained(event: ev.EngineerAbstained) -> tuple[str, str, str]:
+    return "[yellow]?[/]", "", f"the engineer abstains: {event.reason}"
+
+
+def _reviewed(event: ev.ReviewFinished) -> tuple[str, str, str]:
+    if not event.findings:
+        return "", "", "nothing to object to"
+    return "", "", "; ".join(f"{finding.rule}: {finding.message}" for finding in event.findings)
+
+
+def _gate(event: ev.GateFinished) -> tuple[str, str, str]:
+    return MARKS[event.result.status], "", f"{event.result.gate}: {event.result.summary}"
+
+
+def _scored(event: ev.ScoreComputed) -> tuple[str, str, str]:
+    return "[cyan]▸[/]", "score", f"{event.confidence.score:.2f}"
+
+
+def _decided(event: ev.DecisionMade) -> tuple[str, str, str]:
+    return "[cyan]▸[/]", "decision", f"{event.decision.verdict.value}: {event.decision.reason}"
+
+
+def _delivered(event: ev.Delivered) -> tuple[str, str, str]:
+    where = f" on {event.remote}" if event.remote else ""
+    return "[green]✓[/]", "delivered", f"{event.branch} at {event.commit[:12]}{where}"
+
+
+def _retried(event: ev.StepRetried) -> tuple[str, str, str]:
+    return "[yellow]![/]", "", f"{event.step} failed ({event.error}), attempt {event.attempt}"
+
+
+def _noted(event: ev.Noted) -> tuple[str, str, str]:
+    return "", "note", event.text
+
+
+def _taken_over(event: ev.RunTakenOver) -> tuple[str, str, str]:
+    return "[yellow]![/]", "", f"continued by {event.worker} after {event.previous_worker} fell silent"
+
+
+def _finished(event: ev.RunFinished) -> tuple[str, str, str]:
+    mark = "[green]✓[/]" if event.status in (Status.DELIVERED, Status.DEPLOYED) else "[red]✗[/]"
+    return mark, "finished", f"{event.status.value}{': ' + event.reason if event.reason else ''}"
+
+
+_LINES: dict[type[Any], Callable[[Any], tuple[str, str, str] | None]] = {
+    ev.RunStarted: _started,
+    ev.StatusChanged: _status,
+    ev.EnvironmentPrepared: _environment,
+    ev.SuiteMeasured: _measured,
+    ev.HypothesisTried: _tried,
+    ev.CandidatesCompared: _compared,
+    ev.ChangeHandedOver: _handed_over,
+    ev.EngineerAbstained: _abstained,
+    ev.ReviewFinished: _reviewed,
+    ev.GateFinished: _gate,
+    ev.ScoreComputed: _scored,
+    ev.DecisionMade: _decided,
+    ev.Delivered: _delivered,
+    ev.StepRetried: _retried,
+    ev.RunTakenOver: _taken_over,
+    ev.Noted: _noted,
+    ev.RunFinished: _finished,
+}

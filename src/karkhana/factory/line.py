@@ -1,0 +1,61 @@
+"""The line: a task becomes a change, the change becomes evidence, evidence becomes a decision, and it is carried out.
+
+Every step is durable: once it has finished its result survives a crash, and another worker goes on from there.
+What each station does is in :mod:`karkhana.factory.stations`; this page is their order, and nothing else.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from karkhana.domain.errors import KarkhanaError
+from karkhana.domain.json import plain
+from karkhana.factory import stations
+from karkhana.factory.job import Job
+from karkhana.factory.stations import Approval, Asked, Built, Ending, Judged, Plan, Review, Verified
+from karkhana.ports import Engine, Receipt
+
+R = TypeVar("R")
+
+
+def ship(job: Job, engine: Engine) -> Ending:
+    """Carry one run from its order to its end.
+
+    Whatever rises ends the run: the worker writes down a failure with its reason, retries broken machinery, and
+    lets go of a run that waits for a person.
+    """
+    step = Steps(job, engine)
+    step("start", Ending, stations.start)
+    plan = step("plan", Plan, stations.plan)
+    built = step("build", Built, stations.build, plan)
+    review = step("self_review", Review, stations.self_review, plan, built)
+    verified = step("verify", Verified, stations.verify, plan, built, review)
+    judged = step("decide", Judged, stations.judge, built, verified)
+    if judged.decision.needs_approval:
+        step("request_approval", Asked, stations.request_approval, built)
+        answer = engine.wait("approval", None)
+        approval = step("record_approval", Approval, stations.record_approval, built, answer)
+        if not approval.approved:
+            return step("reject", Ending, stations.reject, built, judged, approval)
+    receipt = step("deliver", Receipt, stations.deliver, plan, built, verified, judged)
+    return step("finish", Ending, stations.finish, built, judged, receipt)
+
+
+class Steps:
+    """Runs stations as durable steps: what they return goes through the engine as redacted, plain JSON data."""
+
+    def __init__(self, job: Job, engine: Engine) -> None:
+        self._job = job
+        self._engine = engine
+
+    def __call__(self, name: str, kind: type[R], station: Callable[..., R], *results: Any) -> R:
+        """The station's result, from this execution or from the one that finished it before a crash."""
+
+        def carry_out() -> Any:
+            try:
+                return self._job.redact(plain(station(self._job, *results)))
+            except KarkhanaError as error:
+                raise type(error)(self._job.redact(error.message), self._job.redact(error.next)) from error
+
+        return msgspec.convert(self._engine.step(name, carry_out), type=kind)

@@ -1,0 +1,159 @@
+"""What came of a run, folded from its trail: the object that ``karkhana run --json`` prints.
+
+The trail is the one source of truth; nothing here is stored a second time.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from karkhana.domain import events as ev
+from karkhana.domain.confidence import Confidence
+from karkhana.domain.errors import error_kind
+from karkhana.domain.evidence import Finding
+from karkhana.domain.suites import TestReport
+from karkhana.domain.tasks import Run, Task
+from karkhana.factory.stores import Stores
+
+
+class Tests(msgspec.Struct, frozen=True):
+    """Counts by outcome, and the names of what fails."""
+
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+
+class RunResult(msgspec.Struct, kw_only=True):
+    """The keys are the command line's contract."""
+
+    run_id: str
+    task: Task
+    status: str
+    reason: str = ""
+    engineer: str | None = None
+    decision: str | None = None
+    decision_reason: str = ""
+    confidence: Confidence | None = None
+    branch: str | None = None
+    commit: str | None = None
+    remote: str | None = None
+    diff: str = ""
+    summary: str = ""
+    tests: Tests = Tests()
+    coverage_delta: float | None = None
+    """Percentage points on the changed files."""
+    findings: list[Finding] = []
+    self_review: list[Finding] = []
+    turns: int = 0
+    cost_usd: float = 0.0
+    duration_s: float = 0.0
+    events: int = 0
+    next: str = ""
+    """The step that helps, when the run failed."""
+    error_exit: int = 1
+    """Exit code of the error that ended the run."""
+
+
+def summarise(run: Run, task: Task, entries: Iterable[ev.Entry]) -> RunResult:
+    """Fold a run's events, in order."""
+    result = RunResult(run_id=run.run_id, task=task, status=run.status.value, engineer=run.engineer)
+    for entry in entries:
+        result.events += 1
+        fold = _FOLDS.get(type(entry.event))
+        if fold is not None:
+            fold(result, entry.event)
+    if run.finished_at is not None:
+        result.duration_s = round((run.finished_at - run.started_at).total_seconds(), 3)
+    return result
+
+
+def _opened(result: RunResult, event: ev.WorkspaceOpened) -> None:
+    result.engineer = event.engineer
+
+
+def _measured(result: RunResult, event: ev.SuiteMeasured) -> None:
+    counts = _counts(event.report)
+    result.tests = Tests(result.tests.before, counts) if event.after_change else Tests(counts, result.tests.after)
+
+
+def _counts(report: TestReport) -> dict[str, Any]:
+    return {**report.counts(), "failing": list(report.failing)}
+
+
+def _returned(result: RunResult, event: ev.ToolReturned) -> None:
+    result.turns = max(result.turns, event.turn)
+
+
+def _handed_over(result: RunResult, event: ev.ChangeHandedOver) -> None:
+    result.diff = event.change.patch
+    result.summary = event.change.summary
+
+
+def _reviewed(result: RunResult, event: ev.ReviewFinished) -> None:
+    result.self_review = list(event.findings)
+
+
+def _gate(result: RunResult, event: ev.GateFinished) -> None:
+    result.findings += event.result.findings
+    if "coverage_delta" in event.result.measures:
+        result.coverage_delta = event.result.measures["coverage_delta"]
+
+
+def _scored(result: RunResult, event: ev.ScoreComputed) -> None:
+    result.confidence = event.confidence
+
+
+def _decided(result: RunResult, event: ev.DecisionMade) -> None:
+    result.decision = event.decision.verdict.value
+    result.decision_reason = event.decision.reason
+
+
+def _delivered(result: RunResult, event: ev.Delivered) -> None:
+    result.branch, result.commit, result.remote = event.branch, event.commit, event.remote
+
+
+def _finished(result: RunResult, event: ev.RunFinished) -> None:
+    result.status = event.status.value
+    result.reason, result.next = event.reason, event.next
+    if event.code:
+        result.error_exit = error_kind(event.code).exit_code
+    result.cost_usd = event.cost_usd
+
+
+_FOLDS: dict[type[Any], Callable[[RunResult, Any], None]] = {
+    ev.WorkspaceOpened: _opened,
+    ev.SuiteMeasured: _measured,
+    ev.ToolReturned: _returned,
+    ev.ChangeHandedOver: _handed_over,
+    ev.ReviewFinished: _reviewed,
+    ev.GateFinished: _gate,
+    ev.ScoreComputed: _scored,
+    ev.DecisionMade: _decided,
+    ev.Delivered: _delivered,
+    ev.RunFinished: _finished,
+}
+
+
+def exit_code(result: RunResult) -> int:
+    """The command line's promise: 0 delivered · 1 failed · 3 waiting · 5 rolled back; the error's own code else."""
+    if result.status in _EXIT_CODES:
+        return _EXIT_CODES[result.status]
+    return result.error_exit
+
+
+_EXIT_CODES = {
+    "delivered": 0,
+    "deployed": 0,
+    "canary": 0,
+    "waiting_for_review": 3,
+    "rolled_back": 5,
+    "rejected": 1,
+    "cancelled": 1,
+}
+
+
+def result_of(stores: Stores, run_id: str) -> RunResult:
+    """What came of a run. Raises ``UnknownRun``."""
+    run = stores.runs.get(run_id)
+    return summarise(run, stores.tasks.get(run.task_id), stores.events.entries(run_id))

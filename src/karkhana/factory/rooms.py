@@ -1,0 +1,47 @@
+"""Chooses and wires the rooms that stations call on."""
+
+import functools
+from collections.abc import Mapping
+
+from karkhana.delivery.git_forge import GitForge
+from karkhana.domain.settings import Settings
+from karkhana.domain.tasks import Status, TaskType
+from karkhana.engineers.registry import default_engineers
+from karkhana.factory.job import Rooms
+from karkhana.factory.stores import Stores
+from karkhana.ports import Engineer, Workspaces
+from karkhana.quality.gates import default_gates
+from karkhana.storage.outcomes import judged_outcomes
+from karkhana.workspace.environment import Environments
+from karkhana.workspace.local import LocalWorkspaces
+
+RECORD_SIZE = 200
+"""Newest outcomes that make up a track record."""
+
+
+def workspaces_for(settings: Settings, kind: str) -> Workspaces:
+    """Workspaces of a sandbox kind under these settings."""
+    environments = Environments(settings.home, settings.environment, settings.sandbox)
+    return LocalWorkspaces(settings.home, settings.sandbox, environments=environments, kind=kind)
+
+
+def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None) -> Rooms:
+    """The rooms of one process; ``engineers`` replaces the usual ones."""
+    return Rooms(
+        runs=stores.runs,
+        engineers=engineers or default_engineers(),
+        gates=default_gates(),
+        forge=GitForge(),
+        redact=stores.redactor.nested,
+        track_record=functools.partial(track_record, stores),
+    )
+
+
+def track_record(stores: Stores, engineer: str, type: TaskType) -> tuple[int, int]:
+    """(good, bad) outcomes of an engineer on a type of task that a person judged, newest first.
+
+    Good: approved and delivered. Bad: rejected or rolled back. What nobody judged counts for neither.
+    """
+    outcomes = judged_outcomes(stores.database, engineer, type, limit=RECORD_SIZE)
+    good = sum(status in (Status.DELIVERED, Status.DEPLOYED) for status in outcomes)
+    return good, len(outcomes) - good

@@ -1,0 +1,176 @@
+"""The gates and the score for any commit range, whoever wrote it; and the explanation of a run's score."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from karkhana.domain.changes import Change, FileChange, FileState
+from karkhana.domain.confidence import Confidence
+from karkhana.domain.errors import InvalidInput
+from karkhana.domain.events import AnyEvent, DecisionMade, GateFinished, ReviewFinished, ScoreComputed, SuiteMeasured
+from karkhana.domain.evidence import Finding, GateResult, GateStatus
+from karkhana.domain.policy import Decision, decide
+from karkhana.domain.tasks import Ticket
+from karkhana.factory.changes import Contents
+from karkhana.factory.ordering import settings_for
+from karkhana.factory.results import RunResult
+from karkhana.factory.rooms import workspaces_for
+from karkhana.factory.stations import require_usable, shell_words
+from karkhana.factory.trails import MemoryTrail
+from karkhana.git import Repository, make_patch
+from karkhana.git.repository import ChangedFile
+from karkhana.ports import GateContext
+from karkhana.quality.confidence import score
+from karkhana.quality.explanation import Row, explain, rows
+from karkhana.quality.gates import default_gates
+from karkhana.quality.review import review
+from karkhana.quality.verify import verify
+from karkhana.workspace.testing import detect, run_tests
+
+SUBMODULE = 0o160000
+
+
+class ScoreResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gates and the score say about a commit range."""
+
+    repository: str
+    base: str
+    head: str
+    decision: str
+    decision_reason: str
+    confidence: Confidence
+    gates: tuple[GateResult, ...]
+    self_review: tuple[Finding, ...]
+    diff: str
+
+
+def score_range(
+    repository: Path,
+    base: str,
+    head: str,
+    *,
+    test_command: str | None,
+    text: str,
+    observer: Callable[[AnyEvent], None],
+    sandbox: str = "bubblewrap",
+) -> ScoreResult:
+    """Measure the change from ``base`` to ``head`` as if an engineer had handed it over.
+
+    Settings come from the base commit. Raises ``InvalidInput``, ``SuiteUnusable`` or what opening a workspace raises.
+    """
+    source = Repository.open(repository)
+    old, new = source.resolve(base), source.resolve(head)
+    settings = settings_for(source, old, {})
+    files = [file for file in source.changed_files(old, new) if SUBMODULE not in _modes(file)]
+    if not files:
+        raise InvalidInput(f"{base} and {head} hold the same files", "Choose commits that differ.")
+    contents = _contents(source, files)
+    change = _change(source, old, files, contents, text or source.message(new))
+    trail = MemoryTrail(observer)
+    workspaces = workspaces_for(settings, sandbox)
+    root = str(source.root)
+    with workspaces.open(root, old, record=trail) as before, workspaces.open(root, new, record=trail) as after:
+        words = test_command or settings.test_command
+        command = shell_words(words) if words else detect(after)
+        baseline = run_tests(before, command)
+        trail.record(SuiteMeasured(after_change=False, report=baseline))
+        result = run_tests(after, command)
+        trail.record(SuiteMeasured(after_change=True, report=result))
+        if not result.results and not baseline.results:
+            require_usable(result)
+        context = GateContext(
+            change=change,
+            ticket=Ticket(text=change.title),
+            contents=contents,
+            before=before,
+            after=after,
+            test_command=command,
+            baseline=baseline,
+            result=result,
+        )
+        findings = review(change, contents, context.ticket, baseline)
+        trail.record(ReviewFinished(findings=findings))
+        evidence = verify(
+            default_gates(), context, review=findings, progress=lambda gate: trail.record(GateFinished(result=gate))
+        )
+    confidence = score(evidence, track_record=(0, 0))
+    hard = tuple(g.gate for g in evidence.gates if g.hard and g.status is GateStatus.FAILED)
+    decision: Decision = decide(confidence, hard_failures=hard, policy=settings.policy)
+    trail.record(ScoreComputed(confidence=confidence))
+    trail.record(DecisionMade(decision=decision))
+    return ScoreResult(
+        repository=root,
+        base=old,
+        head=new,
+        decision=decision.verdict.value,
+        decision_reason=decision.reason,
+        confidence=confidence,
+        gates=evidence.gates,
+        self_review=findings,
+        diff=change.patch,
+    )
+
+
+def _modes(file: ChangedFile) -> tuple[int, ...]:
+    return tuple(side[0] for side in (file.before, file.after) if side is not None)
+
+
+def _contents(source: Repository, files: list[ChangedFile]) -> Contents:
+    sides = [side for file in files for side in (file.before, file.after) if side is not None]
+    blobs = source.read_blobs([oid for _, oid in sides])
+    return {
+        file.path: (
+            None if file.before is None else blobs[file.before[1]],
+            None if file.after is None else blobs[file.after[1]],
+        )
+        for file in files
+    }
+
+
+def _change(source: Repository, base: str, files: list[ChangedFile], contents: Contents, title: str) -> Change:
+    sides = {
+        file.path: tuple(
+            None if side is None or content is None else (side[0], content)
+            for side, content in zip((file.before, file.after), contents[file.path], strict=True)
+        )
+        for file in files
+    }
+    return Change(
+        base=base,
+        files=tuple(FileChange(f.path, _state(f.before), _state(f.after)) for f in files),
+        patch=make_patch({path: (pair[0], pair[1]) for path, pair in sides.items()}),
+        summary=title,
+        title=title.splitlines()[0][:72] if title else "",
+        engineer="human",
+    )
+
+
+def _state(side: tuple[int, str] | None) -> FileState | None:
+    return None if side is None else FileState(side[0], side[1])
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """A score, part by part."""
+
+    run_id: str
+    score: float
+    components: tuple[Row, ...]
+    """Value, weight, contribution, reason, and what would raise it."""
+    caps: tuple[str, ...]
+    text: str
+    """The same as a page for a person."""
+
+
+def explain_run(result: RunResult) -> Explanation:
+    """Why a run's score is what it is. Raises ``InvalidInput`` when the run never came so far."""
+    confidence = result.confidence
+    if confidence is None:
+        raise InvalidInput(f"{result.run_id} has no score: it ended as {result.status}", "Choose a run with a change.")
+    return Explanation(
+        run_id=result.run_id,
+        score=confidence.score,
+        components=tuple(rows(confidence)),
+        caps=confidence.caps,
+        text=explain(confidence),
+    )

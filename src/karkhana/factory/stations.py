@@ -1,0 +1,376 @@
+"""What each station of the line does with a run. Their order is in :mod:`karkhana.factory.line`.
+
+Every function takes the job and the results of earlier stations, and returns plain, storable data. A station may
+be carried out twice when its worker dies in the middle of it, never after it has finished.
+"""
+
+import hashlib
+import shlex
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from karkhana import __version__
+from karkhana.delivery.message import commit_message
+from karkhana.domain import changes
+from karkhana.domain.changes import Change, FileEdit
+from karkhana.domain.confidence import Confidence
+from karkhana.domain.errors import InvalidInput, NothingToFix, RunFailure, SuiteUnusable
+from karkhana.domain.events import (
+    ApprovalGiven,
+    ApprovalRequested,
+    ChangeHandedOver,
+    DecisionMade,
+    Delivered,
+    EngineerAbstained,
+    GateFinished,
+    ReviewFinished,
+    RunFinished,
+    RunStarted,
+    ScoreComputed,
+    SuiteMeasured,
+    WorkspaceOpened,
+)
+from karkhana.domain.evidence import Evidence, Finding, GateStatus
+from karkhana.domain.json import canonical
+from karkhana.domain.policy import Decision, decide
+from karkhana.domain.suites import TestReport
+from karkhana.domain.tasks import Status, TaskType
+from karkhana.factory.changes import Contents, gather, restore
+from karkhana.factory.job import Job
+from karkhana.ports import Assignment, DeliveryRequest, Engineer, GateContext, Handover, Receipt, Workspace
+from karkhana.quality.confidence import score
+from karkhana.quality.review import review
+from karkhana.quality.verify import verify as run_gates
+from karkhana.workspace.testing import detect, run_tests
+from karkhana.workspace.toolbox import Toolbox
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How the repository is tested, and what its suite says before any change."""
+
+    test_command: tuple[str, ...]
+    baseline: TestReport
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """The change, as its difference from the base commit."""
+
+    change: Change
+    edits: tuple[FileEdit, ...]
+    handover: Handover
+    turns: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of base and edits; an approval is bound to it."""
+        return hashlib.sha256(canonical([self.change.base, self.edits])).hexdigest()
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """What the critique of the diff found."""
+
+    findings: tuple[Finding, ...]
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """The evidence of all gates, and the suite after the change."""
+
+    evidence: Evidence
+    result: TestReport
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """Confidence and decision. ``at`` (seconds since the epoch) and ``trail`` go into the commit: they are fixed
+    here, so that the commit is the same when it is made again after a crash."""
+
+    confidence: Confidence
+    decision: Decision
+    at: int
+    trail: str
+    """Hash of the trail at this point."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person is asked to approve."""
+
+    patch_sha256: str
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's answer."""
+
+    approved: bool
+    by: str
+    comment: str = ""
+    patch_sha256: str = ""
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended, or that it began."""
+
+    status: Status
+    reason: str = ""
+
+
+def start(job: Job) -> Ending:
+    """The first event of a run: the whole order."""
+    job.trail.record(RunStarted(task_id=job.task_id, order=job.order, version=__version__))
+    return Ending(status=Status.PLANNING)
+
+
+def plan(job: Job) -> Plan:
+    """Open the base commit and run its suite.
+
+    Raises ``SuiteUnusable`` or ``NothingToFix``.
+    """
+    job.enter(Status.PLANNING)
+    with _workspace(job) as workspace:
+        command = shell_words(job.order.test_command) if job.order.test_command else detect(workspace)
+        baseline = run_tests(workspace, command)
+    job.trail.record(SuiteMeasured(after_change=False, report=baseline))
+    require_usable(baseline)
+    if job.order.type is TaskType.BUGFIX and not baseline.failing:
+        raise NothingToFix(
+            f"all {len(baseline.passed)} tests pass before any change, so nothing shows the bug",
+            "Commit a test that fails because of it, or name the tests with --test-command.",
+        )
+    return Plan(test_command=command, baseline=baseline)
+
+
+def shell_words(command: str) -> tuple[str, ...]:
+    """``command`` split as a shell would. Raises ``InvalidInput``."""
+    try:
+        words = tuple(shlex.split(command))
+    except ValueError as error:
+        raise InvalidInput(f"the test command {command!r} cannot be read: {error}", "Close its quotes.") from error
+    if not words:
+        raise InvalidInput("the test command is empty", 'Pass for example --test-command "python -m pytest".')
+    return words
+
+
+def require_usable(report: TestReport) -> None:
+    """Raises ``SuiteUnusable``."""
+    if report.timed_out:
+        raise SuiteUnusable(
+            f"the test command {shlex.join(report.command)} was still running after {report.duration_s:.0f} s",
+            "Name a faster part of the suite with --test-command, or raise KARKHANA_SANDBOX_COMMAND_TIMEOUT_S.",
+        )
+    if not report.results:
+        raise SuiteUnusable(
+            f"{shlex.join(report.command)} ran no test (exit code {report.exit_code}): {report.output[-600:].strip()}",
+            "Name the command that runs the tests with --test-command.",
+        )
+
+
+def build(job: Job, plan: Plan) -> Built:
+    """An engineer works on a fresh checkout until it hands over a change.
+
+    Raises ``RunFailure`` with the engineer's reason when it abstains.
+    """
+    job.enter(Status.BUILDING)
+    engineer = _engineer(job)
+    for _ in range(max(1, job.order.attempts)):
+        handover, built = _attempt(job, plan, engineer)
+        if built is not None:
+            return built
+    raise RunFailure(handover.reason, handover.question)
+
+
+def _attempt(job: Job, plan: Plan, engineer: Engineer) -> tuple[Handover, Built | None]:
+    with _workspace(job) as workspace:
+        limits = tuple(getattr(workspace, "limits_in_force", ()))
+        job.trail.record(WorkspaceOpened(commit=job.order.commit, engineer=engineer.name, limits=limits))
+        toolbox = Toolbox(
+            workspace, job.trail, budget=job.order.budget, test_command=plan.test_command, cancelled=job.cancelled
+        )
+        assignment = Assignment(
+            ticket=job.order.ticket,
+            baseline=plan.baseline,
+            budget=job.order.budget,
+            root=workspace.root,
+            test_command=plan.test_command,
+            explain=job.order.explain,
+        )
+        handover = engineer.work(assignment, toolbox, job.trail)
+        if not handover.solved:
+            job.trail.record(
+                EngineerAbstained(reason=handover.reason, tried=handover.tried, question=handover.question)
+            )
+            return handover, None
+        files, edits, patch = gather(workspace)
+    if not files:
+        raise RunFailure(
+            "the engineer handed over an empty change", f"See what it did: karkhana runs trace {job.run_id}"
+        )
+    _refuse_secrets(job, edits)
+    change = Change(
+        base=job.order.commit,
+        files=files,
+        patch=patch,
+        summary=handover.summary,
+        engineer=engineer.name,
+        title=handover.title,
+    )
+    job.trail.record(ChangeHandedOver(change=change))
+    return handover, Built(change=change, edits=edits, handover=handover, turns=toolbox.turns)
+
+
+def _engineer(job: Job) -> Engineer:
+    engineers = job.rooms.engineers
+    name = job.order.engineer
+    if name == "auto":
+        return next(iter(engineers.values()))
+    if name not in engineers:
+        raise InvalidInput(f"there is no engineer {name!r}", f"Choose one of: auto, {', '.join(engineers)}.")
+    return engineers[name]
+
+
+def _refuse_secrets(job: Job, edits: tuple[FileEdit, ...]) -> None:
+    # A redacted edit would be a different edit, and an unredacted one may not be stored.
+    for edit in edits:
+        if any(job.redact(hunk.lines) != hunk.lines for hunk in edit.hunks):
+            raise RunFailure(
+                f"the change adds what looks like a secret to {edit.path}",
+                "Keep secrets out of the repository; if it is a harmless example, write it in two parts.",
+            )
+
+
+def self_review(job: Job, plan: Plan, built: Built) -> Review:
+    """The engineer reads its own diff before anyone else does."""
+    job.enter(Status.REVIEWING)
+    contents = restore(job.order.repository, built.change.base, built.edits)
+    findings = review(built.change, contents, job.order.ticket, plan.baseline)
+    job.trail.record(ReviewFinished(findings=findings))
+    return Review(findings=findings)
+
+
+def verify(job: Job, plan: Plan, built: Built, review: Review) -> Verified:
+    """Every gate measures the change between two fresh workspaces: the base commit, and the base with the change."""
+    job.enter(Status.VERIFYING)
+    contents = restore(job.order.repository, built.change.base, built.edits)
+    with _workspace(job) as before, _workspace(job) as after:
+        write_after(after, built.edits, contents)
+        result = run_tests(after, plan.test_command)
+        job.trail.record(SuiteMeasured(after_change=True, report=result))
+        context = GateContext(
+            change=built.change,
+            ticket=job.order.ticket,
+            contents=contents,
+            before=before,
+            after=after,
+            test_command=plan.test_command,
+            baseline=plan.baseline,
+            result=result,
+        )
+        evidence = run_gates(
+            job.rooms.gates, context, progress=lambda gate: job.trail.record(GateFinished(result=gate))
+        )
+    evidence = msgspec.structs.replace(
+        evidence,
+        review=review.findings,
+        alternatives=built.handover.alternatives,
+        disagreement=built.handover.disagreement,
+    )
+    return Verified(evidence=evidence, result=result)
+
+
+def write_after(workspace: Workspace, edits: tuple[FileEdit, ...], contents: Contents) -> None:
+    """Bring a workspace on the base commit to the state after the change; deletions first."""
+    for edit in sorted(edits, key=lambda edit: edit.mode is not None):
+        content = contents[edit.path][1]
+        if edit.mode == changes.SYMLINK and content is not None:
+            # Only a process inside may make a link; the host never touches one.
+            workspace.run(("ln", "-sfn", "--", content.decode("utf-8", "surrogateescape"), edit.path))
+        else:
+            workspace.write(edit.path, content, executable=edit.mode == changes.EXECUTABLE)
+
+
+def judge(job: Job, built: Built, verified: Verified) -> Judged:
+    """Evidence becomes confidence, and policy turns it into a decision."""
+    record = job.rooms.track_record(built.change.engineer, job.order.type)
+    confidence = score(verified.evidence, track_record=record)
+    hard = tuple(g.gate for g in verified.evidence.gates if g.hard and g.status is GateStatus.FAILED)
+    decision = decide(confidence, hard_failures=hard, policy=job.settings.policy, auto=job.order.auto)
+    job.trail.record(ScoreComputed(confidence=confidence))
+    job.trail.record(DecisionMade(decision=decision))
+    return Judged(confidence=confidence, decision=decision, at=int(time.time()), trail=job.head())
+
+
+def request_approval(job: Job, built: Built) -> Asked:
+    """A person is asked; the run waits durably, on no worker."""
+    job.trail.record(ApprovalRequested(patch_sha256=built.digest))
+    job.enter(Status.WAITING_FOR_REVIEW)
+    return Asked(patch_sha256=built.digest)
+
+
+def record_approval(job: Job, built: Built, answer: str | None) -> Approval:
+    """Write down who answered what. An approval of another diff is none."""
+    approval = msgspec.json.decode(answer or "{}", type=Approval)
+    if approval.approved and approval.patch_sha256 not in ("", built.digest):
+        approval = msgspec.structs.replace(
+            approval, approved=False, comment="the approval was given for a different diff"
+        )
+    job.trail.record(
+        ApprovalGiven(approved=approval.approved, by=approval.by, comment=approval.comment, patch_sha256=built.digest)
+    )
+    return approval
+
+
+def deliver(job: Job, plan: Plan, built: Built, verified: Verified, judged: Judged) -> Receipt:
+    """The commit is made and its branch put where people find it; the same commit each time."""
+    contents = restore(job.order.repository, built.change.base, built.edits)
+    message = commit_message(
+        built.change,
+        run_id=job.run_id,
+        task_id=job.task_id,
+        confidence=judged.confidence,
+        ticket=job.order.ticket,
+        evidence=verified.evidence,
+        trail=judged.trail,
+    )
+    receipt = job.rooms.forge.deliver(
+        DeliveryRequest(
+            repository=job.order.repository,
+            change=built.change,
+            contents={path: pair[1] for path, pair in contents.items()},
+            branch=f"karkhana/{job.task_id}",
+            message=message,
+            at=judged.at,
+        )
+    )
+    job.trail.record(Delivered(branch=receipt.branch, commit=receipt.commit, remote=receipt.remote))
+    return receipt
+
+
+def reject(job: Job, built: Built, judged: Judged, approval: Approval) -> Ending:
+    """A person said no: nothing is delivered."""
+    return _close(job, built, judged, Ending(status=Status.REJECTED, reason=approval.comment or "rejected"))
+
+
+def finish(job: Job, built: Built, judged: Judged, receipt: Receipt) -> Ending:
+    """Close the run: its last event, and its row in the queue."""
+    return _close(job, built, judged, Ending(status=Status.DELIVERED, reason=f"delivered as {receipt.branch}"))
+
+
+def _close(job: Job, built: Built, judged: Judged, ending: Ending) -> Ending:
+    job.trail.record(RunFinished(status=ending.status, reason=ending.reason, turns=built.turns))
+    job.rooms.runs.finish(
+        job.run_id,
+        job.epoch,
+        ending.status,
+        canonical(ending),
+        engineer=built.change.engineer,
+        human_review=judged.decision.needs_approval,
+        quality_score=judged.confidence.score,
+    )
+    return ending
+
+
+@contextmanager
+def _workspace(job: Job) -> Iterator[Workspace]:
+    opened = job.workspaces.open(job.order.repository, job.order.commit, record=job.trail)
+    with opened as workspace, job.killing(workspace):
+        yield workspace
