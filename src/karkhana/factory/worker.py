@@ -126,16 +126,19 @@ class Worker:
             if not set(lease.tags) <= set(self._tags):
                 continue
             claim = self._stores.runs.take_over(lease.run_id, self.name, self._settings.lease_s)
-            if claim is not None and self._worth_it(claim, lease):
-                self._begin(claim, cancelled=lease.cancel_requested)
-                return True
+            # Even a lease that was won this moment can be lost, when this process is stopped for long enough.
+            with suppress(LeaseLost):
+                if claim is not None and self._worth_it(claim, lease):
+                    self._begin(claim, cancelled=lease.cancel_requested)
+                    return True
         return False
 
     def _begin(self, claim: Claim, *, cancelled: bool = False) -> None:
         try:
             self._engine.start(claim.run_id, claim.epoch, cancelled=cancelled)
         except BaseException:
-            self._stores.runs.release(claim.run_id, claim.epoch)
+            with suppress(LeaseLost):
+                self._stores.runs.release(claim.run_id, claim.epoch)
             raise
 
     def _worth_it(self, claim: Claim, before: Lease) -> bool:

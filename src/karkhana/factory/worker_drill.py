@@ -114,7 +114,7 @@ class Drill:
         self._log = SideLog(folder)
         self._forge = CountingForge(folder)
         self._pause_at = pause_at
-        self._release = folder / "go"
+        self.release = folder / "go"
         """A process that is held goes on when this file is there."""
 
     def line(self, run_id: str, engine: DurableEngine) -> None:
@@ -146,7 +146,7 @@ class Drill:
             self._pause_at = ""
             sys.stdout.write(f"at {point}\n")
             sys.stdout.flush()
-            while not self._release.exists():
+            while not self.release.exists():
                 time.sleep(0.02)
 
 
@@ -201,6 +201,7 @@ def main() -> None:
     parser.add_argument("--poll", type=float, default=0.05)
     parser.add_argument("--grace", type=float, default=30.0)
     parser.add_argument("--drain", action="store_true")
+    parser.add_argument("--hold", action="store_true", help="claim nothing before the file FOLDER/go is there")
     options = parser.parse_args()
     settings = QueueSettings(
         heartbeat_s=options.heartbeat, lease_s=options.lease, poll_s=options.poll, takeovers=len(POINTS) + 5
@@ -217,6 +218,8 @@ def main() -> None:
         stack.enter_context(stop_on_signals(worker))
         sys.stdout.write("ready\n")
         sys.stdout.flush()
+        while options.hold and not drill.release.exists() and not worker.stopping:
+            time.sleep(0.01)
         worker.work(drain=options.drain, grace_s=options.grace)
 
 
