@@ -1,0 +1,122 @@
+"""Forked children with limits: what a candidate breaks dies with its child.
+
+Knows nothing of tests. A child sends JSON lines through a pipe; the parent notices silence, death and the
+regular end. CPU time inside a child is bounded by ``ITIMER_PROF``, so a busy machine does not turn a slow
+test into a hang.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Send = Callable[[Any], None]
+DONE, STALLED, DIED = "done", "stalled", "died"
+_STRIKES = 25
+"""Overtime signals that a child may swallow (``except BaseException: pass`` in a loop) before it is ended."""
+_MEMORY_BYTES = 768 * 1024 * 1024
+"""Address space that a child may add to what its parent had."""
+
+
+class Overtime(BaseException):
+    """The CPU seconds of one piece of work are used up."""
+
+
+@contextlib.contextmanager
+def cpu_limit(seconds: float) -> Iterator[None]:
+    """Raise :class:`Overtime` in the block after ``seconds`` of CPU time, and again until it gives way."""
+    strikes = 0
+
+    def strike(number: int, frame: Any) -> None:
+        nonlocal strikes
+        strikes += 1
+        if strikes > _STRIKES:
+            os._exit(87)
+        raise Overtime
+
+    previous = signal.signal(signal.SIGPROF, strike)
+    try:
+        signal.setitimer(signal.ITIMER_PROF, seconds, 0.02)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, previous)
+
+
+def _confine() -> None:
+    os.setpgid(0, 0)
+    with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123
+        used = int(statm.read().split()[0]) * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = used + _MEMORY_BYTES
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+
+
+def _child(write: int, work: Callable[[Send], None]) -> None:
+    def send(value: Any) -> None:
+        data = json.dumps(value, separators=(",", ":")).encode() + b"\n"
+        while data:
+            data = data[os.write(write, data) :]
+
+    try:
+        _confine()
+        work(send)
+        send({"end": True})
+    # Whatever ends the child (including SystemExit and Overtime) is told to the parent by the missing end line.
+    except BaseException:
+        os._exit(70)
+    finally:
+        os._exit(0)
+
+
+def forked(work: Callable[[Send], None], receive: Callable[[Any], None], idle_s: float) -> str:
+    """Run ``work(send)`` in a child and ``receive(value)`` here for each value that it sends.
+
+    Returns ``DONE``, ``DIED`` (the child ended without finishing) or ``STALLED`` (nothing was sent for
+    ``idle_s`` wall-clock seconds; the child and all it started are killed).
+    """
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(read)
+        _child(write, work)
+    os.close(write)
+    state = DIED
+    buffer = b""
+    try:
+        deadline = time.monotonic() + idle_s
+        while True:
+            ready, _, _ = select.select([read], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                state = STALLED
+                break
+            data = os.read(read, 1 << 16)
+            if not data:
+                break
+            deadline = time.monotonic() + idle_s
+            buffer += data
+            *lines, buffer = buffer.split(b"\n")
+            for line in lines:
+                value = json.loads(line)
+                if isinstance(value, dict) and value.get("end") is True:
+                    state = DONE
+                else:
+                    receive(value)
+            if state == DONE:
+                break
+    finally:
+        os.close(read)
+        for kill, target in ((os.killpg, pid), (os.kill, pid)):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(target, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return state

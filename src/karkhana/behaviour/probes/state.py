@@ -1,0 +1,95 @@
+"""Has running a candidate left something behind in the program's own state?
+
+A fingerprint of the module and class variables of the repository's modules: when it differs after a candidate,
+the process is thrown away. Caches made with ``functools.lru_cache`` are emptied instead.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+_NODES = 3000
+"""Values looked at; a program with more state than that is always run in a process of its own."""
+_ATOMS = (int, float, complex, str, bytes, bool, type(None))
+_OPAQUE = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, property)
+
+
+class TooMuchState(Exception):
+    """More values than are worth comparing after each candidate."""
+
+
+class ModuleState:
+    """The variables of all modules whose file lies under ``root``."""
+
+    def __init__(self, root: str) -> None:
+        self.modules = [m for m in list(sys.modules.values()) if _inside(m, root)]
+        self.caches = [
+            thing
+            for thing in gc.get_objects()
+            if type(thing).__name__ == "_lru_cache_wrapper" and callable(getattr(thing, "cache_clear", None))
+        ]
+
+    def clear_caches(self) -> None:
+        for cache in self.caches:
+            cache.cache_clear()
+
+    def fingerprint(self) -> int:
+        """A number that changes when a variable does; raises :class:`TooMuchState`."""
+        walk = _Walk({m.__name__ for m in self.modules})
+        return hash(tuple(walk.value(vars(module)) for module in self.modules))
+
+
+def _inside(module: Any, root: str) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and str(Path(file).resolve()).startswith(root)
+
+
+class _Walk:
+    def __init__(self, modules: set[str]) -> None:
+        self.own = modules | {"collections", "__main__"}
+        self.seen: dict[int, int] = {}
+        self.left = _NODES
+
+    def value(self, value: Any) -> Any:
+        kind = type(value)
+        if kind in _ATOMS:
+            return value if kind is not float else repr(value)
+        if isinstance(value, _OPAQUE):
+            return id(value)
+        number = self.seen.get(id(value))
+        if number is not None:
+            return ("again", number)
+        self.seen[id(value)] = len(self.seen)
+        self.left -= 1
+        if self.left < 0:
+            raise TooMuchState
+        if kind is dict:
+            return tuple([(self.value(k), self.value(v)) for k, v in value.items() if not _private(k)])
+        if kind in (list, tuple):
+            return (kind.__name__, *[self.value(v) for v in value])
+        if kind in (set, frozenset):
+            return (kind.__name__, frozenset(self.value(v) for v in value))
+        if (value if isinstance(value, type) else kind).__module__ not in self.own:
+            return id(value)
+        if isinstance(value, type):
+            return (id(value), *[self.value(v) for k, v in vars(value).items() if not _private(k)])
+        return (id(kind), self._contents(value))
+
+    def _contents(self, value: Any) -> Any:
+        parts: list[Any] = []
+        state = getattr(value, "__dict__", None)
+        if isinstance(state, dict):
+            parts.append(self.value(state))
+        if isinstance(value, (list, tuple, set, frozenset)) or type(value).__name__ == "deque":
+            parts.append(tuple([self.value(v) for v in value]))
+        elif isinstance(value, dict):
+            parts.append(tuple([(self.value(k), self.value(v)) for k, v in dict.items(value)]))
+        return tuple(parts) or id(value)
+
+
+def _private(key: Any) -> bool:
+    return isinstance(key, str) and (key.startswith(("__", "@py")))

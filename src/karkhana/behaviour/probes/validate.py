@@ -1,0 +1,307 @@
+"""Which of many candidate changes make the failing tests pass and break nothing?
+
+Job::
+
+    {"pytest": [arguments], "tests": [names in their order], "limits": [CPU seconds of each],
+     "targets": [{"path", "name", "classes", "top", "start", "text", "failing": [test numbers],
+                  "passing": [test numbers]}],
+     "candidates": [[target, [[start, end, replacement], …], fresh], …],
+     "batch": candidates per child, "seconds": CPU budget, "beyond": candidates to go on for after the first hit,
+     "ordered": run the tests in their own order instead of the failing ones first}
+
+A target whose ``name`` is empty is a whole file; its candidates, and those marked ``fresh``, run in a new
+interpreter state (collected again with the changed file), all others by swapping code into live functions.
+
+Answers: ``{"from": n, "status": "ffp…"}`` lines, one letter per candidate: ``p`` passes, confirmed in a fresh
+child in the original order; ``u`` passed but was not confirmed; ``f`` fails; ``n`` fails, but a failing test
+turned green; ``t`` out of time; ``c`` ended its process; ``d`` same program as an earlier one; ``s`` is no program;
+``x`` could not be tried. The last line is ``{"seconds": CPU, "tried": n}``.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib.machinery
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .forks import DONE, STALLED, Send, forked
+from .state import ModuleState, TooMuchState
+from .swap import LiveFunctions, Target, Unswappable, fingerprint, live_functions
+from .takeover import Runner, take_over
+
+Emit = Callable[[dict[str, Any]], None]
+_LONGER = 8.0
+"""A candidate that turns a failing test green gets so many times the limit: a right fix may be slower."""
+
+
+def main(job: dict[str, Any], emit: Emit) -> None:
+    root = str(Path.cwd().resolve())
+    campaign = Campaign(job, root, emit)
+    swapped = [n for n, c in enumerate(job["candidates"]) if not campaign.needs_fresh(c)]
+    if swapped:
+        # In a child, so that this process stays without any module of the repository for the fresh ones.
+        forked(lambda send: campaign.swap(swapped, send), lambda told: campaign.settle(*told), job["seconds"] * 4 + 60)
+    for number in range(len(job["candidates"])):
+        if campaign.status[number] == "-" and campaign.going_on(number):
+            campaign.fresh(number)
+    campaign.finish()
+
+
+class Campaign:
+    """The state of one job: what is known of each candidate, and when to stop."""
+
+    def __init__(self, job: dict[str, Any], root: str, emit: Emit) -> None:
+        self.job = job
+        self.root = root
+        self.emit = emit
+        self.targets = [Target(root, t) if t["name"] else None for t in job["targets"]]
+        self.status = ["-"] * len(job["candidates"])
+        self.first_hit: int | None = None
+        self.tried = 0
+        self.batch = int(job["batch"])
+        self._cpu = _cpu_seconds()
+        self._send: Send | None = None
+
+    def needs_fresh(self, candidate: list[Any]) -> bool:
+        return bool(candidate[2]) or self.targets[candidate[0]] is None
+
+    def going_on(self, number: int) -> bool:
+        if _cpu_seconds() - self._cpu > self.job["seconds"]:
+            return False
+        return self.first_hit is None or number <= self.first_hit + self.job["beyond"]
+
+    def settle(self, number: int, status: str) -> None:
+        self.status[number] = status
+        if self._send is not None:
+            self._send([number, status])
+        if status not in "dsx":
+            self.tried += 1
+        if status == "p":
+            self.first_hit = number if self.first_hit is None else min(number, self.first_hit)
+
+    def finish(self) -> None:
+        self.emit({"from": 0, "status": "".join(self.status)})
+        self.emit({"seconds": _cpu_seconds() - self._cpu, "tried": self.tried})
+
+    def order(self, target: int) -> tuple[list[int], set[int]]:
+        """The tests to run for a candidate of ``target``, and which of them fail before the change."""
+        data = self.job["targets"][target]
+        failing = set(data["failing"])
+        if self.job["ordered"]:
+            return sorted(failing | set(data["passing"])), failing
+        return [*data["failing"], *data["passing"]], failing
+
+    def limit(self, test: int) -> float:
+        return float(self.job["limits"][test])
+
+    def idle_s(self, target: int) -> float:
+        tests, _ = self.order(target)
+        return 5.0 + 4.0 * _LONGER * max((self.limit(t) for t in tests), default=0.0)
+
+    # -- live swap ---------------------------------------------------------------------------------------------
+
+    def swap(self, numbers: list[int], send: Send) -> None:
+        """Collect once and try all ``numbers`` on live functions."""
+        self._send = send
+        take_over(self.job["pytest"], lambda session: self.swap_all(session, numbers))
+
+    def swap_all(self, session: pytest.Session, numbers: list[int]) -> None:
+        runner = Runner(session)
+        missing = [n for n in self.job["tests"] if n not in runner.items]
+        if missing:
+            return
+        gc.collect()
+        functions = live_functions(self.root)
+        live: dict[int, LiveFunctions] = {}
+        seen: set[Any] = set()
+        ready: list[tuple[int, Any]] = []
+        queue = iter(numbers)
+        exhausted = False
+        while not exhausted or ready:
+            while len(ready) < self.batch and not exhausted:
+                number = next(queue, None)
+                if number is None or not self.going_on(number):
+                    exhausted = True
+                    break
+                code = self._compiled(number, live, functions, seen)
+                if code is not None:
+                    ready.append((number, code))
+            if ready:
+                ready = self._run_batch(runner, live, ready)
+        gc.unfreeze()
+
+    def _compiled(self, number: int, live: dict[int, LiveFunctions], functions: Any, seen: set[Any]) -> Any:
+        index, edits, _ = self.job["candidates"][number]
+        target = self.targets[index]
+        assert target is not None
+        if index not in live:
+            try:
+                live[index] = LiveFunctions(target, functions.get(target.path, []))
+            except Unswappable:
+                return None
+            seen.add((index, fingerprint(live[index].original)))
+        try:
+            code = target.compile(target.edited(edits))
+        except (SyntaxError, ValueError, StopIteration, RecursionError, MemoryError, OverflowError):
+            self.settle(number, "s")
+            return None
+        key = (index, fingerprint(code))
+        if key in seen:
+            self.settle(number, "d")
+            return None
+        seen.add(key)
+        return code
+
+    def _run_batch(self, runner: Runner, live: dict[int, LiveFunctions], ready: list[Any]) -> list[Any]:
+        """Run candidates in one child; returns those that another child must take on."""
+        gc.freeze()
+        answered: list[Any] = []
+        idle = max(self.idle_s(self.job["candidates"][number][0]) for number, _ in ready)
+        state = forked(lambda send: self._child(runner, live, ready, send), answered.append, idle)
+        for position, status in answered:
+            if status == "large":
+                self.batch = 1
+                continue
+            number = ready[position][0]
+            final = self._confirm(runner, live, ready[position]) if status == "p" else status
+            if final != "x":
+                self.settle(number, final)
+        done = len([a for a in answered if a[1] != "large"])
+        if state != DONE and done < len(ready):
+            self.settle(ready[done][0], "t" if state == STALLED else "c")
+            done += 1
+        return ready[done:]
+
+    def _child(self, runner: Runner, live: dict[int, LiveFunctions], ready: list[Any], send: Send) -> None:
+        state = ModuleState(self.root)
+        before: int | None = None
+        if self.batch > 1:
+            try:
+                before = state.fingerprint()
+            except TooMuchState:
+                send([0, "large"])
+        for position, (number, code) in enumerate(ready):
+            index = self.job["candidates"][number][0]
+            functions = live[index]
+            state.clear_caches()
+            try:
+                functions.install(code)
+            except Unswappable:
+                send([position, "x"])
+                continue
+            status = self._try(runner, index)
+            functions.restore()
+            send([position, status])
+            if before is None or _changed(state, before):
+                return
+
+    def _try(self, runner: Runner, index: int, stretch: float = 1.0) -> str:
+        tests, failing = self.order(index)
+        names = self.job["tests"]
+        turned_green = False
+        for test in tests:
+            scale = max(stretch, _LONGER if turned_green else 1.0)
+            verdict = runner.run(names[test], self.limit(test) * scale)
+            if verdict.outcome == "timeout":
+                return "t" if not turned_green else "n"
+            if verdict.outcome != "passed" and not (verdict.outcome == "skipped" and test not in failing):
+                return "n" if turned_green else "f"
+            turned_green = turned_green or test in failing
+        return "p"
+
+    def _confirm(self, runner: Runner, live: dict[int, LiveFunctions], ready: tuple[int, Any]) -> str:
+        """Once more in a child of its own, in the original order of the tests."""
+        number, code = ready
+        index = self.job["candidates"][number][0]
+        names = self.job["tests"]
+        found: list[bool] = []
+
+        def work(send: Send) -> None:
+            ModuleState(self.root).clear_caches()
+            live[index].install(code)
+            data = self.job["targets"][index]
+            for test in sorted({*data["failing"], *data["passing"]}):
+                verdict = runner.run(names[test], self.limit(test) * _LONGER)
+                if verdict.outcome not in ("passed", "skipped"):
+                    send(False)
+                    return
+            send(True)
+
+        forked(work, found.append, self.idle_s(index))
+        return "p" if found == [True] else "u"
+
+    # -- fresh interpreter state -------------------------------------------------------------------------------
+
+    def fresh(self, number: int) -> None:
+        """Collect again, with the changed file in place of the one on disk, in a child of its own."""
+        index, edits, _ = self.job["candidates"][number]
+        data = self.job["targets"][index]
+        path = str(Path(self.root, data["path"]).resolve())
+        text = _splice(data["text"], edits)
+        if data["name"]:
+            lines = Path(path).read_text(encoding="utf-8").splitlines(keepends=True)
+            text = "".join(lines[: data["start"] - 1]) + text + "".join(lines[data["end"] :])
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                compile(text, path, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+            self.settle(number, "s")
+            return
+        found: list[str] = []
+
+        def work(send: Send) -> None:
+            overlay(path, text)
+
+            def run(session: pytest.Session) -> None:
+                runner = Runner(session)
+                if all(name in runner.items for name in self.job["tests"]):
+                    send(self._try(runner, index))
+                else:
+                    send("f")
+
+            take_over(self.job["pytest"], run)
+
+        state = forked(work, found.append, self.idle_s(index) + 20.0)
+        self.settle(number, found[0] if found else ("t" if state == STALLED else "c"))
+
+
+def _splice(text: str, edits: list[list[Any]]) -> str:
+    for start, end, replacement in sorted(edits, reverse=True, key=lambda e: (e[0], e[1])):
+        text = text[:start] + replacement + text[end:]
+    return text
+
+
+def overlay(path: str, text: str) -> None:
+    """Make this process import ``text`` where it would import the file at ``path``."""
+    loader: Any = importlib.machinery.SourceFileLoader
+    original = loader.get_code
+
+    def get_code(self: Any, fullname: str) -> Any:
+        if str(Path(self.get_filename(fullname)).resolve()) == path:
+            return compile(text, path, "exec", dont_inherit=True)
+        return original(self, fullname)
+
+    loader.get_code = get_code
+    for name, module in list(sys.modules.items()):
+        if getattr(module, "__file__", None) and str(Path(str(module.__file__)).resolve()) == path:
+            del sys.modules[name]
+
+
+def _changed(state: ModuleState, before: int) -> bool:
+    try:
+        return state.fingerprint() != before
+    except TooMuchState:
+        return True
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

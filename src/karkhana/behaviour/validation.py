@@ -1,0 +1,124 @@
+"""Many candidate changes against the failing tests and those that cover the changed function.
+
+Knows candidates as edits of one function or file; knows nothing of where they come from. The work happens in
+``probes/validate.py``.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from karkhana.behaviour.running import Run, ask
+from karkhana.behaviour.spectra import FunctionPlace
+
+PASSES, UNCONFIRMED, FAILS, NEAR, OVERTIME, CRASHES = "p", "u", "f", "n", "t", "c"
+SAME, NO_PROGRAM, UNTRIED, SKIPPED = "d", "s", "x", "-"
+
+
+class Edit(msgspec.Struct, frozen=True, order=True):
+    """Replace the characters ``start`` to ``end`` (exclusive) of a target's text."""
+
+    start: int
+    end: int
+    text: str
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """What candidates change: one outermost function, or (``place`` is ``None``) a whole file."""
+
+    path: str
+    text: str
+    """From the line of ``def`` to the function's last line, or the whole file."""
+    place: FunctionPlace | None
+    failing: tuple[int, ...]
+    """Numbers of the tests to turn green, quickest first."""
+    passing: tuple[int, ...]
+    """Numbers of the tests to keep green."""
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """One candidate change."""
+
+    target: int
+    edits: tuple[Edit, ...]
+    fresh: bool = False
+    """It changes more than the body of the function: collect the suite again."""
+
+
+class Validation(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the proposals."""
+
+    statuses: str
+    """One letter per proposal, see the constants of this module."""
+    seconds: float
+    """CPU seconds inside the sandbox."""
+    tried: int
+
+    def passing(self) -> tuple[int, ...]:
+        return tuple(n for n, s in enumerate(self.statuses) if s == PASSES)
+
+
+def apply(text: str, edits: Iterable[Edit]) -> str:
+    """``text`` with ``edits`` carried out; they must not overlap.
+
+    >>> apply("a < b", [Edit(2, 3, "<=")])
+    'a <= b'
+    """
+    for edit in sorted(edits, reverse=True):
+        text = text[: edit.start] + edit.text + text[edit.end :]
+    return text
+
+
+def validate(
+    run: Run,
+    *,
+    arguments: Iterable[str],
+    tests: Sequence[str],
+    limits: Sequence[float],
+    targets: Sequence[Target],
+    proposals: Sequence[Proposal],
+    seconds: float,
+    beyond: int = 200,
+    batch: int = 24,
+    ordered: bool = False,
+) -> Validation:
+    """Try ``proposals`` in their order.
+
+    ``limits`` are CPU seconds per test; ``seconds`` is the CPU budget of the whole; after the first hit another
+    ``beyond`` proposals are tried. Raises ``ProbeFailed``.
+    """
+    job = {
+        "pytest": list(arguments),
+        "tests": list(tests),
+        "limits": list(limits),
+        "targets": [_target(t) for t in targets],
+        "candidates": [[p.target, [[e.start, e.end, e.text] for e in p.edits], p.fresh] for p in proposals],
+        "batch": batch,
+        "seconds": seconds,
+        "beyond": beyond,
+        "ordered": ordered,
+    }
+    statuses = [SKIPPED] * len(proposals)
+    spent, tried = 0.0, 0
+    for answer in ask(run, "validate", job, seconds * 2 + 60):
+        if "status" in answer:
+            start = answer["from"]
+            statuses[start : start + len(answer["status"])] = answer["status"]
+        else:
+            spent, tried = answer["seconds"], answer["tried"]
+    return Validation(statuses="".join(statuses), seconds=spent, tried=tried)
+
+
+def _target(target: Target) -> dict[str, object]:
+    place = target.place or FunctionPlace(name="", top=1, start=1, end=1)
+    return {
+        "path": target.path,
+        "name": place.name,
+        "classes": list(place.classes),
+        "top": place.top,
+        "start": place.start,
+        "end": place.end,
+        "text": target.text,
+        "failing": list(target.failing),
+        "passing": list(target.passing),
+    }

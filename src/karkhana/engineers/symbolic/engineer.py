@@ -1,0 +1,320 @@
+"""The symbolic engineer: repairs a bug that a failing test shows, with no model and no key.
+
+Measure which lines the failing tests run → suspect functions → make changes from the catalogue → run them all →
+choose among those that pass → confirm on the whole suite → push, or abstain and say why. It acts through the tools
+and leaves its hypotheses in the trail; it knows nothing of queues, gates or delivery.
+
+>>> SymbolicEngineer().name
+'symbolic'
+"""
+
+import time
+
+from karkhana.behaviour.running import ProbeFailed, Run, pytest_arguments
+from karkhana.behaviour.spectra import Spectrum, measure
+from karkhana.domain.errors import BudgetExhausted, ToolRefused
+from karkhana.domain.events import CandidatesCompared, HypothesisTried, Noted
+from karkhana.domain.suites import Outcome as TestOutcome
+from karkhana.domain.suites import TestReport
+from karkhana.domain.tools import (
+    CommandResult,
+    EditFile,
+    PushChanges,
+    ReadFile,
+    ReviewDiff,
+    RunCommand,
+    RunTests,
+)
+from karkhana.engineers.symbolic.choose import Ranked, rank
+from karkhana.engineers.symbolic.hypotheses import (
+    Hypothesis,
+    Place,
+    cut,
+    expected_errors,
+    hypotheses,
+    literals_of,
+)
+from karkhana.engineers.symbolic.localise import Suspect, localise
+from karkhana.engineers.symbolic.patching import replacement
+from karkhana.engineers.symbolic.search import Budget, Outcome, Search
+from karkhana.engineers.symbolic.targets import Targets, choose_targets
+from karkhana.engineers.symbolic.wording import kind_of, shown, title_of
+from karkhana.ports import Assignment, Handover, Tools, Trail
+
+_RESERVE_S = 20.0
+"""Seconds kept back for confirming and handing over."""
+
+
+class Abstention(Exception):
+    """There is nothing that the engineer would put its name to."""
+
+    def __init__(self, reason: str, question: str = "", tried: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.question = question
+        self.tried = tried
+
+
+class SymbolicEngineer:
+    """Implements ``karkhana.ports.Engineer``. The same input gives the same change."""
+
+    name = "symbolic"
+
+    def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover:
+        """Repair, or abstain with the reason. Raises ``RunCancelled``; a spent budget is an abstention."""
+        repair = _Repair(assignment, tools, trail)
+        try:
+            return repair.carry_out()
+        except Abstention as abstention:
+            return Handover(
+                solved=False,
+                reason=abstention.reason,
+                question=abstention.question,
+                tried=abstention.tried or repair.tried(),
+            )
+        except BudgetExhausted as error:
+            return Handover(solved=False, reason=f"stopped: {error.message}", tried=repair.tried())
+        except ProbeFailed as error:
+            return Handover(solved=False, reason=f"{error.message}. {error.next}", tried=repair.tried())
+
+
+class _Repair:
+    """One assignment."""
+
+    def __init__(self, assignment: Assignment, tools: Tools, trail: Trail) -> None:
+        self._assignment = assignment
+        self._tools = tools
+        self._trail = trail
+        self._deadline = time.monotonic() + assignment.budget.seconds
+        self._texts: dict[str, str] = {}
+        self._tried: list[str] = []
+        self._count = 0
+
+    # -- the line ----------------------------------------------------------------------------------------------
+
+    def carry_out(self) -> Handover:
+        spectrum = self._measure()
+        targets = self._choose(spectrum)
+        suspects = localise(spectrum, targets.chosen, self._assignment.ticket.text)
+        if not suspects:
+            raise Abstention(
+                "the failing tests run no function of the repository in their own process",
+                "Which module should the failing test exercise?",
+            )
+        places = self._places(suspects)
+        literals, expected = self._test_words(spectrum, targets)
+        ideas = hypotheses(places, spectrum, literals=literals, expected=expected, lessons=self._assignment.lessons)
+        outcome = self._search(spectrum, places, ideas)
+        ranked = rank(places, outcome.passing, literals)
+        return self._confirm(places, ranked, targets, spectrum)
+
+    def tried(self) -> tuple[str, ...]:
+        return tuple(self._tried)
+
+    def _left(self) -> float:
+        return self._deadline - time.monotonic()
+
+    # -- what is wrong -----------------------------------------------------------------------------------------
+
+    def _measure(self) -> Spectrum:
+        baseline = self._assignment.baseline
+        if not baseline.failing and not baseline.timed_out:
+            raise Abstention(
+                "no test fails, so there is nothing to repair",
+                "Which behaviour is wrong? A failing test would show it.",
+            )
+        limits = {r.name: max(2.0, 6 * r.duration_s) for r in baseline.results if r.outcome is TestOutcome.PASSED}
+        spectrum = measure(
+            self._run,
+            arguments=pytest_arguments(self._assignment.test_command),
+            limits=limits,
+            limit_s=1.0,
+            seconds=max(5.0, min(120.0, self._left() / 3)),
+        )
+        if not spectrum.tests and spectrum.collect_errors:
+            node, message = spectrum.collect_errors[0]
+            last = message.strip().splitlines()[-1:] or [""]
+            raise Abstention(f"{node} cannot be collected: {last[0]}")
+        return spectrum
+
+    def _choose(self, spectrum: Spectrum) -> Targets:
+        if not spectrum.failing:
+            raise Abstention(
+                "the tests that failed in the baseline pass when they are run here: "
+                "they may be flaky or depend on their order"
+            )
+        targets = choose_targets(spectrum, self._assignment.ticket.text)
+        names = ", ".join(spectrum.tests[n].name for n in targets.chosen[:5])
+        self._note(f"{len(targets.chosen)} target test(s), {targets.why}: {names}")
+        if targets.others:
+            others = ", ".join(spectrum.tests[n].name for n in targets.others[:5])
+            self._note(f"{len(targets.others)} other failing test(s) left alone: {others}")
+        return targets
+
+    def _places(self, suspects: tuple[Suspect, ...]) -> tuple[Place, ...]:
+        found: list[Place] = []
+        for suspect in suspects:
+            text = self._text(suspect.path)
+            if text is not None:
+                found.append(Place(suspect=suspect, text=cut(text, suspect), file_text=text))
+        return tuple(found)
+
+    def _text(self, path: str) -> str | None:
+        if path not in self._texts:
+            try:
+                read = self._tools.call(ReadFile(path=path))
+            except ToolRefused as refusal:
+                self._note(f"{path} was not read: {refusal.message}")
+                return None
+            if read.truncated:
+                self._note(f"{path} is too large to work on")
+                return None
+            self._texts[path] = read.text
+        return self._texts[path]
+
+    def _test_words(self, spectrum: Spectrum, targets: Targets) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Literals of the failing tests and the ticket, and the exceptions that the tests expect."""
+        found = [self._assignment.ticket.text]
+        for number in targets.chosen[:6]:
+            test = spectrum.tests[number]
+            path, _, rest = test.name.partition("::")
+            name = rest.split("[")[0].rsplit("::", 1)[-1]
+            text = self._text(path) or ""
+            place = next((p for p in spectrum.functions.get(path, ()) if p.name == name), None)
+            if place is not None:
+                found.append("".join(text.splitlines(keepends=True)[place.top - 1 : place.end]))
+            if test.failure is not None:
+                found.append(test.failure.message)
+        text = "\n".join(found)
+        return literals_of(text), expected_errors(text)
+
+    # -- trying ------------------------------------------------------------------------------------------------
+
+    def _search(self, spectrum: Spectrum, places: tuple[Place, ...], ideas: list[Hypothesis]) -> Outcome:
+        search = Search(
+            self._run,
+            spectrum,
+            pytest_arguments(self._assignment.test_command),
+            places,
+            Budget(seconds=max(1.0, self._left() - _RESERVE_S)),
+        )
+        outcome = search.singles(ideas)
+        self._report(places, outcome)
+        if not outcome.passing:
+            again = search.again_in_order(outcome)
+            self._report(places, again, note="again, in the suite's own order")
+            if again.passing:
+                return again
+            outcome = search.pairs(outcome)
+            self._report(places, outcome, note="two changes at once")
+        if not outcome.passing:
+            where = ", ".join(p.suspect.place.qualified for p in places[:4])
+            raise Abstention(
+                f"none of {self._count} changes to {where} makes the failing tests pass without breaking others",
+                "What should the code do instead? A second example would narrow it down.",
+            )
+        return outcome
+
+    def _report(self, places: tuple[Place, ...], outcome: Outcome, note: str = "") -> None:
+        """One event per suspect and template, and a line of what was tried."""
+        self._count += outcome.count
+        table: dict[tuple[int, str], list[int]] = {}
+        for hypothesis, status in zip(outcome.tried, outcome.statuses, strict=True):
+            if status in "-dsx":
+                continue
+            row = table.setdefault((hypothesis.suspect, hypothesis.kind), [0, 0, hypothesis.line])
+            row[0] += 1
+            row[1] += status == "p"
+        for (number, kind), (tried, passing, line) in sorted(table.items()):
+            path = places[number].suspect.path
+            if "+" not in kind or passing:
+                self._trail.record(
+                    HypothesisTried(place=f"{path}:{line}", kind=kind, tried=tried, passing=passing, note=note)
+                )
+        if outcome.count:
+            self._tried.append(
+                f"{outcome.count} changes{' (' + note + ')' if note else ''} in "
+                f"{len({n for n, _ in table})} function(s): {len(outcome.passing)} pass"
+            )
+
+    # -- handing over ------------------------------------------------------------------------------------------
+
+    def _confirm(
+        self, places: tuple[Place, ...], ranked: list[Ranked], targets: Targets, spectrum: Spectrum
+    ) -> Handover:
+        self._trail.record(
+            CandidatesCompared(
+                passing=len(ranked),
+                classes=1,
+                disagreement=0.0,
+                chosen=shown(places[ranked[0].hypothesis.suspect], ranked[0].hypothesis),
+                reasons=ranked[0].reasons,
+            )
+        )
+        for candidate in ranked[:5]:
+            place = places[candidate.hypothesis.suspect]
+            old, new = replacement(place.file_text, place.suspect.place.start, place.text, candidate.hypothesis.edits)
+            try:
+                self._tools.call(EditFile(path=place.suspect.path, old=old, new=new))
+            except ToolRefused as refusal:
+                self._note(f"refused: {refusal.message}")
+                continue
+            report = self._tools.call(RunTests())
+            trouble = self._trouble(report, targets, spectrum)
+            if trouble:
+                self._note(f"{shown(place, candidate.hypothesis)}: {trouble}")
+                self._tools.call(EditFile(path=place.suspect.path, old=new, new=old))
+                continue
+            return self._push(place, candidate, len(ranked), targets, spectrum)
+        raise Abstention("the changes that passed the selected tests fail in the whole suite")
+
+    def _trouble(self, report: TestReport, targets: Targets, spectrum: Spectrum) -> str:
+        passed = set(report.passed)
+        missing = [spectrum.tests[n].name for n in targets.chosen if spectrum.tests[n].name not in passed]
+        if missing:
+            return f"{missing[0]} still fails in the whole suite"
+        broken = [name for name in self._assignment.baseline.passed if name not in passed]
+        if broken:
+            return f"{broken[0]} no longer passes"
+        return ""
+
+    def _push(self, place: Place, candidate: Ranked, passing: int, targets: Targets, spectrum: Spectrum) -> Handover:
+        self._tools.call(ReviewDiff())
+        hypothesis = candidate.hypothesis
+        title = title_of(hypothesis, place)
+        tests = ", ".join(f"`{spectrum.tests[n].name}`" for n in targets.chosen[:3])
+        more = f" and {len(targets.chosen) - 3} more" if len(targets.chosen) > 3 else ""
+        summary = (
+            f"`{place.suspect.place.qualified}` in `{place.suspect.path}` (line {hypothesis.line}) had a "
+            f"{kind_of(hypothesis)}: {shown(place, hypothesis)}. "
+            f"{tests}{more} failed before and pass{'es' if len(targets.chosen) == 1 else ''} now; "
+            f"no test that passed before fails. "
+            f"{self._count} changes were tried, {passing} of them passed."
+        )
+        self._tools.call(PushChanges(title=title, summary=summary))
+        return Handover(
+            solved=True,
+            reason=f"repaired {place.suspect.place.qualified}",
+            title=title,
+            summary=summary,
+            tried=self.tried(),
+            alternatives=passing - 1,
+        )
+
+    # -- hands -------------------------------------------------------------------------------------------------
+
+    @property
+    def _run(self) -> Run:
+        def run(argv: tuple[str, ...], stdin: bytes, timeout_s: float | None) -> CommandResult:
+            limit = max(1.0, self._left())
+            return self._tools.call(
+                RunCommand(argv=argv, stdin=stdin, timeout_s=min(limit, timeout_s or limit), discard=True)
+            )
+
+        return run
+
+    def _note(self, text: str) -> None:
+        self._trail.record(Noted(text=text))
+
+
+__all__ = ["SymbolicEngineer"]

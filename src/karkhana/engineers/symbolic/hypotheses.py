@@ -1,0 +1,139 @@
+"""All one-place changes worth trying, best guess first.
+
+The order is suspiciousness of the line times prior of the template times weight of the idea times what past
+outcomes taught.
+Knows suspects and templates; knows nothing of how candidates are run.
+"""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from karkhana.behaviour.spectra import Failure, Spectrum
+from karkhana.behaviour.validation import Edit, apply
+from karkhana.engineers.symbolic.catalogue import Entry, catalogue
+from karkhana.engineers.symbolic.localise import Suspect
+from karkhana.engineers.symbolic.scene import Scene
+from karkhana.engineers.symbolic.source import FunctionView, Unreadable
+
+_UNCOVERED = 0.15
+"""Suspicion of a line that no failing test ran, as a share of its function's highest."""
+_NEUTRAL = 0.6
+"""Power that line suspicion is raised to: differences between lines count less than those between templates."""
+
+
+class Hypothesis(msgspec.Struct, frozen=True, kw_only=True):
+    """One candidate change with what it is and how likely it seemed before it was tried."""
+
+    suspect: int
+    kind: str
+    """Name of the template."""
+    line: int
+    edits: tuple[Edit, ...]
+    score: float
+    fresh: bool = False
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A suspect with its text."""
+
+    suspect: Suspect
+    text: str
+    """From the ``def`` to the last line."""
+    file_text: str
+
+
+def cut(file_text: str, suspect: Suspect) -> str:
+    """The lines of a suspect's function."""
+    lines = file_text.splitlines(keepends=True)
+    return "".join(lines[suspect.place.start - 1 : suspect.place.end])
+
+
+def scene_of(place: Place, spectrum: Spectrum, literals: tuple[str, ...], expected: tuple[str, ...]) -> Scene:
+    """Everything templates may know about one place. Raises ``Unreadable``."""
+    where = place.suspect.place
+    view = FunctionView(place.text, where.start, module_text=place.file_text, classes=where.classes)
+    failures: list[Failure] = []
+    for number in place.suspect.failing:
+        failure = spectrum.tests[number].failure
+        if failure is not None and len(failures) < 8:
+            failures.append(failure)
+    return Scene(
+        view,
+        types=spectrum.types_in(place.suspect.path, where.top, where.end),
+        failures=tuple(failures),
+        literals=literals,
+        expected=expected,
+        path=place.suspect.path,
+    )
+
+
+def hypotheses(
+    places: tuple[Place, ...],
+    spectrum: Spectrum,
+    *,
+    literals: tuple[str, ...] = (),
+    expected: tuple[str, ...] = (),
+    lessons: Mapping[str, float] | None = None,
+) -> list[Hypothesis]:
+    """Distinct one-place changes of all places, most promising first."""
+    found: dict[tuple[int, str], Hypothesis] = {}
+    best = max((p.suspect.score for p in places), default=1.0)
+    for number, place in enumerate(places):
+        try:
+            scene = scene_of(place, spectrum, literals, expected)
+        except Unreadable:
+            continue
+        errors = {f.type for f in scene.failures} | {b for f in scene.failures for b in f.bases}
+        for entry in catalogue().values():
+            factor = _factor(entry, errors, lessons or {})
+            if factor is None:
+                continue
+            for idea in entry.template(scene):
+                score = factor * idea.weight * _suspicion(place.suspect, idea.line, best)
+                text = apply(place.text, idea.edits)
+                if text == place.text:
+                    continue
+                known = found.get((number, text))
+                if known is None or known.score < score:
+                    found[number, text] = Hypothesis(
+                        suspect=number, kind=entry.name, line=idea.line, edits=idea.edits, score=score, fresh=idea.fresh
+                    )
+    return sorted(found.values(), key=lambda h: (-h.score, h.suspect, h.line, h.kind, h.edits))
+
+
+def _factor(entry: Entry, errors: set[str], lessons: Mapping[str, float]) -> float | None:
+    factor = entry.prior * lessons.get(entry.name, 1.0)
+    if entry.errors:
+        return factor if errors & set(entry.errors) else None
+    return factor
+
+
+def _suspicion(suspect: Suspect, line: int, best: float) -> float:
+    highest = max(suspect.lines.values())
+    own = suspect.lines.get(line)
+    if own is None:
+        near = [suspect.lines[n] for n in (line - 1, line + 1) if n in suspect.lines]
+        own = max(near) * 0.7 if near else highest * _UNCOVERED
+    return float((own / highest) ** _NEUTRAL * suspect.score / best)
+
+
+def literals_of(text: str) -> tuple[str, ...]:
+    """Numbers and short strings in a text, as Python literals, in order.
+
+    >>> literals_of("assert f(3) == 'no' and x == -1.5")
+    ('3', "'no'", '-1.5')
+    """
+    found = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)|'[^'\n]{0,40}'|\"[^\"\n]{0,40}\"", text)
+    return tuple(dict.fromkeys(found))[:60]
+
+
+def expected_errors(test_text: str) -> tuple[str, ...]:
+    """Exceptions that a test says it expects.
+
+    >>> expected_errors("with pytest.raises(ValueError, match='x'):")
+    ('ValueError',)
+    """
+    found = re.findall(r"(?:raises|assertRaises(?:Regex)?)\(\s*([\w.]+)", test_text)
+    return tuple(dict.fromkeys(found))[:4]

@@ -1,0 +1,152 @@
+"""What templates know besides the text: how it failed, the types seen, the words at hand.
+
+>>> idea = Idea(line=3, edits=(Edit(0, 1, "b"),))
+"""
+
+import functools
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from importlib import resources
+
+import libcst as cst
+import msgspec
+
+from karkhana.behaviour.spectra import Failure
+from karkhana.behaviour.validation import Edit
+from karkhana.engineers.symbolic.source import FunctionView
+
+_SIZED = frozenset({"list", "dict", "set", "str", "tuple", "deque", "bytes", "frozenset", "defaultdict", "Counter"})
+
+
+class Idea(msgspec.Struct, frozen=True):
+    """One way to change a function."""
+
+    line: int
+    """Where in the file: what the suspicion is looked up for."""
+    edits: tuple[Edit, ...]
+    weight: float = 1.0
+    """Multiplies the prior of the template."""
+    fresh: bool = False
+    """It changes more than the function's body."""
+
+
+class Scene:
+    """A function under suspicion and the facts of its failure."""
+
+    def __init__(
+        self,
+        view: FunctionView,
+        *,
+        types: Mapping[str, frozenset[str]] | None = None,
+        failures: tuple[Failure, ...] = (),
+        literals: tuple[str, ...] = (),
+        expected: tuple[str, ...] = (),
+        path: str = "",
+    ) -> None:
+        self.view = view
+        self.types = types or {}
+        """Variable → names of the types it was seen with; ``NoneType`` included."""
+        self.failures = failures
+        self.literals = literals
+        """Literals of the failing tests and the ticket, as Python text."""
+        self.expected = expected
+        """Exceptions that failing tests expect to be raised."""
+        self.path = path
+
+    def might_be(self, name: str, *kinds: str) -> bool:
+        """Whether a variable may hold one of these types: it was seen with one, or never seen."""
+        seen = self.types.get(name)
+        return not seen or bool(seen & set(kinds))
+
+    def known(self, name: str, *kinds: str) -> bool:
+        """Whether a variable was seen with one of these types."""
+        return bool(self.types.get(name, frozenset()) & set(kinds))
+
+    def sized(self, name: str) -> bool:
+        """Whether ``len`` may work on a variable."""
+        seen = self.types.get(name)
+        return not seen or bool(seen & _SIZED) or not seen & {"int", "float", "bool", "NoneType", "function"}
+
+    def alike(self, one: str, other: str) -> bool:
+        """Whether two variables may hold values of the same type."""
+        first, second = self.types.get(one), self.types.get(other)
+        if not first or not second:
+            return True
+        numbers = {"int", "float", "bool"}
+        return bool(first & second) or bool(first & numbers and second & numbers)
+
+    @functools.cached_property
+    def variables(self) -> tuple[str, ...]:
+        """Parameters and local variables that hold values."""
+        inner = {n.name.value for n in self.view.all(cst.FunctionDef) if n is not self.view.root}
+        return tuple(n for n in self.view.locals if n not in inner and n != "_")
+
+    def before(self, node: cst.CSTNode) -> tuple[str, ...]:
+        """Variables that may be bound when ``node`` runs: parameters, those bound above, and those of its loops."""
+        return tuple(n for n in self.variables if self._first_bound.get(n, -1) < self.view.span(node)[1])
+
+    @functools.cached_property
+    def _first_bound(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for node in self.view.all(cst.Name):
+            if self.view.is_store(node):
+                found.setdefault(node.value, self.view.span(node)[0])
+        return {name: -1 if name in self.view.parameters else place for name, place in found.items()}
+
+    def reachable(self, name: str, node: cst.CSTNode) -> bool:
+        """Whether comprehension variables that ``name`` may be are in scope at ``node``."""
+        homes = self._comprehension_variables.get(name)
+        if homes is None:
+            return True
+        return any(home is ancestor for home in homes for ancestor in self.view.ancestors(node))
+
+    @functools.cached_property
+    def _comprehension_variables(self) -> dict[str, list[cst.CSTNode]]:
+        homes: dict[str, list[cst.CSTNode]] = {}
+        plain: set[str] = set(self.view.parameters)
+        for node in self.view.all(cst.Name):
+            if not self.view.is_store(node):
+                continue
+            home = next((a for a in self.view.ancestors(node) if isinstance(a, cst.CompFor)), None)
+            if home is None:
+                plain.add(node.value)
+            else:
+                whole = self.view.parent(home)
+                homes.setdefault(node.value, []).append(whole if whole is not None else home)
+        return {name: found for name, found in homes.items() if name not in plain}
+
+    def in_scope(self, node: cst.CSTNode) -> tuple[str, ...]:
+        """Variables that can be named at ``node``."""
+        return tuple(n for n in self.before(node) if self.reachable(n, node))
+
+
+Template = Callable[[Scene], Iterator[Idea]]
+TEMPLATES: dict[str, Template] = {}
+
+
+def template(name: str) -> Callable[[Template], Template]:
+    """Register a generator of ideas under the name that the catalogue describes it by."""
+
+    def register(function: Template) -> Template:
+        TEMPLATES[name] = function
+        return function
+
+    return register
+
+
+@functools.cache
+def words() -> Mapping[str, object]:
+    """``words.toml``: operators, functions and methods that are mistaken for each other."""
+    text = resources.files(__package__).joinpath("words.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def family(table: str, word: str) -> tuple[str, ...]:
+    """The words that ``word`` is mistaken for, most likely first."""
+    found: dict[str, None] = {}
+    groups = words()[table]
+    assert isinstance(groups, list)
+    for group in groups:
+        if word in group:
+            found.update(dict.fromkeys(w for w in group if w != word))
+    return tuple(found)

@@ -1,0 +1,197 @@
+"""The search: from hypotheses to those that turn the target tests green and break nothing.
+
+One-place changes first, then pairs of the most telling ones. Knows how to spend a budget; knows nothing of
+which passing candidate is the right one.
+"""
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from karkhana.behaviour.running import Run
+from karkhana.behaviour.spectra import Spectrum
+from karkhana.behaviour.validation import NEAR, PASSES, Proposal, Target, Validation, validate
+from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place
+
+_LEAST_S = 0.03
+_TIMES = 6.0
+_UNKNOWN_S = 0.25
+"""CPU seconds for a test that never ended, when nothing like it is known."""
+_WITH_VALUE = frozenset({"-p", "-o", "-W", "-c", "--rootdir", "-k", "-m", "--override-ini"})
+_SLOWEST_PASSING = 400
+"""Passing tests that are run for a candidate; the quickest ones are taken."""
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the search may cost."""
+
+    seconds: float
+    """Wall-clock seconds."""
+    candidates: int = 8000
+    beyond: int = 250
+    """Candidates to try after the first that passes: the rivals it is compared with."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What the search found."""
+
+    tried: tuple[Hypothesis, ...]
+    """Everything that was run, in order."""
+    statuses: str
+    """One letter each; see ``karkhana.behaviour.validation``."""
+    passing: tuple[Hypothesis, ...]
+    cpu_s: float
+
+    @property
+    def count(self) -> int:
+        return sum(s not in "-dsx" for s in self.statuses)
+
+
+class Search:
+    """Runs hypotheses of one set of places against one set of target tests."""
+
+    def __init__(
+        self, run: Run, spectrum: Spectrum, arguments: tuple[str, ...], places: Sequence[Place], budget: Budget
+    ) -> None:
+        self._run = run
+        self._spectrum = spectrum
+        self._places = places
+        self._budget = budget
+        self._deadline = time.monotonic() + budget.seconds
+        self._numbers, self._targets = self._prepare()
+        files = dict.fromkeys(spectrum.tests[n].name.split("::")[0] for n in self._numbers)
+        self._arguments = (*_options(arguments), *files)
+        if spectrum.rootdir:
+            self._arguments += ("--rootdir", spectrum.rootdir)
+        if spectrum.inifile:
+            self._arguments += ("-c", spectrum.inifile)
+
+    def _prepare(self) -> tuple[list[int], list[Target]]:
+        """The tests that matter (in the suite's order), and the places with test numbers among those."""
+        tests = self._spectrum.tests
+        chosen: list[tuple[list[int], list[int]]] = []
+        every = sorted({n for p in self._places for n in p.suspect.failing}, key=lambda n: (tests[n].seconds, n))
+        for place in self._places:
+            own = set(place.suspect.failing)
+            failing = [n for n in every if n in own] + [n for n in every if n not in own]
+            passing = sorted(place.suspect.passing, key=lambda n: (tests[n].seconds, n))[:_SLOWEST_PASSING]
+            chosen.append((failing, passing))
+        numbers = sorted({n for failing, passing in chosen for n in (*failing, *passing)})
+        index = {n: i for i, n in enumerate(numbers)}
+        targets = [
+            Target(
+                path=place.suspect.path,
+                text=place.text,
+                place=place.suspect.place,
+                failing=tuple(index[n] for n in failing),
+                passing=tuple(index[n] for n in passing),
+            )
+            for place, (failing, passing) in zip(self._places, chosen, strict=True)
+        ]
+        return numbers, targets
+
+    def limits(self) -> list[float]:
+        """CPU seconds for each test: six times its own, from the tests around it when it never ended."""
+        tests = self._spectrum.tests
+        passing = sorted(tests[n].seconds for n in self._spectrum.passing)
+        usual = passing[len(passing) // 2] if passing else 0.0
+        slowest = max((tests[n].seconds for n in self._numbers if tests[n].outcome == "passed"), default=0.0)
+        limits: list[float] = []
+        for number in self._numbers:
+            test = tests[number]
+            if test.outcome in ("timeout", "crashed"):
+                limits.append(max(_TIMES * slowest, _UNKNOWN_S))
+            else:
+                limits.append(max(_TIMES * test.seconds, _TIMES * usual if test.broken else 0.0, _LEAST_S))
+        return limits
+
+    def _left(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def singles(self, hypotheses: Sequence[Hypothesis]) -> Outcome:
+        """Try one-place changes in their order."""
+        return self._try(list(hypotheses[: self._budget.candidates]), self._proposal, ordered=self._ordered())
+
+    def _ordered(self) -> bool:
+        return any(self._spectrum.tests[n].order_dependent for n in self._numbers)
+
+    def _proposal(self, hypothesis: Hypothesis) -> Proposal:
+        return Proposal(hypothesis.suspect, hypothesis.edits, hypothesis.fresh)
+
+    def _try(
+        self, hypotheses: list[Hypothesis], proposal: Callable[[Hypothesis], Proposal], *, ordered: bool
+    ) -> Outcome:
+        if not hypotheses or self._left() <= 0:
+            return Outcome(tried=(), statuses="", passing=(), cpu_s=0.0)
+        result: Validation = validate(
+            self._run,
+            arguments=self._arguments,
+            tests=[self._spectrum.tests[n].name for n in self._numbers],
+            limits=self.limits(),
+            targets=self._targets,
+            proposals=[proposal(h) for h in hypotheses],
+            seconds=max(1.0, self._left()),
+            beyond=self._budget.beyond,
+            ordered=ordered,
+        )
+        passing = tuple(h for h, s in zip(hypotheses, result.statuses, strict=True) if s == PASSES)
+        return Outcome(tried=tuple(hypotheses), statuses=result.statuses, passing=passing, cpu_s=result.seconds)
+
+    def pairs(self, outcome: Outcome, limit: int = 3000) -> Outcome:
+        """Two changes at once: those that turned a test green with the others, then the likeliest with each other."""
+        near = [h for h, s in zip(outcome.tried, outcome.statuses, strict=True) if s == NEAR][:60]
+        likely = [h for h, s in zip(outcome.tried, outcome.statuses, strict=True) if s not in "dsx-"][:220]
+        combined: dict[tuple[int, tuple[object, ...]], Hypothesis] = {}
+        for group, others, weight in ((near, likely, 1.0), (likely[:90], likely[:90], 0.2)):
+            for one in group:
+                for other in others:
+                    pair = _pair(one, other, weight)
+                    if pair is not None:
+                        key = (pair.suspect, pair.edits)
+                        if key not in combined or combined[key].score < pair.score:
+                            combined[key] = pair
+        best = sorted(combined.values(), key=lambda h: (-h.score, h.suspect, h.edits))[:limit]
+        return self._try(best, self._proposal, ordered=self._ordered())
+
+    def again_in_order(self, outcome: Outcome) -> Outcome:
+        """Those that turned a test green once more, with all tests in their own order."""
+        near = [h for h, s in zip(outcome.tried, outcome.statuses, strict=True) if s in (NEAR, "u")][:200]
+        return self._try(near, self._proposal, ordered=True)
+
+
+def _pair(one: Hypothesis, other: Hypothesis, weight: float) -> Hypothesis | None:
+    if one.suspect != other.suspect or one is other:
+        return None
+    spans = sorted((*one.edits, *other.edits))
+    if any(a.end > b.start or (a.start, a.end) == (b.start, b.end) for a, b in itertools.pairwise(spans)):
+        return None
+    return Hypothesis(
+        suspect=one.suspect,
+        kind="+".join(sorted((one.kind, other.kind))),
+        line=min(one.line, other.line),
+        edits=tuple(spans),
+        score=one.score * other.score * weight,
+        fresh=one.fresh or other.fresh,
+    )
+
+
+def _options(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """The options among pytest's arguments, without the paths that say what to collect."""
+    kept: list[str] = []
+    takes_value = False
+    for argument in arguments:
+        if takes_value or argument.startswith("-"):
+            kept.append(argument)
+            takes_value = not takes_value and argument in (
+                "-p",
+                "-o",
+                "-W",
+                "-c",
+                "--rootdir",
+                "-k",
+                "-m",
+                "--override-ini",
+            )
+    return tuple(kept)

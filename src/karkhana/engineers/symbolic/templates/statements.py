@@ -1,0 +1,352 @@
+"""Whole statements: missing, superfluous, in the wrong place or of the wrong kind."""
+
+from collections.abc import Iterator, Sequence
+
+import libcst as cst
+
+from karkhana.behaviour.validation import Edit
+from karkhana.engineers.symbolic.scene import Idea, Scene, template, words
+from karkhana.engineers.symbolic.source import FunctionView
+
+_MAXIMUM_CHARS = 120
+
+
+def blocks(view: FunctionView) -> Iterator[Sequence[cst.CSTNode]]:
+    """The statements of every block, outermost first."""
+    for block in view.all(cst.IndentedBlock):
+        yield block.body
+
+
+def whole_lines(view: FunctionView, node: cst.CSTNode) -> tuple[int, int]:
+    """The span of a statement with its indentation and its line end."""
+    start, end = view.span(node)
+    start = view.text.rfind("\n", 0, start) + 1
+    stop = view.text.find("\n", end)
+    return start, len(view.text) if stop < 0 else stop + 1
+
+
+def insert_before(view: FunctionView, node: cst.CSTNode, text: str) -> Edit:
+    start, _ = whole_lines(view, node)
+    return Edit(start, start, _indented(view, node, text))
+
+
+def insert_after(view: FunctionView, node: cst.CSTNode, text: str) -> Edit:
+    _, end = whole_lines(view, node)
+    missing = "" if view.text[end - 1 : end] == "\n" else "\n"
+    return Edit(end, end, missing + _indented(view, node, text))
+
+
+def _indented(view: FunctionView, node: cst.CSTNode, text: str) -> str:
+    indent = view.indentation(node)
+    return "".join(indent + line + "\n" for line in text.split("\n"))
+
+
+def _is_docstring(view: FunctionView, node: cst.CSTNode) -> bool:
+    return (
+        isinstance(node, cst.SimpleStatementLine)
+        and isinstance(node.body[0], cst.Expr)
+        and isinstance(node.body[0].value, cst.BaseString)
+        and view.line(node) <= view.first_line + view.text.count("\n") // 2
+    )
+
+
+@template("delete-statement")
+def delete_statement(scene: Scene) -> Iterator[Idea]:
+    view = scene.view
+    for body in blocks(view):
+        for node in body:
+            if _is_docstring(view, node) or isinstance(node, cst.FunctionDef | cst.ClassDef):
+                continue
+            start, end = whole_lines(view, node)
+            weight = 1.0 if isinstance(node, cst.SimpleStatementLine) else 0.3
+            if len(body) == 1:
+                text = view.indentation(node) + "pass\n"
+                yield Idea(view.line(node), (Edit(start, end, text),), weight * 0.5)
+            else:
+                yield Idea(view.line(node), (Edit(start, end, ""),), weight)
+
+
+@template("unwrap-block")
+def unwrap_block(scene: Scene) -> Iterator[Idea]:
+    """Statements that should not depend on the ``if`` (``else``, ``for``, ``with``) around them."""
+    view = scene.view
+    for node in view.all(cst.If, cst.For, cst.While, cst.With):
+        if not isinstance(node.body, cst.IndentedBlock) or getattr(node, "orelse", None) is not None:
+            continue
+        parent = view.parent(node)
+        if isinstance(parent, cst.If):
+            continue
+        outer = view.indentation(node)
+        start, end = whole_lines(view, node)
+        first, _ = whole_lines(view, node.body.body[0])
+        inner = view.indentation(node.body.body[0])
+        body = view.text[first:end]
+        text = "".join(
+            outer + line[len(inner) :] if line.startswith(inner) else line for line in body.splitlines(keepends=True)
+        )
+        yield Idea(view.line(node), (Edit(start, end, text),))
+    for branch in view.all(cst.If):
+        other = branch.orelse
+        if isinstance(other, cst.Else) and isinstance(other.body, cst.IndentedBlock):
+            begin = view.text.rfind("\n", 0, view.span(other)[0]) + 1
+            first, _ = whole_lines(view, other.body.body[0])
+            _, end = whole_lines(view, other.body.body[-1])
+            inner = view.indentation(other.body.body[0])
+            outer = view.indentation(branch)
+            text = "".join(
+                outer + line[len(inner) :] if line.startswith(inner) else line
+                for line in view.text[first:end].splitlines(keepends=True)
+            )
+            yield Idea(view.line(other), (Edit(begin, end, text),), 0.7)
+
+
+@template("move-statement")
+def move_statement(scene: Scene) -> Iterator[Idea]:
+    """A statement one place up or down, out of its block, or into the block next to it."""
+    view = scene.view
+    for body in blocks(view):
+        for position, node in enumerate(body):
+            if not isinstance(node, cst.SimpleStatementLine) or _is_docstring(view, node):
+                continue
+            start, end = whole_lines(view, node)
+            text = view.text_of(node)
+            if position + 1 < len(body):
+                following = body[position + 1]
+                yield Idea(view.line(node), (Edit(start, end, ""), insert_after(view, following, text)))
+                if position + 2 < len(body):
+                    yield Idea(view.line(node), (Edit(start, end, ""), insert_after(view, body[-1], text)), 0.4)
+                yield from _into(view, node, following, first=True)
+            if position:
+                yield from _into(view, node, body[position - 1], first=False)
+            owner = view.parent(view.parent(node) or node)
+            if len(body) == 1 or owner is view.root or not isinstance(owner, cst.BaseCompoundStatement):
+                continue
+            outer = _outermost(view, owner)
+            if position == len(body) - 1:
+                yield Idea(view.line(node), (Edit(start, end, ""), insert_after(view, outer, text)))
+            if position == 0 and not isinstance(owner, cst.FunctionDef | cst.Try):
+                yield Idea(view.line(node), (insert_before(view, outer, text), Edit(start, end, "")), 0.6)
+
+
+def _outermost(view: FunctionView, node: cst.CSTNode) -> cst.CSTNode:
+    """The first ``if`` of an ``elif`` chain."""
+    while isinstance(view.parent(node), cst.If) and isinstance(node, cst.If):
+        node = view.parent(node) or node
+    return node
+
+
+def _into(view: FunctionView, node: cst.CSTNode, block: cst.CSTNode, *, first: bool) -> Iterator[Idea]:
+    inner = getattr(block, "body", None)
+    if not isinstance(inner, cst.IndentedBlock) or isinstance(block, cst.FunctionDef | cst.ClassDef):
+        return
+    start, end = whole_lines(view, node)
+    text = view.text_of(node)
+    places = [insert_before(view, inner.body[0], text)] if first else [insert_after(view, inner.body[-1], text)]
+    for place in places:
+        yield Idea(view.line(node), (Edit(start, end, ""), place), 0.8)
+
+
+@template("insert-statement")
+def insert_statement(scene: Scene) -> Iterator[Idea]:
+    """A statement of the function (or one like it, with another variable) that is missing somewhere else."""
+    view = scene.view
+    donors = dict(_donor_statements(scene))
+    for body in blocks(view):
+        for position, node in enumerate(body):
+            if _is_docstring(view, node):
+                continue
+            for text, (weight, names) in donors.items():
+                if position == 0 and _bound(scene, names, node):
+                    yield Idea(view.line(node), (insert_before(view, node, text),), weight)
+                if _ends(node) or not _bound(scene, names, node, after=True):
+                    continue
+                if not (position + 1 < len(body) and view.text_of(body[position + 1]) == text):
+                    yield Idea(view.line(node), (insert_after(view, node, text),), weight)
+
+
+def _bound(scene: Scene, names: frozenset[str], node: cst.CSTNode, *, after: bool = False) -> bool:
+    start, end = scene.view.span(node)
+    limit = end if after else start
+    bound = {n for n in scene.variables if scene._first_bound.get(n, -1) < limit and scene.reachable(n, node)}
+    return all(name in bound for name in names if name in scene.variables)
+
+
+def _ends(node: cst.CSTNode) -> bool:
+    return isinstance(node, cst.SimpleStatementLine) and isinstance(
+        node.body[-1], cst.Return | cst.Raise | cst.Break | cst.Continue
+    )
+
+
+def _donor_statements(scene: Scene) -> Iterator[tuple[str, tuple[float, frozenset[str]]]]:
+    """Statement text → (weight, variables that it reads)."""
+    view = scene.view
+    made: dict[str, tuple[float, frozenset[str]]] = {}
+
+    def add(text: str, weight: float, *names: str) -> None:
+        if len(text) <= _MAXIMUM_CHARS and "\n" not in text:
+            old = made.get(text)
+            if old is None or old[0] < weight:
+                made[text] = (weight, frozenset(n for n in names if n not in ("self", "cls")))
+
+    variables = [n for n in scene.variables if n not in ("self", "cls")]
+    for line in view.all(cst.SimpleStatementLine):
+        statement = line.body[0]
+        if (
+            _is_docstring(view, line)
+            or len(line.body) > 1
+            or isinstance(statement, cst.Import | cst.ImportFrom | cst.Pass)
+        ):
+            continue
+        reads = [n for n in view.all(cst.Name) if view.is_load(n) and line in set(view.ancestors(n))]
+        loaded = [n.value for n in reads]
+        text = view.text_of(line)
+        add(text, 0.8, *loaded)
+        start = view.span(line)[0]
+        for name in reads:
+            if name.value not in variables or isinstance(statement, cst.Return):
+                continue
+            for other in variables:
+                if other != name.value and scene.alike(name.value, other):
+                    a, b = view.span(name)
+                    changed = text[: a - start] + other + text[b - start :]
+                    add(changed, 0.5, other, *(n for n in loaded if n != name.value))
+    for name in variables:
+        inserters = words()["inserters"]
+        assert isinstance(inserters, dict)
+        for kind, methods in inserters.items():
+            if not scene.known(name, kind):
+                continue
+            for method in methods:
+                for other in variables:
+                    if other == name:
+                        continue
+                    fits = method in ("append", "add", "appendleft") or not scene.known(other, "int", "float", "bool")
+                    if fits:
+                        add(f"{name}.{method}({other})", 0.6, name, other)
+        for other in variables:
+            if other != name and scene.alike(name, other) and name in scene.types and other in scene.types:
+                add(f"{name} = {other}", 0.5, other)
+        if scene.known(name, "int"):
+            add(f"{name} += 1", 0.5, name)
+            add(f"{name} -= 1", 0.4, name)
+        add(f"return {name}", 0.3, name)
+    for constant, weight in (("True", 0.3), ("False", 0.3), ("None", 0.1), ("[]", 0.15), ("0", 0.15), ("''", 0.1)):
+        add(f"return {constant}", weight)
+    if any(True for _ in view.all(cst.For, cst.While)):
+        add("break", 0.5)
+        add("continue", 0.3)
+    if any(True for _ in view.all(cst.Yield)):
+        for name in variables:
+            add(f"yield {name}", 0.4, name)
+    yield from made.items()
+
+
+@template("statement-kind")
+def statement_kind(scene: Scene) -> Iterator[Idea]:
+    """``if`` for ``while``, ``break`` for ``continue``, ``return`` for ``yield``, a missing ``return``."""
+    view = scene.view
+    text = view.text
+    for branch in view.all(cst.If):
+        start, _ = view.span(branch)
+        if text.startswith("if", start):
+            if branch.orelse is None:
+                yield Idea(view.line(branch), (Edit(start, start + 2, "while"),), 0.8)
+            parent = view.parent(branch)
+            if not isinstance(parent, cst.If):
+                yield from _as_elif(view, branch)
+        elif text.startswith("elif", start):
+            yield Idea(view.line(branch), (Edit(start, start + 4, "if"),), 0.6)
+    for loop in view.all(cst.While):
+        start, _ = view.span(loop)
+        yield Idea(view.line(loop), (Edit(start, start + 5, "if"),), 0.6)
+    for kinds, other in (((cst.Break,), "continue"), ((cst.Continue,), "break")):
+        for node in view.all(*kinds):
+            yield Idea(view.line(node), (view_edit(view, node, other),))
+            yield Idea(view.line(node), (view_edit(view, node, "return"),), 0.3)
+    for back in view.all(cst.Return):
+        if back.value is not None:
+            start = view.span(back)[0]
+            yield Idea(view.line(back), (Edit(start, start + 6, "yield"),), 0.3)
+    for expression in view.all(cst.Expr):
+        if isinstance(expression.value, cst.Call | cst.Comparison | cst.BinaryOperation | cst.Name):
+            start = view.span(expression)[0]
+            yield Idea(view.line(expression), (Edit(start, start, "return "),), 1.0)
+            if isinstance(expression.value, cst.Call) and isinstance(expression.value.func, cst.Attribute):
+                owner = view.text_of(expression.value.func.value)
+                if owner.isidentifier():
+                    yield Idea(view.line(expression), (Edit(start, start, f"{owner} = "),), 0.5)
+            if isinstance(expression.value, cst.Call):
+                yield Idea(view.line(expression), (Edit(start, start, "yield from "),), 0.4)
+                if isinstance(view.root, cst.FunctionDef) and view.root.asynchronous is not None:
+                    yield Idea(view.line(expression), (Edit(start, start, "await "),), 1.0)
+
+
+def _as_elif(view: FunctionView, branch: cst.If) -> Iterator[Idea]:
+    block = view.parent(branch)
+    if not isinstance(block, cst.IndentedBlock):
+        return
+    position = list(block.body).index(branch)
+    if position and isinstance(block.body[position - 1], cst.If):
+        start = view.span(branch)[0]
+        yield Idea(view.line(branch), (Edit(start, start, "el"),), 0.5)
+
+
+def view_edit(view: FunctionView, node: cst.CSTNode, text: str) -> Edit:
+    start, end = view.span(node)
+    return Edit(start, end, text)
+
+
+@template("yield-kind")
+def yield_kind(scene: Scene) -> Iterator[Idea]:
+    """``yield x`` for ``yield from x`` and the reverse, a missing or superfluous ``await``."""
+    view = scene.view
+    for node in view.all(cst.Yield):
+        start, end = view.span(node)
+        if isinstance(node.value, cst.From):
+            yield Idea(view.line(node), (Edit(start, end, f"yield {view.text_of(node.value.item)}"),))
+        elif node.value is not None:
+            yield Idea(view.line(node), (Edit(start, end, f"yield from {view.text_of(node.value)}"),))
+    if isinstance(view.root, cst.FunctionDef) and view.root.asynchronous is not None:
+        for call in view.all(cst.Call):
+            if not isinstance(view.parent(call), cst.Await):
+                yield Idea(view.line(call), (view.replace(call, f"await {view.text_of(call)}"),))
+    for awaited in view.all(cst.Await):
+        yield Idea(view.line(awaited), (view.replace(awaited, view.text_of(awaited.expression)),), 0.3)
+
+
+@template("return-value")
+def return_value(scene: Scene) -> Iterator[Idea]:
+    """Another value returned; a result that is computed and not returned."""
+    view = scene.view
+    for back in view.all(cst.Return):
+        old = view.text_of(back.value) if back.value is not None else ""
+        start, end = view.span(back)
+        options = {
+            "True": 0.3,
+            "False": 0.3,
+            "None": 0.2,
+            "0": 0.3,
+            "[]": 0.3,
+            "''": 0.1,
+            "1": 0.15,
+            "-1": 0.15,
+            "{}": 0.1,
+        }
+        for name in scene.in_scope(back):
+            options[name] = 0.8 if name != "self" else 0.4
+            if name not in ("self", "cls"):
+                options[f"[{name}]"] = 0.2
+                options[f"{name} == 0"] = 0.25 if scene.known(name, "int", "float") else 0.0
+                options[f"not {name}"] = 0.2
+        options.pop(old, None)
+        for text, weight in options.items():
+            if weight:
+                yield Idea(view.line(back), (Edit(start, end, f"return {text}"),), weight)
+    if isinstance(view.root, cst.FunctionDef) and isinstance(view.root.body, cst.IndentedBlock):
+        last = view.root.body.body[-1]
+        if not _ends(last):
+            for name in scene.variables:
+                if name not in ("self", "cls"):
+                    yield Idea(view.line(last), (insert_after(view, last, f"return {name}"),), 0.7)
+            if "self" in view.parameters:
+                yield Idea(view.line(last), (insert_after(view, last, "return self"),), 0.5)
