@@ -1,6 +1,7 @@
 """What the benchmark scripts share: data folders, small repositories, printing of figures."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -61,3 +62,18 @@ def emit(title: str, figures: Mapping[str, Any], *, as_json: bool) -> None:
             print(f"  {name:<32} {value}", file=sys.stderr)
     if as_json:
         print(json.dumps(figures))
+
+
+def run_ticket(
+    repository: Path, ticket: str, *, home: Path, test_command: str | None = None, timeout_s: float = 120.0
+) -> dict[str, Any]:
+    """The object that ``karkhana run --json`` prints for a ticket, by the command line as a user has it."""
+    command = [Path(sys.executable).parent / "karkhana", "run", "-", "--repo", repository, "--json"]
+    command += ["--timeout", str(timeout_s)]
+    if test_command:
+        command += ["--test-command", test_command]
+    environment = {**os.environ, "KARKHANA_HOME": str(home)}
+    done = subprocess.run(command, input=ticket, capture_output=True, text=True, env=environment, check=False)
+    if not done.stdout.strip():
+        return {"status": "crashed", "reason": done.stderr[-2000:]}
+    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
