@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -34,7 +35,8 @@ class WorkerProcess:
             command += ["--url", url]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self._lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> "WorkerProcess":
         return self
@@ -43,6 +45,7 @@ class WorkerProcess:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self.kill()
+        self._reader.join()
 
     def wait_for(self, line: str) -> None:
         """Wait until the worker says ``line``. Raises ``TimeoutError``, or ``RuntimeError`` when it ends first."""
@@ -75,8 +78,9 @@ class WorkerProcess:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._lines.put(line.rstrip("\n"))
+        with self._process.stdout as output:
+            for line in output:
+                self._lines.put(line.rstrip("\n"))
         self._lines.put("")
 
 
@@ -110,7 +114,7 @@ def kill_workers(folder: Path, url: str | None, kills: int, *, kills_per_run: in
         with open_drill_stores(folder, url) as stores:
             task_id = stores.tasks.add(drill_order()).task_id
         waits += _carry_out_with_kills(folder, url, points, task_id)
-        _judge(folder, url, task_id, points, report)
+        judge_run(folder, url, task_id, points, report)
         report.kills += len(points)
         report.runs += 1
     report.takeover_s = round(statistics.median(waits), 3) if waits else 0.0
@@ -120,20 +124,19 @@ def kill_workers(folder: Path, url: str | None, kills: int, *, kills_per_run: in
 def _carry_out_with_kills(folder: Path, url: str | None, points: tuple[str, ...], task_id: str) -> list[float]:
     """The seconds from each kill to the first station that began after it."""
     killed: list[float] = []
-    worker = WorkerProcess(folder, url, "--pause-at", points[0])
-    try:
+    with ExitStack() as stack:
+        worker = stack.enter_context(WorkerProcess(folder, url, "--pause-at", points[0]))
         for following in (*points[1:], ""):
             worker.wait_for(f"at {points[len(killed)]}")
             # The next one stands by, as on another node; it finds the run when the lease has run out.
-            standby = WorkerProcess(folder, url, *(("--pause-at", following) if following else ()))
+            options = ("--pause-at", following) if following else ()
+            standby = stack.enter_context(WorkerProcess(folder, url, *options))
             standby.wait_for("ready")
             worker.kill()
             killed.append(time.time())
             worker = standby
         _await_status(folder, url, task_id, Status.DELIVERED)
         worker.stop()
-    finally:
-        worker.kill()
     begun = [mark.at for mark in SideLog(folder).read() if mark.task_id == task_id and mark.what == "begin"]
     after = [min((at for at in begun if at > moment), default=None) for moment in killed]
     return [at - moment for at, moment in zip(after, killed, strict=True) if at is not None]
@@ -146,7 +149,8 @@ def _await_status(folder: Path, url: str | None, task_id: str, status: Status) -
             time.sleep(0.05)
 
 
-def _judge(folder: Path, url: str | None, task_id: str, points: tuple[str, ...], report: KillReport) -> None:
+def judge_run(folder: Path, url: str | None, task_id: str, points: tuple[str, ...], report: KillReport) -> None:
+    """Add to ``report`` what went wrong with the task, whose workers were killed at ``points``."""
     marks = [mark for mark in SideLog(folder).read() if mark.task_id == task_id]
     with open_drill_stores(folder, url) as stores:
         report.unfinished += stores.tasks.get(task_id).status is not Status.DELIVERED
