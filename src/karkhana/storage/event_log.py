@@ -52,6 +52,10 @@ class EventLog:
         """Where the events of ``run_id`` go. With ``epoch``, only as long as that lease holds."""
         return RunTrail(self._store, self._clock, run_id, epoch)
 
+    def redacted(self, text: str) -> str:
+        """``text`` as the trail would store it."""
+        return self._store.redactor.text(text)
+
     def entries(self, run_id: str, after: int = 0) -> Iterator[Entry]:
         """The events with a ``seq`` above ``after``, in order. Raises ``UnknownRun``, or ``InvalidInput``
         for an event that this version cannot read."""

@@ -161,8 +161,12 @@ class RunStore:
         cost_usd: float = 0.0,
         human_review: bool | None = None,
         quality_score: float | None = None,
+        requeue: bool = False,
     ) -> None:
-        """End the run and give up its lease; the task follows. Doing it again is harmless. Raises ``LeaseLost``."""
+        """End the run and give up its lease; the task follows, or with ``requeue`` goes back to the queue.
+
+        Doing it again is harmless. Raises ``LeaseLost``.
+        """
         now = self._now()
         values = {"status": status.value, "result": result, "engineer": engineer, "cost_usd": cost_usd}
         with self._database.writing() as connection:
@@ -178,7 +182,7 @@ class RunStore:
             change_status(
                 connection,
                 row.task_id,
-                status,
+                Status.QUEUED if requeue else status,
                 assigned_to=None,
                 actual_duration=row.finished_at - row.started_at,
                 human_review=human_review,

@@ -22,8 +22,6 @@ metadata = sa.MetaData(
 )
 
 _ORDINAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-READY = sa.text("status = 'queued' AND waiting_for = 0")
-"""What makes a task claimable; literally the condition of the partial index, so that both databases use it."""
 OPEN_RUN = sa.text("finished_at IS NULL")
 
 tasks = sa.Table(
@@ -49,7 +47,7 @@ tasks = sa.Table(
     sa.CheckConstraint("priority BETWEEN 1 AND 10", name="priority"),
     sa.CheckConstraint("waiting_for >= 0", name="waiting_for"),
 )
-sa.Index("ix_tasks_ready", tasks.c.priority.desc(), tasks.c.ordinal, sqlite_where=READY, postgresql_where=READY)
+sa.Index("ix_tasks_ready", tasks.c.status, tasks.c.waiting_for, tasks.c.priority.desc(), tasks.c.ordinal)
 sa.Index("ix_tasks_status", tasks.c.status, tasks.c.ordinal)
 
 task_dependencies = sa.Table(

@@ -22,7 +22,7 @@ from karkhana.storage.identifiers import next_task_id
 from karkhana.storage.packing import pack_small, unpack_small
 from karkhana.storage.redaction import Redactor
 from karkhana.storage.runs import CANCELLING, Claim, start_run
-from karkhana.storage.tables import READY, runs, tag_sets, task_dependencies, tasks
+from karkhana.storage.tables import runs, tag_sets, task_dependencies, tasks
 from karkhana.storage.transitions import change_status, unknown_task
 
 
@@ -117,10 +117,10 @@ class TaskStore:
         """
         with self._database.reading() as connection:
             able = _tag_sets_within(connection, tags)
-            if not able or connection.execute(_next_ready(able)).scalar() is None:
+            if not able or connection.execute(next_ready(able)).scalar() is None:
                 return None
         with self._database.writing() as connection:
-            task_id = connection.execute(_next_ready(able).with_for_update(skip_locked=True)).scalar()
+            task_id = connection.execute(next_ready(able).with_for_update(skip_locked=True)).scalar()
             if task_id is None:
                 return None
             return start_run(connection, task_id, worker, lease_s, self._now() if now is None else now)
@@ -238,9 +238,11 @@ def _tag_sets_within(connection: sa.Connection, tags: Collection[str]) -> list[s
     return [text for text in stored if offered.issuperset(msgspec.json.decode(text))]
 
 
-def _next_ready(able: list[str]) -> sa.Select[Any]:
+def next_ready(able: list[str]) -> sa.Select[Any]:
+    """The ready task that comes next, of those whose tags are among the stored sets ``able``."""
     first = tasks.c.priority.desc(), tasks.c.ordinal
-    return sa.select(tasks.c.task_id).where(READY, tasks.c.tags.in_(able)).order_by(*first).limit(1)
+    ready = tasks.c.status == Status.QUEUED.value, tasks.c.waiting_for == 0
+    return sa.select(tasks.c.task_id).where(*ready, tasks.c.tags.in_(able)).order_by(*first).limit(1)
 
 
 def _tasks(connection: sa.Connection, query: sa.Select[Any]) -> list[Task]:

@@ -7,7 +7,6 @@ revision = "0001"
 down_revision = None
 
 ORDINAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-READY = sa.text("status = 'queued' AND waiting_for = 0")
 OPEN_RUN = sa.text("finished_at IS NULL")
 
 
@@ -42,9 +41,7 @@ def create_queue() -> None:
         sa.CheckConstraint("priority BETWEEN 1 AND 10", name="ck_tasks_priority"),
         sa.CheckConstraint("waiting_for >= 0", name="ck_tasks_waiting_for"),
     )
-    op.create_index(
-        "ix_tasks_ready", "tasks", [sa.text("priority DESC"), "ordinal"], sqlite_where=READY, postgresql_where=READY
-    )
+    op.create_index("ix_tasks_ready", "tasks", ["status", "waiting_for", sa.text("priority DESC"), "ordinal"])
     op.create_index("ix_tasks_status", "tasks", ["status", "ordinal"])
     op.create_table(
         "task_dependencies",
