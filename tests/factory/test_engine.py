@@ -290,6 +290,23 @@ def test_closing_hands_running_work_back(node: Node) -> None:
     assert node.run(lambda _id, engine: engine.step("build", lambda: None), epoch=2).kind is EndingKind.FINISHED
 
 
+def test_what_is_over_is_forgotten_and_what_is_not_is_kept(node: Node) -> None:
+    ran: list[str] = []
+
+    def line(run_id: str, engine: DurableEngine) -> None:
+        engine.step("work", lambda: ran.append(run_id))
+        engine.wait("approval", None)
+
+    for run_id in ("run_1", "run_2"):
+        node.run(line, run_id)
+    with DurableEngine(line, node.letters, home=node.home, **node.options) as engine:
+        assert engine.forget(lambda _run_id: True) == 0
+        assert engine.forget(lambda run_id: run_id == "run_1", older_than_s=0.0) == 1
+        assert engine.forget(lambda run_id: run_id == "run_1", older_than_s=0.0) == 0
+    assert node.run(line, "run_2", epoch=2).kind is EndingKind.PARKED
+    assert ran == ["run_1", "run_2"]
+
+
 def test_two_homes_do_not_see_each_other(tmp_path: Path) -> None:
     ran: list[str] = []
     Node(tmp_path / "a").run(lambda run_id, engine: engine.step("s", lambda: ran.append("a")))

@@ -18,6 +18,7 @@ import logging
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ strand the work that is under way. Ours changes when the *names and order of the
 WORKFLOW = "karkhana.line"
 QUEUE = "karkhana.claimed"
 BUSY_TIMEOUT_MS = 30_000
+SWEPT_AT_ONCE = 1000
 
 
 class CanonicalJson:
@@ -151,6 +153,18 @@ class DbosRuntime:
             return self._dbos.DBOS.run_step({"name": name}, function)
         except (DBOSWorkflowConflictIDError, DBOSWorkflowCancelledError) as error:
             raise LeaseLost(f"step {name}: the workflow has a new owner") from error
+
+    def known(self, older_than_s: float) -> list[str]:
+        """The oldest workflows that were made so many seconds ago or more."""
+        before = datetime.now(UTC) - timedelta(seconds=older_than_s)
+        found = self._dbos.DBOS.list_workflows(
+            name=WORKFLOW, end_time=before.isoformat(), limit=SWEPT_AT_ONCE, load_input=False, load_output=False
+        )
+        return [one.workflow_id for one in found]
+
+    def forget(self, run_ids: list[str]) -> None:
+        """Remove everything that is stored of these workflows."""
+        self._dbos.DBOS.delete_workflows(run_ids)
 
     def close(self) -> None:
         """Stop DBOS's threads and close its connections. Workflows that are still running are left to their owners."""

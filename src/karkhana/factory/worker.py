@@ -9,16 +9,18 @@ next one that looks (``settings.queue``). A run that waits for a person holds no
 """
 
 import logging
+import math
 import os
 import secrets
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from karkhana.domain.errors import InfrastructureFailure, LeaseLost
+from karkhana.domain.errors import InfrastructureFailure, LeaseLost, UnknownRun
 from karkhana.domain.events import RunTakenOver
 from karkhana.domain.settings import QueueSettings
 from karkhana.factory.engine import DurableEngine
@@ -29,6 +31,9 @@ from karkhana.storage.runs import Claim, Lease
 
 UNWIND_S = 5.0
 """What a run that has to stop gets to kill its sandbox and leave."""
+
+SWEEP_S = 3600.0
+"""How often the engine's database is freed of runs that are over."""
 
 _log = logging.getLogger("karkhana.worker")
 
@@ -73,7 +78,11 @@ class Worker:
         ``grace_s`` seconds to finish; what is left is handed back, and another worker goes on with it at once.
         """
         with self._beating():
+            swept = -math.inf
             while not self._stopping:
+                if time.monotonic() - swept > SWEEP_S:
+                    swept = time.monotonic()
+                    self._engine.forget(self._is_over)
                 began = self._fill_slots()
                 if drain and not began and not self._engine.active():
                     break
@@ -113,6 +122,12 @@ class Worker:
         except InfrastructureFailure as failure:
             _log.warning("%s; looking again in a moment", failure.message)
         return began
+
+    def _is_over(self, run_id: str) -> bool:
+        try:
+            return self._stores.runs.get(run_id).status.finished
+        except UnknownRun:
+            return True
 
     def _take_next(self) -> bool:
         claim = self._stores.tasks.claim(self.name, self._tags, self._settings.lease_s)

@@ -7,7 +7,6 @@ fenced by the lease's epoch: it raises ``LeaseLost`` rather than touch a run tha
 Broken machinery sends the task back to the queue, ``requeues`` times; then a person has to look.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ from karkhana.storage.messages import MessageStore
 from karkhana.storage.runs import RunStore
 from karkhana.storage.tasks import TaskStore
 
-_log = logging.getLogger("karkhana.worker")
+REPORT_BUG = "This is a bug in Karkhana; report it with the run's trail."
 
 
 @dataclass(frozen=True)
@@ -40,17 +39,18 @@ class Settlement:
 
     def __init__(self, settings: QueueSettings, stores: QueueStores) -> None:
         self._settings = settings
-        self._tasks = stores.tasks
         self._runs = stores.runs
         self._events = stores.events
         self._messages = stores.messages
 
     def settle(self, control: RunControl, ending: Ending) -> None:
         """Leave the run as ``ending`` demands. Raises ``LeaseLost`` when it is no longer ours."""
+        if self._runs.get(control.run_id).status.finished:
+            return
         handlers: dict[EndingKind, Callable[[RunControl, Ending], None]] = {
-            EndingKind.FINISHED: self._finished,
+            EndingKind.FINISHED: self._left_open,
             EndingKind.FAILED: self._failed,
-            EndingKind.CRASHED: self._failed,
+            EndingKind.CRASHED: self._crashed,
             EndingKind.BROKEN: self._broken,
             EndingKind.PARKED: self._parked,
             EndingKind.CANCELLED: self._cancelled,
@@ -62,27 +62,25 @@ class Settlement:
         """Close a run that is not worth another try."""
         self._close(control, Status.FAILED, reason, "Read its trail, mend the cause, and put the ticket in again.")
 
-    def _finished(self, control: RunControl, _ending: Ending) -> None:
-        if not self._runs.get(control.run_id).status.finished:
-            self._close(control, Status.FAILED, "the line ended without closing the run", "This is a bug; report it.")
+    def _left_open(self, control: RunControl, _ending: Ending) -> None:
+        self._close(control, Status.FAILED, "the line ended without closing the run", REPORT_BUG)
 
     def _failed(self, control: RunControl, ending: Ending) -> None:
-        if ending.kind is EndingKind.CRASHED:
-            _log.error("%s crashed: %s\n%s", control.run_id, ending.reason, ending.next)
-        self._close(control, Status.FAILED, ending.reason, ending.next, ending.code or "crashed")
+        self._close(control, Status.FAILED, ending.reason, ending.next, ending.code)
+
+    def _crashed(self, control: RunControl, ending: Ending) -> None:
+        self._trail(control).record(Noted(text=ending.next))
+        self._close(control, Status.FAILED, ending.reason, REPORT_BUG, "crashed")
 
     def _broken(self, control: RunControl, ending: Ending) -> None:
-        run = self._runs.get(control.run_id)
-        tried = len(self._runs.list(task_id=run.task_id))
+        tried = len(self._runs.list(task_id=self._runs.get(control.run_id).task_id))
         if tried > self._settings.requeues:
             reason = f"{ending.reason} (the machinery failed in {tried} runs)"
             self._close(control, Status.FAILED, reason, ending.next, ending.code)
             return
-        self._trail(control).record(
-            Noted(text=f"the machinery stayed broken: {ending.reason}; the task goes back to the queue")
-        )
-        self._close(control, Status.FAILED, ending.reason, ending.next, ending.code)
-        self._tasks.set_status(run.task_id, Status.QUEUED)
+        note = f"the machinery stayed broken: {ending.reason}; the task goes back to the queue"
+        self._trail(control).record(Noted(text=note))
+        self._close(control, Status.FAILED, ending.reason, ending.next, ending.code, requeue=True)
 
     def _parked(self, control: RunControl, ending: Ending) -> None:
         self._runs.park(control.run_id, control.epoch, ending.until)
@@ -96,10 +94,13 @@ class Settlement:
     def _handed_back(self, control: RunControl, _ending: Ending) -> None:
         self._runs.release(control.run_id, control.epoch)
 
-    def _close(self, control: RunControl, status: Status, reason: str, next: str, code: str = "") -> None:
+    def _close(
+        self, control: RunControl, status: Status, reason: str, next: str, code: str = "", *, requeue: bool = False
+    ) -> None:
         self._trail(control).record(RunFinished(status=status, reason=reason))
-        result = canonical({"status": status, "reason": reason, "next": next, "code": code})
-        self._runs.finish(control.run_id, control.epoch, status, result)
+        redact = self._events.redacted
+        result = canonical({"status": status, "reason": redact(reason), "next": redact(next), "code": code})
+        self._runs.finish(control.run_id, control.epoch, status, result, requeue=requeue)
 
     def _trail(self, control: RunControl) -> Trail:
         return self._events.trail(control.run_id, control.epoch)
