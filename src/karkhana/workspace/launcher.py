@@ -185,7 +185,9 @@ def make_disk(plan: dict[str, Any]) -> None:
     mount("karkhana", ".disk", b"tmpfs", MS_NOSUID | MS_NODEV, size)
     os.mkdir(".disk/tmp")
     os.mkdir(".disk/tmp/home")
-    os.chmod(".disk/tmp", 0o1777)  # noqa: S103 - as /tmp is everywhere
+    os.mkdir(".disk/shm")
+    for shared in (".disk/tmp", ".disk/shm"):
+        os.chmod(shared, 0o1777)  # noqa: S103 - as they are everywhere
     own(plan, ".disk/tmp/home")
     os.mkdir(".disk/work")
     os.mkdir(".disk/upper", 0o755)

@@ -172,7 +172,9 @@ def _mounts(plan: Plan) -> Iterator[str]:
     for link, target in _system_links().items():
         yield from ("--symlink", target, link)
     yield from ("--ro-bind", "/etc", "/etc", "--ro-bind", GUEST, GUEST)
-    yield from ("--dev", "/dev", "--proc", "/proc")
+    # bubblewrap's /dev is a file system of its own without a bound, so it must not stay writable.
+    yield from ("--dev", "/dev", "--bind", "/.disk/shm", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
+    yield from ("--proc", "/proc")
     for path in contents()["proc_read_only"]:
         yield from ("--ro-bind-try", path, path)
     for path in contents()["proc_hidden"]:

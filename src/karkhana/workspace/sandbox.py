@@ -64,6 +64,7 @@ class Sandbox:
     """One running sandbox. Raises ``SandboxUnavailable`` when this host cannot give one.
 
     ``run`` may be called from several threads, one command at a time; ``cancel`` from any thread at any time.
+    ``rules`` is the compiled system call filter, the whole list by default.
     """
 
     tree: Tree
@@ -71,7 +72,7 @@ class Sandbox:
     upper: int | None = None
     """Descriptor of the folder that holds only what was changed; ``None`` when the checkout was copied."""
 
-    def __init__(self, spec: SandboxSpec) -> None:
+    def __init__(self, spec: SandboxSpec, *, rules: bytes | None = None) -> None:
         self.spec = spec
         self.owner = Owner.current()
         self._turn = threading.Lock()
@@ -85,7 +86,7 @@ class Sandbox:
         try:
             self.group = ControlGroup.create(spec.settings)
             with theirs:
-                self._start(theirs)
+                self._start(theirs, seccomp.program() if rules is None else rules)
         except BaseException:
             self.close()
             raise
@@ -100,7 +101,7 @@ class Sandbox:
         """What bounds the sandbox as a whole (``memory``, ``pids``) besides the limits of each process."""
         return (*self.group.limits, "rlimits")
 
-    def _start(self, theirs: socket.socket) -> None:
+    def _start(self, theirs: socket.socket, program: bytes) -> None:
         found = bubblewrap.find()
         settings = self.spec.settings
         plan = layout.Plan(
@@ -114,7 +115,7 @@ class Sandbox:
         )
         staging = self.spec.home / "staging"
         staging.mkdir(parents=True, exist_ok=True, mode=0o700)
-        channel, rules = theirs.fileno(), _memory_file(seccomp.program())
+        channel, rules = theirs.fileno(), _memory_file(program)
         try:
             self._process = self._spawn(channel, rules)
             self.group.add(self._process.pid)
