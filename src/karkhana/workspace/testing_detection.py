@@ -17,7 +17,8 @@ from karkhana.ports import Workspace
 from karkhana.workspace.finding import find_files
 
 PYTEST = ("python", "-m", "pytest")
-_SHELL = re.compile(r"(^|\s)(&&|\|\|?|;|>|<|cd)(\s|$)|[$`*]|^\w+=")
+_SHELL = re.compile(r"[$`*\n]|^cd\s|^\w+=")
+_OPERATORS = frozenset("();<>|&")
 _CONFIGURED = (
     ("pytest.ini", b"[pytest]"),
     (".pytest.ini", b"[pytest]"),
@@ -27,6 +28,7 @@ _CONFIGURED = (
     ("setup.cfg", b"[tool:pytest]"),
 )
 _TEST_FILES = ("test_*.py", "*_test.py", "conftest.py", "tests.py")
+_INTERNAL_ERROR = 3  # an exit code of pytest
 _NEXT = 'name the command that runs them, e.g. --test-command "python -m pytest tests"'
 
 
@@ -40,11 +42,13 @@ def command_words(text: str) -> tuple[str, ...]:
     """
     try:
         words = tuple(shlex.split(text))
+        tokens = list(shlex.shlex(text, posix=True, punctuation_chars=True))
     except ValueError as error:
         raise InvalidSetting(f"the test command {text!r} is no valid shell words: {error}", _NEXT) from error
     if not words:
         raise InvalidSetting("the test command is empty", _NEXT)
-    return ("sh", "-c", text) if _SHELL.search(text) else words
+    shell = _SHELL.search(text) or any(set(token) <= _OPERATORS for token in tokens)
+    return ("sh", "-c", text) if shell else words
 
 
 def detect(workspace: Workspace, configured: str | None = None) -> tuple[str, ...]:
@@ -66,7 +70,8 @@ def require_usable(report: TestReport) -> None:
             f"`{command}` was still running after {report.duration_s:.0f} s",
             "name a command that ends, or raise sandbox.command_timeout_s",
         )
-    if any(result.outcome is not Outcome.SKIPPED for result in report.results):
+    internal = report.exit_code == _INTERNAL_ERROR and not report.passed
+    if not internal and any(result.outcome is not Outcome.SKIPPED for result in report.results):
         return
     raise SuiteUnusable(*_reason(command, report))
 
@@ -88,11 +93,11 @@ def _reason(command: str, report: TestReport) -> tuple[str, str]:
             f"`{command}` cannot import {missing[1]}",
             "add it to the repository's test dependencies, or name another test command",
         )
-    if report.results:
+    if report.results and report.exit_code != _INTERNAL_ERROR:
         return f"`{command}` skipped every test", _NEXT
     reasons = {
         2: "pytest was interrupted before any test ran",
-        3: "pytest had an internal error",
+        _INTERNAL_ERROR: "pytest had an internal error",
         4: "pytest could not be started with the repository's configuration",
     }
     if report.exit_code in reasons:
@@ -102,5 +107,5 @@ def _reason(command: str, report: TestReport) -> tuple[str, str]:
 
 def _last(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"(E  |ERROR|error|\w*Error\b)", line)]
+    errors = [line for line in lines if re.match(r"(E  |ERROR|error|INTERNALERROR> \w+Error|\w*Error\b)", line)]
     return (errors or lines or ["it printed nothing"])[-1][:300]
