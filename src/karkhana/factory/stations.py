@@ -7,7 +7,7 @@ be carried out twice when its worker dies in the middle of it, never after it ha
 import hashlib
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -37,9 +37,11 @@ from karkhana.domain.evidence import Evidence, Finding, GateStatus
 from karkhana.domain.json import canonical
 from karkhana.domain.policy import Decision, decide
 from karkhana.domain.suites import TestReport
-from karkhana.domain.tasks import Status, TaskType
+from karkhana.domain.tasks import Order, Status, TaskType
 from karkhana.factory.changes import Contents, gather, restore
+from karkhana.factory.faults import environment_fault
 from karkhana.factory.job import Job
+from karkhana.git import Repository
 from karkhana.ports import Assignment, DeliveryRequest, Engineer, GateContext, Handover, Receipt, Workspace
 from karkhana.quality.confidence import score
 from karkhana.quality.review import review
@@ -131,7 +133,7 @@ def plan(job: Job) -> Plan:
         command = shell_words(job.order.test_command) if job.order.test_command else detect(workspace)
         baseline = run_tests(workspace, command)
     job.trail.record(SuiteMeasured(after_change=False, report=baseline))
-    require_usable(baseline)
+    require_usable(baseline, own_modules(job.order))
     if job.order.type is TaskType.BUGFIX and not baseline.failing:
         raise NothingToFix(
             f"all {len(baseline.passed)} tests pass before any change, so nothing shows the bug",
@@ -151,13 +153,22 @@ def shell_words(command: str) -> tuple[str, ...]:
     return words
 
 
-def require_usable(report: TestReport) -> None:
-    """Raises ``SuiteUnusable``."""
+def own_modules(order: Order) -> set[str]:
+    """Names of the modules and packages that the base commit holds."""
+    paths = Repository.open(order.repository).files(order.commit)
+    return {part.removesuffix(".py") for path in paths if path.endswith(".py") for part in path.split("/")}
+
+
+def require_usable(report: TestReport, modules: Collection[str] = ()) -> None:
+    """Raises ``SuiteUnusable``; ``modules`` are the repository's own."""
     if report.timed_out:
         raise SuiteUnusable(
             f"the test command {shlex.join(report.command)} was still running after {report.duration_s:.0f} s",
             "Name a faster part of the suite with --test-command, or raise KARKHANA_SANDBOX_COMMAND_TIMEOUT_S.",
         )
+    fault = environment_fault(report, modules)
+    if fault is not None:
+        raise SuiteUnusable(f"no test can run: {fault.found}", fault.next)
     if not report.results:
         raise SuiteUnusable(
             f"{shlex.join(report.command)} ran no test (exit code {report.exit_code}): {report.output[-600:].strip()}",

@@ -97,7 +97,7 @@ class Settlement:
     def _close(
         self, control: RunControl, status: Status, reason: str, next: str, code: str = "", *, requeue: bool = False
     ) -> None:
-        self._trail(control).record(RunFinished(status=status, reason=reason))
+        self._trail(control).record(RunFinished(status=status, reason=reason, next=next, code=code))
         redact = self._events.redacted
         result = canonical({"status": status, "reason": redact(reason), "next": redact(next), "code": code})
         self._runs.finish(control.run_id, control.epoch, status, result, requeue=requeue)
