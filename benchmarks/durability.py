@@ -6,7 +6,9 @@ side log, the forge and the trail tell whether a finished station ran again, whe
 twice, and whether a run was left behind. The line is the drill of ``karkhana.factory.worker_drill``: the real
 engine, stores, leases and worker, with stations that only count.
 
-    python -m benchmarks.durability [--kills 50] [--database sqlite|postgresql|both] [--json]
+    python -m benchmarks.durability [--kills 50] [--real] [--database sqlite|postgresql|both] [--json]
+
+With ``--real`` the line is the real one, on a small repository with a bug (:mod:`benchmarks.durability_real`).
 """
 
 import argparse
@@ -16,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks import durability_real
 from benchmarks.common import emit
 from benchmarks.databases import backends
 from karkhana.factory.worker_drill_control import kill_workers
@@ -25,14 +28,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="kills workers and judges what is left")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--real", action="store_true", help="kill workers of the real line")
     parser.add_argument("--data", type=Path, help="not used: nothing is fetched")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     figures: dict[str, Any] = {}
     for name, folder, url in backends(options.database):
         began = time.monotonic()
-        report = kill_workers(folder, url, options.kills)
-        figures[name] = {**msgspec.to_builtins(report), "seconds": round(time.monotonic() - began, 1)}
+        if options.real:
+            report = durability_real.measure(folder, url, kills=options.kills)
+        else:
+            report = msgspec.to_builtins(kill_workers(folder, url, options.kills))
+        figures[name] = {**report, "seconds": round(time.monotonic() - began, 1)}
         emit(f"kills on {name}", figures[name], as_json=False)
     emit("durability", figures, as_json=options.json)
 

@@ -28,9 +28,11 @@ PATIENCE_S = 60.0
 class WorkerProcess:
     """A drill's worker as a child process. Killed when its block ends, if it still lives."""
 
-    def __init__(self, folder: Path, url: str | None, *options: str) -> None:
-        """``options`` as on the command line of :mod:`karkhana.factory.worker_drill`."""
-        command = [sys.executable, "-m", "karkhana.factory.worker_drill", str(folder), *options]
+    def __init__(
+        self, folder: Path, url: str | None, *options: str, module: str = "karkhana.factory.worker_drill"
+    ) -> None:
+        """``options`` as on the command line of ``module``, which says ``ready``, and ``at POINT`` where it waits."""
+        command = [sys.executable, "-m", module, str(folder), *options]
         if url is not None:
             command += ["--url", url]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
