@@ -45,10 +45,8 @@ def runs(database: Database, clock: StoppedClock) -> RunStore:
 
 
 @pytest.fixture
-def log(database: Database, clock: StoppedClock) -> Iterator[EventLog]:
-    made = EventLog(database, Redactor({"SHOP_TOKEN": "tok-correct-horse"}), clock)
-    yield made
-    made.close()
+def log(database: Database, clock: StoppedClock) -> EventLog:
+    return EventLog(database, Redactor({"SHOP_TOKEN": "tok-correct-horse"}), clock)
 
 
 @pytest.fixture

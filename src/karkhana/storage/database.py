@@ -43,6 +43,7 @@ class Database:
         self.engine = engine
         self.where = where
         """Its name for messages, without a password."""
+        self._closing: list[Callable[[], None]] = []
 
     @property
     def kind(self) -> str:
@@ -63,7 +64,13 @@ class Database:
             with connection.begin():
                 yield connection
 
+    def at_close(self, close: Callable[[], None]) -> None:
+        """Have ``close`` called before the database is closed."""
+        self._closing.append(close)
+
     def close(self) -> None:
+        while self._closing:
+            self._closing.pop()()
         self.engine.dispose()
 
     def __enter__(self) -> "Database":

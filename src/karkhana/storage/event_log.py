@@ -47,6 +47,7 @@ class EventLog:
         self._database = database
         self._store = ContentStore(appender(database), redactor)
         self._clock = clock
+        database.at_close(self.close)
 
     def trail(self, run_id: str, epoch: int | None = None) -> "RunTrail":
         """Where the events of ``run_id`` go. With ``epoch``, only as long as that lease holds."""

@@ -29,7 +29,7 @@ def pack(value: Any, keep: Keep, clean: Clean, limit: int = LIMIT) -> Any:
     kind = type(value)
     if kind is dict:
         return {
-            (f"${key}" if key.startswith("$") else key): (
+            (key if key.isascii() and not key.startswith("$") else _pack_key(key)): (
                 item
                 if type(item) in _SCALARS or (type(item) is str and item.isascii() and len(item) <= limit)
                 # deciding here about most values saves a call for each, half the time of packing
@@ -59,6 +59,20 @@ def _pack_text(value: str, keep: Keep, clean: Clean, limit: int) -> Any:
     return value
 
 
+def _pack_key(key: str) -> str:
+    try:
+        key.encode("utf-8")
+    except UnicodeEncodeError:
+        return f"{SURROGATES}:" + base64.b64encode(key.encode("utf-8", "surrogatepass")).decode("ascii")
+    return f"${key}" if key.startswith("$") else key
+
+
+def _unpack_key(key: str) -> str:
+    if key.startswith(f"{SURROGATES}:"):
+        return base64.b64decode(key.partition(":")[2]).decode("utf-8", "surrogatepass")
+    return key.removeprefix("$")
+
+
 def unpack(value: Any, blob: Callable[[str], bytes]) -> Any:
     """Inverse of :func:`pack`; binary values are base64 text, as everywhere in JSON."""
     if type(value) is list:
@@ -72,7 +86,7 @@ def unpack(value: Any, blob: Callable[[str], bytes]) -> Any:
         return content.decode("utf-8", "surrogatepass")
     if SURROGATES in value:
         return base64.b64decode(value[SURROGATES]).decode("utf-8", "surrogatepass")
-    return {k.removeprefix("$"): unpack(v, blob) for k, v in value.items()}
+    return {_unpack_key(key): unpack(item, blob) for key, item in value.items()}
 
 
 def pack_small(value: Any) -> Any:
