@@ -30,6 +30,9 @@ _BUNDLED_PIP = (
 )
 
 
+_SYSTEM_FILES = (Path("/etc/pip.conf"),)
+
+
 class Index(msgspec.Struct, frozen=True):
     """One place that packages come from."""
 
@@ -135,7 +138,7 @@ def _pip_files(environ: Mapping[str, str]) -> Iterator[Path]:
     home = environ.get("HOME", "/")
     for folder in reversed((environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")):
         yield Path(folder, "pip/pip.conf")
-    yield Path("/etc/pip.conf")
+    yield from _SYSTEM_FILES
     yield Path(home, ".pip/pip.conf")
     yield Path(environ.get("XDG_CONFIG_HOME") or Path(home, ".config"), "pip/pip.conf")
     yield Path(sys.prefix, "pip.conf")

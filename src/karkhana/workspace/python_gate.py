@@ -9,10 +9,13 @@ run. Knows nothing of tools or workspaces.
 
 import functools
 import hashlib
+import io
 import json
+import re
 import shutil
 import subprocess
 import sysconfig
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +29,8 @@ RULES = "E9,F7,F821,F822,F823"
 TIME_LIMIT_S = 30.0
 SHOWN = 5
 _REMEMBERED = 256
+_ENCODINGS = re.compile(r"utf-8(-sig)?|ascii|iso-8859-\d+|cp125\d|koi8-[ru]|euc-jp|shift_jis|gbk|big5", re.IGNORECASE)
+# only decoders that take linear time, since the file chooses
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -80,13 +85,17 @@ def _worse(before: tuple[Problem, ...], now: tuple[Problem, ...]) -> Iterator[Pr
 
 
 def _inspect(path: str, content: bytes, version: tuple[int, int] | None) -> Iterator[Problem]:
+    text = _text(content)
+    if isinstance(text, Problem):
+        yield text
+        return
     name = "file.pyi" if path.endswith(".pyi") else "__init__.py" if path.endswith("__init__.py") else "file.py"
     target = ["--target-version", f"py{version[0]}{version[1]}"] if version else []
     argv = [_ruff(), "check", "--isolated", "--no-cache", "--quiet", "--exit-zero", "--output-format", "json"]
     try:
         done = subprocess.run(
             [*argv, "--select", RULES, *target, "--stdin-filename", name, "-"],
-            input=content,
+            input=text.encode(),
             capture_output=True,
             timeout=TIME_LIMIT_S,
             cwd="/",
@@ -99,6 +108,17 @@ def _inspect(path: str, content: bytes, version: tuple[int, int] | None) -> Iter
     for item in found:
         syntax = item["code"] in (None, "invalid-syntax", "E902", "E999")
         yield Problem(syntax, item["message"], item["location"]["row"] if item["location"] else 0)
+
+
+def _text(content: bytes) -> str | Problem:
+    """The source as text, in the encoding that it declares."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        if not _ENCODINGS.fullmatch(encoding):
+            return Problem(True, f"the encoding {encoding} is not supported here", 1)
+        return content.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError) as error:
+        return Problem(True, str(error), 1)
 
 
 @functools.cache
