@@ -13,9 +13,7 @@ import libcst as cst
 import msgspec
 from libcst.metadata import MetadataWrapper, PositionProvider
 
-
-class Unparsable(Exception):
-    """The source is no Python that can be read, so nothing can be said about its interface."""
+from karkhana.quality.parsing import parse
 
 
 class Parameter(msgspec.Struct, frozen=True):
@@ -66,10 +64,7 @@ def breaks(before: bytes, after: bytes | None) -> list[Break]:
 
 def interface(source: bytes) -> Interface:
     """Public names by dotted path, e.g. ``Cart.total``. Raises ``Unparsable``."""
-    try:
-        module = cst.parse_module(source)
-    except (cst.ParserSyntaxError, UnicodeDecodeError, LookupError, RecursionError) as error:
-        raise Unparsable(str(error)) from error
+    module = parse(source)
     wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
     positions = wrapper.resolve(PositionProvider)
     reader = _Reader(positions)

@@ -1,14 +1,18 @@
 """Gate ``dependencies``: says when a change alters what else gets installed.
 
-A changed list of dependencies brings in code that no other gate looks at. Knows nothing of which packages
-are good ones.
+A changed list of dependencies brings in code that no other gate looks at. Of a ``pyproject.toml`` only the
+tables count that name packages. Knows nothing of which packages are good ones.
 """
+
+import tomllib
+from typing import Any
 
 from karkhana.domain.evidence import Finding, GateResult, GateStatus
 from karkhana.ports import GateContext
 from karkhana.quality import paths
-from karkhana.quality.diffs import line_diff
-from karkhana.quality.gates.wording import some
+from karkhana.quality.diffs import line_diff, split_lines, text_of
+from karkhana.quality.gates.limits import limits
+from karkhana.quality.gates.wording import plural, some
 
 NAME = "dependencies"
 
@@ -19,7 +23,7 @@ class Dependencies:
     name = NAME
 
     def check(self, context: GateContext) -> GateResult:
-        touched = [p for p in context.change.paths if paths.is_dependency_file(p)]
+        touched = [p for p in context.change.paths if paths.is_dependency_file(p) and _alters(p, context.contents[p])]
         findings = tuple(
             Finding(
                 rule="dependencies:changed",
@@ -32,10 +36,39 @@ class Dependencies:
         return GateResult(
             gate=NAME,
             status=GateStatus.FAILED if touched else GateStatus.PASSED,
-            summary=f"the change alters {some(touched)}" if touched else "no dependency file changed",
+            summary=f"the change alters {some(touched)}" if touched else "no dependency changed",
             measures={"changed_files": float(len(touched))},
             findings=findings,
         )
+
+
+def _alters(path: str, contents: tuple[bytes | None, bytes | None]) -> bool:
+    before, after = contents
+    if path.rsplit("/", 1)[-1].lower() == "pyproject.toml":
+        try:
+            return _named(before) != _named(after)
+        except (tomllib.TOMLDecodeError, RecursionError):
+            return True
+    return [line for line in map(_meaning, split_lines(before)) if line] != [
+        line for line in map(_meaning, split_lines(after)) if line
+    ]
+
+
+def _named(content: bytes | None) -> list[Any]:
+    """What the tables of a ``pyproject.toml`` that name packages hold."""
+    data = tomllib.loads(text_of(content).replace("\r\n", "\n"))
+    found = []
+    for place in limits(NAME)["tables"]:
+        value: Any = data
+        for key in place.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        found.append(value)
+    return found
+
+
+def _meaning(line: str) -> str:
+    """A line without its comment: a remark in a list of dependencies installs nothing."""
+    return "" if line.lstrip().startswith(("#", "//")) else line.partition(" #")[0].strip()
 
 
 def _what(contents: tuple[bytes | None, bytes | None]) -> str:
@@ -45,4 +78,4 @@ def _what(contents: tuple[bytes | None, bytes | None]) -> str:
     if after is None:
         return "a file of dependencies was deleted"
     diff = line_diff(before, after)
-    return f"{len(diff.added)} lines added and {len(diff.removed)} removed in a file of dependencies"
+    return f"{plural(len(diff.added), 'line')} added and {len(diff.removed)} removed in a file of dependencies"

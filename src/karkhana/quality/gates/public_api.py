@@ -11,6 +11,7 @@ from karkhana.domain.evidence import Finding, GateResult, GateStatus
 from karkhana.ports import GateContext
 from karkhana.quality import interfaces, paths
 from karkhana.quality.gates.wording import plural, some
+from karkhana.quality.parsing import Unparsable
 
 NAME = "public_api"
 
@@ -28,7 +29,7 @@ class PublicApi:
             before, after = context.contents[path]
             try:
                 found = interfaces.breaks(before or b"", after)
-            except interfaces.Unparsable:
+            except Unparsable:
                 unparsed.append(path)
                 continue
             findings += [

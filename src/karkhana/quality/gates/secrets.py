@@ -85,8 +85,9 @@ def _blocks(added: list[tuple[int, str]]) -> list[list[tuple[int, str]]]:
 def _looks_random(text: str) -> bool:
     for found in _ASSIGNMENT.finditer(text[:2000]):
         value = found["value"]
+        mixed = sum(bool(re.search(kind, value)) for kind in ("[a-z]", "[A-Z]", "[0-9]")) >= 2
         long_enough = len(value) >= limits(NAME)["shortest"]
-        if long_enough and not _PLACEHOLDER.search(value) and entropy(value) >= limits(NAME)["entropy"]:
+        if mixed and long_enough and not _PLACEHOLDER.search(value) and entropy(value) >= limits(NAME)["entropy"]:
             return True
     return False
 

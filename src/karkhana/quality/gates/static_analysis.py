@@ -26,6 +26,8 @@ from karkhana.quality.gates.wording import plural, some
 
 NAME = "static_analysis"
 SYNTAX = "invalid-syntax"
+UNREADABLE = "E902"
+"""Ruff reads UTF-8 only."""
 
 
 class Diagnostic(msgspec.Struct, frozen=True):
@@ -110,7 +112,8 @@ def _judge(
 ) -> GateResult:
     findings: list[Finding] = []
     fixed = 0
-    for path in python:
+    unread = [p for p in python if any(d.code == UNREADABLE for d in after[p])]
+    for path in [p for p in python if p not in unread]:
         old, new = context.contents[path]
         known = Counter(_key(d, split_lines(old)) for d in before[path])
         fixed += sum((known - Counter(_key(d, split_lines(new)) for d in after[path])).values())
@@ -124,9 +127,10 @@ def _judge(
     security = [f for f in findings if _is_security(f.rule)]
     return GateResult(
         gate=NAME,
-        status=GateStatus.FAILED if findings else GateStatus.PASSED,
+        status=GateStatus.FAILED if findings else GateStatus.UNKNOWN if unread else GateStatus.PASSED,
         hard=bool(syntax),
-        summary=_summary(python, findings, security, syntax, fixed),
+        summary=_summary(python, findings, security=security, syntax=syntax, fixed=fixed)
+        + (f"; not readable as UTF-8: {some(unread)}" if unread else ""),
         measures={
             "new_warnings": float(len(findings)),
             "new_security": float(len(security)),
@@ -160,7 +164,7 @@ def _is_security(rule: str) -> bool:
 
 
 def _summary(
-    python: list[str], findings: list[Finding], security: list[Finding], syntax: list[Finding], fixed: int
+    python: list[str], findings: list[Finding], *, security: list[Finding], syntax: list[Finding], fixed: int
 ) -> str:
     where = plural(len(python), "Python file")
     if syntax:

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from karkhana.domain.evidence import Finding
 from karkhana.quality import interfaces, paths
+from karkhana.quality.parsing import Unparsable
 from karkhana.quality.review.subject import File, Subject, rules
 
 
@@ -32,7 +33,7 @@ def scope(subject: Subject) -> Iterator[Finding]:
 def _interface(file: File) -> Iterator[Finding]:
     try:
         found = interfaces.breaks(file.before or b"", file.after)
-    except interfaces.Unparsable:
+    except Unparsable:
         return  # the old file is unreadable; the gate public_api says UNKNOWN
     for broken in found:
         yield file.finding("public-api", f"changes the public interface: {broken.message}", broken.line)

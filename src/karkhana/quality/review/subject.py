@@ -19,15 +19,16 @@ from karkhana.domain.suites import Outcome, TestReport
 from karkhana.domain.tasks import Ticket
 from karkhana.quality import paths
 from karkhana.quality.diffs import LineDiff, is_binary, line_diff, text_of
+from karkhana.quality.parsing import Unparsable, parse
 
 Contents = Mapping[str, tuple[bytes | None, bytes | None]]
 
 
 class Source:
-    """A parsed Python file with the place of every node. Raises ``libcst.ParserSyntaxError``."""
+    """A parsed Python file with the place of every node. Raises ``Unparsable``."""
 
     def __init__(self, content: bytes) -> None:
-        wrapper = MetadataWrapper(cst.parse_module(content), unsafe_skip_copy=True)
+        wrapper = MetadataWrapper(parse(content), unsafe_skip_copy=True)
         self.module = wrapper.module
         self._ranges: Mapping[cst.CSTNode, CodeRange] = wrapper.resolve(PositionProvider)
 
@@ -118,7 +119,7 @@ def _parse(content: bytes | None) -> Source | None:
         return None
     try:
         return Source(content)
-    except (cst.ParserSyntaxError, UnicodeDecodeError, LookupError, RecursionError):
+    except Unparsable:
         return None  # said by the rule "unreviewed"
 
 
