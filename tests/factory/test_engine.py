@@ -51,6 +51,14 @@ def node(tmp_path: Path) -> Node:
     return Node(tmp_path)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def any_node(request: pytest.FixtureRequest, tmp_path: Path) -> Node:
+    """On each database in turn."""
+    if request.param == "sqlite":
+        return Node(tmp_path)
+    return Node(tmp_path, database_url=request.getfixturevalue("postgres_url"))
+
+
 def crash_once(trips: list[str]) -> None:
     """What a dead process leaves: the step is not recorded, the workflow not ended."""
     if not trips:
@@ -58,7 +66,7 @@ def crash_once(trips: list[str]) -> None:
         raise LeaseLost("killed")
 
 
-def test_a_step_runs_once_though_the_line_runs_twice(node: Node) -> None:
+def test_a_step_runs_once_though_the_line_runs_twice(any_node: Node) -> None:
     ran: list[str] = []
     trips: list[str] = []
 
@@ -67,8 +75,8 @@ def test_a_step_runs_once_though_the_line_runs_twice(node: Node) -> None:
         engine.step("second", lambda: crash_once(trips))
         ran.append("end")
 
-    assert node.run(line).kind is EndingKind.LOST
-    assert node.run(line, epoch=2).kind is EndingKind.FINISHED
+    assert any_node.run(line).kind is EndingKind.LOST
+    assert any_node.run(line, epoch=2).kind is EndingKind.FINISHED
     assert ran == ["effect", "first {'n': 1}", "first {'n': 1}", "end"]
 
 
@@ -85,7 +93,7 @@ def test_a_step_gives_the_same_data_before_and_after_a_crash(node: Node) -> None
     assert seen == [{"pair": [1, "ü"], "none": None}] * 2
 
 
-def test_an_error_of_a_step_is_its_result(node: Node) -> None:
+def test_an_error_of_a_step_is_its_result(any_node: Node) -> None:
     raised: list[str] = []
     trips: list[str] = []
 
@@ -99,8 +107,8 @@ def test_an_error_of_a_step_is_its_result(node: Node) -> None:
         raised.append(failure.value.next)
         engine.step("crash", lambda: crash_once(trips))
 
-    node.run(line)
-    assert node.run(line, epoch=2).kind is EndingKind.FINISHED
+    any_node.run(line)
+    assert any_node.run(line, epoch=2).kind is EndingKind.FINISHED
     assert raised == ["spent", "Raise --max-turns.", "Raise --max-turns."]
 
 
@@ -154,7 +162,7 @@ def test_the_ending_of_a_run_that_ended_is_told_again(node: Node) -> None:
     assert ran == [1]
 
 
-def test_an_older_epoch_never_gets_the_run_back(node: Node) -> None:
+def test_an_older_epoch_never_gets_the_run_back(any_node: Node) -> None:
     trips: list[str] = []
 
     def line(_run_id: str, engine: DurableEngine) -> None:
@@ -162,15 +170,15 @@ def test_an_older_epoch_never_gets_the_run_back(node: Node) -> None:
         engine.step("again", lambda: trips.append("again"))
         raise LeaseLost("killed")
 
-    node.run(line, epoch=3)
-    assert node.run(line, epoch=2).kind is EndingKind.LOST
-    assert node.run(line, epoch=3).kind is EndingKind.LOST
+    any_node.run(line, epoch=3)
+    assert any_node.run(line, epoch=2).kind is EndingKind.LOST
+    assert any_node.run(line, epoch=3).kind is EndingKind.LOST
     assert trips == ["crashed"]
-    node.run(line, epoch=4)
+    any_node.run(line, epoch=4)
     assert trips == ["crashed", "again"]
 
 
-def test_a_zombie_cannot_record_its_step(node: Node) -> None:
+def test_a_zombie_cannot_record_its_step(any_node: Node) -> None:
     ran: list[str] = []
     hold, taken = threading.Event(), threading.Event()
 
@@ -186,7 +194,7 @@ def test_a_zombie_cannot_record_its_step(node: Node) -> None:
         ran.append(f"result of {engine.step('work', work)}")
 
     endings: dict[int, Ending] = {}
-    with DurableEngine(line, node.letters, home=node.home, **node.options) as engine:
+    with DurableEngine(line, any_node.letters, home=any_node.home, **any_node.options) as engine:
         engine.ended = lambda control, ending: endings.__setitem__(control.epoch, ending)
         engine.start("run_1", 1)
         assert taken.wait(60)
@@ -290,7 +298,7 @@ def test_closing_hands_running_work_back(node: Node) -> None:
     assert node.run(lambda _id, engine: engine.step("build", lambda: None), epoch=2).kind is EndingKind.FINISHED
 
 
-def test_what_is_over_is_forgotten_and_what_is_not_is_kept(node: Node) -> None:
+def test_what_is_over_is_forgotten_and_what_is_not_is_kept(any_node: Node) -> None:
     ran: list[str] = []
 
     def line(run_id: str, engine: DurableEngine) -> None:
@@ -298,12 +306,12 @@ def test_what_is_over_is_forgotten_and_what_is_not_is_kept(node: Node) -> None:
         engine.wait("approval", None)
 
     for run_id in ("run_1", "run_2"):
-        node.run(line, run_id)
-    with DurableEngine(line, node.letters, home=node.home, **node.options) as engine:
+        any_node.run(line, run_id)
+    with DurableEngine(line, any_node.letters, home=any_node.home, **any_node.options) as engine:
         assert engine.forget(lambda _run_id: True) == 0
         assert engine.forget(lambda run_id: run_id == "run_1", older_than_s=0.0) == 1
         assert engine.forget(lambda run_id: run_id == "run_1", older_than_s=0.0) == 0
-    assert node.run(line, "run_2", epoch=2).kind is EndingKind.PARKED
+    assert any_node.run(line, "run_2", epoch=2).kind is EndingKind.PARKED
     assert ran == ["run_1", "run_2"]
 
 

@@ -32,8 +32,9 @@ PATIENCE_S = 60.0
 class Floor:
     """A factory floor: stores that outlive any worker, and workers one after the other."""
 
-    def __init__(self, home: Path, database: Database, runs: RunStore | None = None) -> None:
+    def __init__(self, home: Path, database: Database, runs: RunStore | None = None, *, url: str | None = None) -> None:
         self.home = home
+        self.url = url
         self.database = database
         events = EventLog(database, Redactor({}))
         self.stores = QueueStores(TaskStore(database), runs or RunStore(database), events, MessageStore(database))
@@ -53,6 +54,7 @@ class Floor:
             line,
             self.stores.messages,
             home=self.home,
+            database_url=self.url,
             executor=name,
             attempts=settings.infrastructure_attempts,
             backoff_s=0.001,
@@ -90,6 +92,14 @@ def floor(tmp_path: Path) -> Iterator[Floor]:
         yield Floor(tmp_path, database)
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def any_floor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Floor]:
+    """On each database in turn."""
+    url = None if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    with open_database(url, tmp_path) as database:
+        yield Floor(tmp_path, database, url=url)
+
+
 def eventually(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
@@ -109,11 +119,11 @@ def in_background(worker: Worker, grace_s: float = PATIENCE_S) -> Iterator[threa
         assert not thread.is_alive()
 
 
-def test_the_most_urgent_task_goes_first_and_the_oldest_of_equals(floor: Floor) -> None:
+def test_the_most_urgent_task_goes_first_and_the_oldest_of_equals(any_floor: Floor) -> None:
     for title, priority in (("low", 1), ("first of five", 5), ("high", 10), ("second of five", 5)):
-        floor.add(title, priority=priority)
-    floor.drain(floor.deliver)
-    assert floor.ran == ["high", "first of five", "second of five", "low"]
+        any_floor.add(title, priority=priority)
+    any_floor.drain(any_floor.deliver)
+    assert any_floor.ran == ["high", "first of five", "second of five", "low"]
 
 
 def test_a_worker_takes_only_what_it_has_the_tags_for(floor: Floor) -> None:
@@ -142,7 +152,8 @@ def test_nothing_is_built_on_a_failure(floor: Floor) -> None:
 
     floor.drain(fail)
     assert (floor.status(base), floor.status(top)) == (Status.FAILED, Status.QUEUED)
-    assert floor.events(base)[-1] == RunFinished(status=Status.FAILED, reason="it cannot be done")
+    last = floor.events(base)[-1]
+    assert (last.status, last.reason, last.next) == (Status.FAILED, "it cannot be done", "Do something else.")
 
 
 def test_broken_machinery_sends_the_task_back_a_few_times_and_then_fails_it(floor: Floor) -> None:
@@ -206,8 +217,8 @@ def test_a_line_that_forgets_to_close_its_run_fails_it(floor: Floor) -> None:
     assert "without closing" in floor.events(task)[-1].reason
 
 
-def test_cancelling_kills_what_the_run_is_doing(floor: Floor) -> None:
-    task = floor.add("endless")
+def test_cancelling_kills_what_the_run_is_doing(any_floor: Floor) -> None:
+    task = any_floor.add("endless")
     working = threading.Event()
 
     def line(run_id: str, engine: DurableEngine) -> None:
@@ -216,39 +227,39 @@ def test_cancelling_kills_what_the_run_is_doing(floor: Floor) -> None:
             with engine.control(run_id).on_stop(killed.set):
                 working.set()
                 assert killed.wait(PATIENCE_S)
-            floor.ran.append("killed")
+            any_floor.ran.append("killed")
 
         engine.step("build", work)
-        floor.ran.append("went on")
+        any_floor.ran.append("went on")
 
-    with floor.worker(line) as (worker, _engine), in_background(worker):
+    with any_floor.worker(line) as (worker, _engine), in_background(worker):
         assert working.wait(PATIENCE_S)
-        floor.stores.tasks.cancel(task.task_id)
-        eventually(lambda: floor.status(task) is Status.CANCELLED)
-    assert floor.ran == ["killed"]
+        any_floor.stores.tasks.cancel(task.task_id)
+        eventually(lambda: any_floor.status(task) is Status.CANCELLED)
+    assert any_floor.ran == ["killed"]
 
 
-def test_a_run_that_waits_for_a_person_holds_no_slot_and_survives_its_worker(floor: Floor) -> None:
-    waiting = floor.add("needs approval", priority=10)
-    floor.add("needs none")
+def test_a_run_that_waits_for_a_person_holds_no_slot_and_survives_its_worker(any_floor: Floor) -> None:
+    waiting = any_floor.add("needs approval", priority=10)
+    any_floor.add("needs none")
 
     def line(run_id: str, engine: DurableEngine) -> None:
-        if floor.title(run_id) == "needs approval":
-            engine.step("ask", lambda: floor.ran.append("asked"))
-            floor.ran.append(f"answer: {engine.wait('approval', None)}")
-        floor.deliver(run_id, engine)
+        if any_floor.title(run_id) == "needs approval":
+            engine.step("ask", lambda: any_floor.ran.append("asked"))
+            any_floor.ran.append(f"answer: {engine.wait('approval', None)}")
+        any_floor.deliver(run_id, engine)
 
-    floor.drain(line)
-    assert floor.ran == ["asked", "needs none"]
-    lease = floor.stores.runs.lease(floor.last_run(waiting))
+    any_floor.drain(line)
+    assert any_floor.ran == ["asked", "needs none"]
+    lease = any_floor.stores.runs.lease(any_floor.last_run(waiting))
     assert (lease.owner, lease.expires_at) == (None, None)
-    floor.drain(line)
-    assert floor.ran == ["asked", "needs none"]
-    floor.stores.messages.post(floor.last_run(waiting), "approval", "yes")
-    floor.drain(line)
-    assert floor.ran == ["asked", "needs none", "answer: yes", "needs approval"]
-    assert floor.status(waiting) is Status.DELIVERED
-    assert not any(isinstance(event, RunTakenOver) for event in floor.events(waiting))
+    any_floor.drain(line)
+    assert any_floor.ran == ["asked", "needs none"]
+    any_floor.stores.messages.post(any_floor.last_run(waiting), "approval", "yes")
+    any_floor.drain(line)
+    assert any_floor.ran == ["asked", "needs none", "answer: yes", "needs approval"]
+    assert any_floor.status(waiting) is Status.DELIVERED
+    assert not any(isinstance(event, RunTakenOver) for event in any_floor.events(waiting))
 
 
 def test_a_wait_with_an_end_ends_by_itself(floor: Floor) -> None:
@@ -297,13 +308,13 @@ def test_a_cancelled_run_that_waits_is_closed_by_the_next_worker(floor: Floor) -
     assert floor.status(task) is Status.CANCELLED
 
 
-def test_a_worker_that_is_stopped_hands_its_run_back_at_the_last_finished_step(floor: Floor) -> None:
-    task = floor.add("long")
+def test_a_worker_that_is_stopped_hands_its_run_back_at_the_last_finished_step(any_floor: Floor) -> None:
+    task = any_floor.add("long")
     working = threading.Event()
     slow = [True]
 
     def line(run_id: str, engine: DurableEngine) -> None:
-        engine.step("plan", lambda: floor.ran.append("planned"))
+        engine.step("plan", lambda: any_floor.ran.append("planned"))
 
         def build() -> None:
             working.set()
@@ -311,15 +322,15 @@ def test_a_worker_that_is_stopped_hands_its_run_back_at_the_last_finished_step(f
                 engine.control(run_id).sleep(PATIENCE_S)
 
         engine.step("build", build)
-        floor.deliver(run_id, engine)
+        any_floor.deliver(run_id, engine)
 
-    with floor.worker(line, name="first") as (worker, _engine), in_background(worker, grace_s=0.1):
+    with any_floor.worker(line, name="first") as (worker, _engine), in_background(worker, grace_s=0.1):
         assert working.wait(PATIENCE_S)
-    lease = floor.stores.runs.lease(floor.last_run(task))
+    lease = any_floor.stores.runs.lease(any_floor.last_run(task))
     assert (lease.owner, lease.expires_at) == (None, 0.0)
     slow.clear()
-    floor.drain(line)
-    assert floor.ran == ["planned", "long"]
+    any_floor.drain(line)
+    assert any_floor.ran == ["planned", "long"]
 
 
 def test_a_worker_that_is_stopped_lets_short_work_finish(floor: Floor) -> None:

@@ -6,7 +6,7 @@ from karkhana.domain.errors import UnknownRun
 from karkhana.domain.tasks import Status
 from karkhana.storage.database import Database
 from karkhana.storage.messages import MessageStore
-from karkhana.storage.runs import RunStore
+from karkhana.storage.runs import Claim, RunStore
 from karkhana.storage.tasks import TaskStore
 
 
@@ -90,25 +90,23 @@ def test_a_run_that_failed_may_send_its_task_back_to_the_queue(tasks: TaskStore,
 
 
 def test_posting_and_parking_at_the_same_time_never_loses_the_run(
-    messages: MessageStore, tasks: TaskStore, runs: RunStore, run_id: str
+    messages: MessageStore, runs: RunStore, run_id: str
 ) -> None:
     # As a worker does it: park, then look again. Whoever comes second sees the other.
-    epoch = 1
-    for round in range(20):
+    for number in range(20):
+        claim = runs.take_over(run_id, "worker", 20.0) if number else Claim(run_id, "", 1)
+        assert claim is not None
         start = threading.Barrier(2)
-
-        def post() -> None:
-            start.wait()
-            messages.post(run_id, "approval", "yes")
-
-        poster = threading.Thread(target=post)
+        poster = threading.Thread(target=_post, args=(messages, run_id, start))
         poster.start()
         start.wait()
-        runs.park(run_id, epoch)
-        if messages.read(run_id, "approval", round) is not None:
+        runs.park(run_id, claim.epoch)
+        if messages.read(run_id, "approval", number) is not None:
             messages.wake(run_id)
         poster.join()
         assert [lease.run_id for lease in runs.expired()] == [run_id]
-        claim = runs.take_over(run_id, "worker", 20.0)
-        assert claim is not None
-        epoch = claim.epoch
+
+
+def _post(messages: MessageStore, run_id: str, start: threading.Barrier) -> None:
+    start.wait()
+    messages.post(run_id, "approval", "yes")
