@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 WORD = (string.ascii_letters + string.digits + "_-.+/=%~").encode()
 """What the words that most secrets are consist of."""
+_NAME = (string.ascii_lowercase + "_-.+/=%~").encode()
 _WORD_LENGTH = 16
 _LONG = b"w" * _WORD_LENGTH
 _MARKS = bytes(ord("w") if byte in WORD else ord(" ") for byte in range(256))
@@ -74,7 +75,7 @@ class _Gates:
     """
 
     def __init__(self, shapes: Sequence[Shape], forms: Sequence[bytes]) -> None:
-        words = [form for form in forms if len(form) >= _WORD_LENGTH and not form.translate(None, WORD)]
+        words = [form for form in forms if len(form) >= _WORD_LENGTH and form in _long_words(form)]
         known = set(words)
         words += [gate.encode() for shape in shapes if not shape.spans for gate in shape.gates]
         self._in_words = words
@@ -91,14 +92,19 @@ class _Gates:
 
 
 def _long_words(data: bytes) -> bytes:
-    """The words of ``data`` with at least 16 characters, joined by spaces."""
+    """The words of ``data`` with at least 16 characters, joined by spaces.
+
+    Words without a digit or a capital are left out: they are names and paths, and no key looks like that.
+    """
     marked = data.translate(_MARKS)
     found = []
     end = 0
     while (place := marked.find(_LONG, end)) >= 0:
         start, end = place, marked.find(b" ", place)
         end = end if end >= 0 else len(data)
-        found.append(data[start:end])
+        word = data[start:end]
+        if word.translate(None, _NAME):
+            found.append(word)
     return b" ".join(found)
 
 
@@ -110,7 +116,11 @@ class Redactor:
         self._raw_forms = [(text.encode("utf-8", "surrogatepass"), name) for text, name in self._forms]
         shapes = (rules or load_rules()).shapes
         self._shapes = [(shape, re.compile(shape.pattern)) for shape in shapes]
-        self._gates = _Gates(shapes, [raw for raw, _ in self._raw_forms])
+        # data that is already JSON holds the forms with their quotes and backslashes escaped
+        escaped = {
+            json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass") for text, _ in self._forms
+        }
+        self._gates = _Gates(shapes, sorted({raw for raw, _ in self._raw_forms} | escaped))
 
     def text(self, text: str) -> str:
         """``text`` with each secret replaced by ``[redacted:NAME]``; the same object when there is none."""
@@ -132,7 +142,10 @@ class Redactor:
         return self._without_shapes(data.decode("latin-1")).encode("latin-1")
 
     def suspects(self, data: bytes) -> bool:
-        """Whether ``data`` may hold a secret; ``False`` is certain, and takes a few microseconds."""
+        """Whether ``data``, or the text that it is JSON of, may hold a secret.
+
+        ``False`` is certain, and takes a few microseconds.
+        """
         return self._gates.pass_any(data)
 
     def nested(self, value: T) -> T:
