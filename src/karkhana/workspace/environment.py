@@ -30,7 +30,8 @@ from karkhana.domain.settings import EnvironmentSettings, SandboxSettings
 from karkhana.ports import Trail
 from karkhana.workspace import index_settings
 from karkhana.workspace.environment_build import OpenBox, Site, install
-from karkhana.workspace.environment_plan import Plan, plan, relevant
+from karkhana.workspace.environment_generated import populate
+from karkhana.workspace.environment_plan import Plan, is_native, plan, relevant
 from karkhana.workspace.environment_python import (
     ENVIRONMENT,
     INSTRUMENTS,
@@ -40,6 +41,8 @@ from karkhana.workspace.environment_python import (
     write_metadata,
     write_script,
 )
+from karkhana.workspace.files import Tree
+from karkhana.workspace.ignored import IgnoreRules
 from karkhana.workspace.instruments import Instruments
 from karkhana.workspace.layout import Bind
 from karkhana.workspace.processes import started
@@ -66,9 +69,15 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     bin_dir: str
     """First on ``PATH`` inside the sandbox."""
     binds: tuple[Bind, ...]
+    generated: Path
+    """Host folder of what building the project left in its own tree."""
     notes: tuple[str, ...] = ()
     """What could not be installed, in sentences."""
     cached: bool = False
+
+    def populate(self, tree: Tree, rules: IgnoreRules) -> None:
+        """Put what building the project generated into a workspace."""
+        populate(self.generated, tree, rules)
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,13 +125,14 @@ class Environments:
         begun = time.monotonic()
         python = describe(self._settings.python)
         files, paths = _dependency_files(checkout)
-        key = self._key(python, files)
+        wanted = plan(files, paths)
+        key = self._key(python, files, _native_sources(checkout) if wanted.compiled else {})
         found = self._cached(key, python)
         if found is None:
             with self._lock(key):
                 # a failure counts only when it happened while we waited
                 self._raise_fresh_failure(key, begun)
-                found = self._cached(key, python) or self._build(key, python, checkout, plan(files, paths))
+                found = self._cached(key, python) or self._build(key, python, checkout, wanted)
         if record is not None:
             record.record(
                 EnvironmentPrepared(
@@ -135,10 +145,10 @@ class Environments:
             )
         return found
 
-    def _key(self, python: Python, files: Mapping[str, bytes]) -> str:
+    def _key(self, python: Python, files: Mapping[str, bytes], sources: Mapping[str, str]) -> str:
         parts = [str(_LAYOUT), python.executable, python.version, python.tag, self._instruments.version]
-        parts += [str(self._settings.install)]
-        digest = hashlib.sha256("\0".join(parts).encode())
+        parts += [str(self._settings.install), *(f"{path}={name}" for path, name in sorted(sources.items()))]
+        digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape"))
         for name, content in sorted(files.items()):
             digest.update(f"\0{name}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
         return digest.hexdigest()[:24]
@@ -164,6 +174,7 @@ class Environments:
             version=python.version,
             bin_dir=f"{ENVIRONMENT}/bin",
             binds=binds,
+            generated=self._folder / key / "generated",
             notes=notes,
             cached=cached,
         )
@@ -174,7 +185,7 @@ class Environments:
         making.mkdir(mode=0o755)
         try:
             packages = make_empty(making / "venv", python, (INSTRUMENTS,))
-            notes = self._fill(wanted, python, checkout, making / "venv", packages)
+            notes = self._fill(wanted, python, checkout, making, packages)
             (making / "environment.json").write_bytes(canonical(_Record(notes=notes)))
             shutil.rmtree(self._folder / key, ignore_errors=True)
             making.rename(self._folder / key)
@@ -189,7 +200,7 @@ class Environments:
             shutil.rmtree(making, ignore_errors=True)
         return self._environment(key, python, notes, cached=False)
 
-    def _fill(self, wanted: Plan, python: Python, checkout: Path, folder: Path, packages: Path) -> tuple[str, ...]:
+    def _fill(self, wanted: Plan, python: Python, checkout: Path, making: Path, packages: Path) -> tuple[str, ...]:
         notes = (*wanted.notes, *_about_python(python, self._instruments))
         if self._satisfied(wanted, python):
             if wanted.static:
@@ -197,14 +208,15 @@ class Environments:
                 for name, target in wanted.scripts:
                     module, _, function = target.partition(":")
                     if function and "/" not in name:
-                        write_script(folder, name, module, function)
+                        write_script(making / "venv", name, module, function)
             return notes
         if not self._settings.install:
             return (*notes, "dependencies are not installed, because environment.install is off")
         site = Site(
             home=self._home,
             checkout=checkout,
-            environment=folder,
+            environment=making / "venv",
+            generated=making / "generated",
             instruments=self._instruments.folder(),
             python=python,
             settings=self._sandbox,
@@ -284,6 +296,18 @@ def _near_root(checkout: Path) -> Iterator[str]:
             path = Path(folder, name)
             if stat.S_ISREG(path.lstat().st_mode):
                 yield path.relative_to(checkout).as_posix()
+
+
+def _native_sources(checkout: Path) -> dict[str, str]:
+    """Path and hash of what extensions are compiled from: another source is another environment."""
+    found = {}
+    for folder, folders, names in os.walk(checkout):
+        folders.sort()
+        for path in (Path(folder, name) for name in names if is_native(name)):
+            if stat.S_ISREG(path.lstat().st_mode):
+                with path.open("rb") as file:
+                    found[path.relative_to(checkout).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def _read(checkout: Path, path: str) -> bytes:

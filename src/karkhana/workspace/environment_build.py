@@ -26,6 +26,7 @@ import uv
 from karkhana.domain.errors import EnvironmentFailure, RunCancelled
 from karkhana.domain.settings import SandboxSettings
 from karkhana.domain.tools import CommandResult
+from karkhana.workspace.environment_generated import BoxFiles, collect
 from karkhana.workspace.environment_plan import Arguments, Plan
 from karkhana.workspace.environment_python import ENVIRONMENT, INSTRUMENTS, Python
 from karkhana.workspace.index_proxy import IndexProxy
@@ -52,7 +53,7 @@ print(json.dumps(sum(found.values(), [])))
 """
 
 
-class Box(Protocol):
+class Box(BoxFiles, Protocol):
     """A sandbox, as much of it as an installation needs."""
 
     def run(
@@ -82,6 +83,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     checkout: Path
     environment: Path
     """Host folder of the new environment; writable from inside."""
+    generated: Path
+    """Host folder for what builds leave in the project's own tree."""
     instruments: Path
     python: Python
     settings: SandboxSettings
@@ -97,13 +100,14 @@ def install(plan: Plan, site: Site, open_box: OpenBox) -> tuple[str, ...]:
         box = stack.enter_context(contextlib.closing(open_box(_spec(site, socket))))
         watch = stack.enter_context(_DiskWatch(box, site.environment))
         try:
-            return _Installer(box, proxy, site).carry_out(plan)
+            notes = _Installer(box, proxy, site).carry_out(plan)
         except RunCancelled as signal:
             if watch.full:
                 raise EnvironmentFailure(
                     "installing the dependencies would have filled the disk", f"free some space below {site.home}"
                 ) from signal
             raise
+        return (*notes, *collect(box, site.checkout, site.home, site.generated))
 
 
 class _Installer:

@@ -30,6 +30,9 @@ _PATTERN = re.compile(
     r"|(test|tests)/requirements\.txt)"
 )
 _INCLUDED = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[\s=]+(\S+)", re.MULTILINE)
+_NATIVE = re.compile(
+    r"\.(c|cc|cpp|cxx|h|hh|hpp|pyx|pxd|pxi|rs|f|f90|s|cu|in)$|^(meson\.build|CMakeLists\.txt|Cargo\.toml)$"
+)
 _TEST, _DEVELOPMENT = ("test", "tests", "testing"), ("dev", "develop", "development")
 _PURE = ("hatchling", "flit_core", "setuptools", "poetry.core", "pdm.backend", "uv_build")
 
@@ -45,6 +48,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """For the tests; what cannot be installed is said and left out."""
     discover_extras: bool = False
     """Extras are only known once the project is built."""
+    compiled: bool = False
+    """Building it may compile extensions."""
     name: str = ""
     """Distribution name, when it is stated."""
     version: str = ""
@@ -83,6 +88,7 @@ def plan(files: Mapping[str, bytes], paths: Iterable[str] = ()) -> Plan:
         required=(("-e", "."),),
         optional=tests,
         discover_extras="setup.py" in files or "setup.cfg" in files,
+        compiled="setup.py" in files or not _backend(pyproject).startswith(_PURE),
         notes=notes,
     )
     return _with_static(base, files, pyproject, frozenset(paths))
@@ -181,14 +187,13 @@ def _with_static(base: Plan, files: Mapping[str, bytes], pyproject: dict[str, An
     project = pyproject.get("project", {})
     name = str(project.get("name", ""))
     module = re.sub(r"[-.]+", "_", name)
-    backend = str(pyproject.get("build-system", {}).get("build-backend", "setuptools.build_meta"))
     beside = {f"{place}{module}{end}" for place in ("", "src/") for end in (".py", "/__init__.py")}
     plain = (
         name
         and not set(project.get("dynamic", ())) - {"version", "description", "readme"}
         and "setup.py" not in files
         and "setup.cfg" not in files
-        and backend.startswith(_PURE)
+        and _backend(pyproject).startswith(_PURE)
         and beside & paths
     )
     if not plain:
@@ -205,6 +210,15 @@ def _with_static(base: Plan, files: Mapping[str, bytes], pyproject: dict[str, An
         scripts=tuple((str(key), str(value)) for key, value in scripts.items()),
         needs=tuple(needs),
     )
+
+
+def _backend(pyproject: dict[str, Any]) -> str:
+    return str(pyproject.get("build-system", {}).get("build-backend", "setuptools.build_meta"))
+
+
+def is_native(name: str) -> bool:
+    """Whether a file of this name is compiled, or says how."""
+    return bool(_NATIVE.search(name))
 
 
 def _requirements_of(arguments: Arguments, pyproject: dict[str, Any], files: Mapping[str, bytes]) -> list[str]:

@@ -15,7 +15,6 @@ from karkhana.domain.errors import UsageError
 from karkhana.domain.events import Noted
 from karkhana.domain.settings import SandboxSettings
 from karkhana.domain.tools import CommandResult
-from karkhana.git import Repository
 from karkhana.ports import Trail
 from karkhana.workspace.base import Base
 from karkhana.workspace.checkout import Checkouts
@@ -40,6 +39,9 @@ class Prepared(Protocol):
     @property
     def binds(self) -> tuple[Bind, ...]:
         """What must be visible for it."""
+
+    def populate(self, tree: Tree, rules: IgnoreRules) -> None:
+        """Put what building the repository generated into a workspace; none of it may count as a change."""
 
 
 class Preparing(Protocol):
@@ -119,16 +121,19 @@ class LocalWorkspaces:
     @contextlib.contextmanager
     def open(self, repository: str, commit: str, *, record: Trail) -> Iterator[LocalWorkspace]:
         """See :class:`karkhana.ports.Workspaces`."""
-        with self._checkouts.hold(Repository.open(repository), commit) as checkout, contextlib.ExitStack() as stack:
+        with self._checkouts.hold(repository, commit) as checkout, contextlib.ExitStack() as stack:
             prepared = self._environments.prepare(checkout, record=record) if self._environments else None
             spec = self._spec(checkout, prepared)
             box: Box = stack.enter_context(contextlib.closing(_BOXES[self._kind](spec)))
             base = Base(checkout)
             stack.callback(base.close)
+            rules = IgnoreRules(self._home, checkout)
+            if prepared:
+                prepared.populate(box.tree, rules)
             scan = Scan(
                 box.tree.folder if box.upper is None else box.upper,
                 base,
-                IgnoreRules(self._home, checkout),
+                rules,
                 whole=box.upper is None,
                 note=lambda text: record.record(Noted(text=text)),
             )
