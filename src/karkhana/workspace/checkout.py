@@ -1,8 +1,8 @@
-"""Checkouts of commits, cached by the tree they hold and shared, read-only, by any number of sandboxes.
+"""Checkouts of commits, cached by the commit's name and shared, read-only, by any number of sandboxes.
 
 Written below Karkhana's own folder, where nothing untrusted can reach them. Knows nothing of sandboxes.
 
->>> # with Checkouts(home).hold(Repository.open("shop"), commit) as folder: ...
+>>> # with Checkouts(home).hold("shop", commit) as folder: ...
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from karkhana.workspace.processes import started
 
 _KEPT = 64
 """Checkouts kept when none is in use; the ones used longest ago go first."""
+_FULL_NAME = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PARTIAL = re.compile(r"\w+-(\d+)-(-?\d+)-[0-9a-f]+")
 
 
@@ -30,9 +31,14 @@ class Checkouts:
         self._partial = home / "tmp"
 
     @contextlib.contextmanager
-    def hold(self, repository: Repository, commit: str) -> Iterator[Path]:
-        """The folder with the files of ``commit``, made if need be; it stays for as long as it is held."""
-        place = self._folder / repository.tree_id(commit)
+    def hold(self, repository: str, commit: str) -> Iterator[Path]:
+        """The folder with the files of ``commit``, made if need be; it stays for as long as it is held.
+
+        A commit's full name stands for its content, so nothing is asked of git when the cache has it.
+        """
+        if not _FULL_NAME.fullmatch(commit):
+            commit = Repository.open(repository).resolve(commit)
+        place = self._folder / commit
         descriptor = self._lock(place)
         while descriptor is None:
             self._make(repository, commit, place)
@@ -57,14 +63,14 @@ class Checkouts:
         os.close(descriptor)  # it was evicted between the two
         return None
 
-    def _make(self, repository: Repository, commit: str, place: Path) -> None:
+    def _make(self, repository: str, commit: str, place: Path) -> None:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._partial.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.sweep()
         name = f"checkout-{os.getpid()}-{started(os.getpid())}-{secrets.token_hex(4)}"
         partial = self._partial / name
         try:
-            checkout(repository, commit, partial)
+            checkout(Repository.open(repository), commit, partial)
             partial.chmod(0o755)
             with contextlib.suppress(FileExistsError, OSError):  # another run made the same one first
                 partial.rename(place)

@@ -1,10 +1,11 @@
 """The first process inside a sandbox: runs one command at a time for the host, and leaves nothing behind.
 
-Run as PID 1 with ``python -I -S guest.py FD``. The other end of the socket ``FD`` is the host. Standard library
+Run as PID 1 with ``python -I -S guest.pyc FD``. The other end of the socket ``FD`` is the host. Standard library
 only. It knows nothing of repositories, files or tests.
 
-Messages in both directions are four bytes of length, a JSON object, and the raw bytes that the object announces.
-The first one sets the sandbox up: ``{"cwd", "env", "limits": {"RLIMIT_…": n}, "output": bytes}``. Each further one is
+Messages in both directions are four bytes of length, an object (marshal from the host, which is the same interpreter;
+JSON to it, because it does not trust us), and the raw bytes that the object announces. The first one sets the
+sandbox up: ``{"cwd", "env", "limits": {"RLIMIT_…": n}, "output": bytes}``. Each further one is
 ``{"argv", "env", "timeout", "stdin": length}`` + stdin and is answered by ``{"exit", "wall", "cpu", "timed_out",
 "truncated", "out": length, "err": length}`` + stdout + stderr.
 
@@ -13,19 +14,19 @@ sandbox with it. The guest cannot be inspected from inside: it is not dumpable, 
 namespace has no effect.
 """
 
-# Every sandbox pays for what is imported here, so: no typing or contextlib.
+# Every sandbox pays for what is imported here: json, socket and signal cost more than all the rest.
 # ruff: noqa: SIM105
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
+import _socket
 import ctypes
 import errno
-import json
+import marshal
 import os
 import resource
 import select
-import signal
-import socket
 import struct
 import sys
 import time
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 PR_SET_DUMPABLE = 4
 CHUNK = 1 << 16
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
-KILLED = 128 + signal.SIGKILL
+KILLED = 128 + _signal.SIGKILL
 
 libc = ctypes.CDLL(None)
 
@@ -47,7 +48,7 @@ class Gone(Exception):
     """The host closed the connection."""
 
 
-def receive_exactly(channel: socket.socket, size: int) -> bytearray:
+def receive_exactly(channel: _socket.socket, size: int) -> bytearray:
     data = bytearray()
     while len(data) < size:
         part = channel.recv(min(size - len(data), 1 << 20))
@@ -57,14 +58,14 @@ def receive_exactly(channel: socket.socket, size: int) -> bytearray:
     return data
 
 
-def receive(channel: socket.socket) -> tuple[dict[str, Any], bytearray]:
+def receive(channel: _socket.socket) -> tuple[dict[str, Any], bytearray]:
     (size,) = struct.unpack("!I", receive_exactly(channel, 4))
-    message = json.loads(receive_exactly(channel, size))
+    message = marshal.loads(receive_exactly(channel, size))  # noqa: S302 - from the host
     return message, receive_exactly(channel, message.get("stdin", 0))
 
 
-def send(channel: socket.socket, message: dict[str, Any], *payloads: bytes | bytearray) -> None:
-    data = json.dumps(message).encode()
+def send(channel: _socket.socket, message: str, *payloads: bytes | bytearray) -> None:
+    data = message.encode()
     channel.sendall(b"".join((struct.pack("!I", len(data)), data, *payloads)))
 
 
@@ -80,9 +81,8 @@ def become(
         for name, value in setup["limits"].items():
             resource.setrlimit(getattr(resource, name), tuple(value))
         offer_to_oom_killer()
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
+        for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+            _signal.signal(number, _signal.SIG_DFL)
         os.chdir(setup["cwd"])
         os.execvpe(argv[0], argv, environment)  # noqa: S606
     except OSError as error:
@@ -185,7 +185,7 @@ class Streams:
             self.close(end)
 
 
-def watch(process: int, streams: Streams, channel: socket.socket, deadline: float) -> bool:
+def watch(process: int, streams: Streams, channel: _socket.socket, deadline: float) -> bool:
     """Until the command ends, its time is up (then True), or the host leaves (then ``Gone``)."""
     ended = os.pidfd_open(process)
     try:
@@ -211,7 +211,7 @@ def sweep(process: int) -> tuple[int, float]:
     status = (KILLED, 0.0)
     while True:
         try:
-            os.kill(-1, signal.SIGKILL)
+            os.kill(-1, _signal.SIGKILL)
         except ProcessLookupError:
             pass  # nothing runs; there may still be something to reap
         try:
@@ -223,7 +223,7 @@ def sweep(process: int) -> tuple[int, float]:
             return status
 
 
-def run(request: dict[str, Any], stdin: bytearray, setup: dict[str, Any], channel: socket.socket) -> None:
+def run(request: dict[str, Any], stdin: bytearray, setup: dict[str, Any], channel: _socket.socket) -> None:
     started = time.monotonic()
     environment = {**setup["env"], **request["env"]}
     process, ends, failure = spawn(request["argv"], environment, setup)
@@ -240,17 +240,18 @@ def run(request: dict[str, Any], stdin: bytearray, setup: dict[str, Any], channe
         code = KILLED
     elif code < 0:
         code = 128 - code
-    reply = {"exit": code, "wall": wall, "cpu": cpu, "timed_out": timed_out, "truncated": streams.truncated}
-    send(channel, {**reply, "out": len(out), "err": len(err)}, out, err)
+    flags = f'"timed_out": {int(timed_out)}, "truncated": {int(streams.truncated)}'
+    sizes = f'"out": {len(out)}, "err": {len(err)}'
+    send(channel, f'{{"exit": {code}, "wall": {wall:.6f}, "cpu": {cpu:.6f}, {flags}, {sizes}}}', out, err)
 
 
 def main() -> None:
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    channel = socket.socket(fileno=int(sys.argv[1]))
-    channel.set_inheritable(False)
+    channel = _socket.socket(fileno=int(sys.argv[1]))
+    os.set_inheritable(channel.fileno(), False)
     os.umask(0o022)
     try:
-        send(channel, {"ready": os.getpid()})
+        send(channel, f'{{"ready": {os.getpid()}}}')
         setup, _ = receive(channel)
         while True:
             request, stdin = receive(channel)

@@ -1,6 +1,6 @@
 """Builds the file system of one sandbox in namespaces of its own, drops every privilege, becomes bubblewrap.
 
-Run as ``python -I -S launcher.py FD`` with one end of a socket pair as ``FD``. It reads its plan from there (see
+Run as ``python -I -S launcher.pyc FD`` with one end of a socket pair as ``FD``. It reads its plan from there (see
 :mod:`karkhana.workspace.layout`) and answers with descriptors of the workspace's folder and of the folder that
 holds what was changed in it, so that the host reaches files by descriptor and never by path. Standard library
 only. It knows nothing of commands, repositories or limits.
@@ -12,17 +12,17 @@ by an id-mapped mount, so a cached checkout that belongs to root can be shared b
 Started by an ordinary user it works in a user namespace.
 """
 
-# Every sandbox pays for what is imported here, so: no pathlib, typing or contextlib.
+# Every sandbox pays for what is imported here: json, socket and pathlib cost more than all the rest, so the host's
+# messages come as marshal (both ends are the same interpreter) and the C module beneath socket does.
 # ruff: noqa: PTH101, PTH102, PTH103, PTH106, PTH112, PTH118, PTH120, PTH123, PTH211
 
 from __future__ import annotations
 
-import array
+import _socket
 import ctypes
 import errno
-import json
+import marshal
 import os
-import socket
 import struct
 import sys
 
@@ -75,13 +75,13 @@ def mount(source: str, target: str, kind: bytes | None, flags: int, data: str | 
     call(libc.mount, os.fsencode(source), os.fsencode(target), kind, ctypes.c_ulong(flags), options)
 
 
-def receive(channel: socket.socket) -> Any:
-    """One message: four bytes of length, then JSON."""
+def receive(channel: _socket.socket) -> Any:
+    """One message: four bytes of length, then the value."""
     (size,) = struct.unpack("!I", receive_exactly(channel, 4))
-    return json.loads(receive_exactly(channel, size))
+    return marshal.loads(receive_exactly(channel, size))  # noqa: S302 - from our own process
 
 
-def receive_exactly(channel: socket.socket, size: int) -> bytes:
+def receive_exactly(channel: _socket.socket, size: int) -> bytes:
     data = bytearray()
     while len(data) < size:
         part = channel.recv(size - len(data))
@@ -91,10 +91,12 @@ def receive_exactly(channel: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
-def send(channel: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
-    data = json.dumps(message).encode()
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-    channel.sendmsg([struct.pack("!I", len(data)) + data], rights)
+def send(channel: _socket.socket, message: str, text: bytes = b"", descriptors: Sequence[int] = ()) -> None:
+    """A JSON object, and ``text`` if the object announces it."""
+    data = message.encode()
+    packed = struct.pack(f"{len(descriptors)}i", *descriptors)
+    rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, packed)] if descriptors else []
+    channel.sendmsg([struct.pack("!I", len(data)) + data + text], rights)
 
 
 def write(path: str, text: str) -> None:
@@ -298,7 +300,7 @@ def step(name: str, function: Callable[P, R], *arguments: P.args, **named: P.kwa
 
 def main() -> None:
     number = int(sys.argv[1])
-    channel = socket.socket(fileno=number)
+    channel = _socket.socket(fileno=number)
     plan = receive(channel)
     os.umask(0o022)
     try:
@@ -309,11 +311,12 @@ def main() -> None:
         if overlay:
             folders.append(os.open("/.disk/upper", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         step("privileges", drop, plan)
-        send(channel, {"overlay": overlay, "translated": translated}, folders)
+        send(channel, f'{{"overlay": {int(overlay)}, "translated": {int(translated)}}}', b"", folders)
         os.set_inheritable(number, True)
         step("bubblewrap", os.execv, plan["argv"][0], plan["argv"])
     except Refused as refused:
-        send(channel, {"refused": refused.step, "errno": refused.errno, "message": str(refused)})
+        text = str(refused).encode("utf-8", "replace")
+        send(channel, f'{{"refused": "{refused.step}", "errno": {refused.errno}, "out": {len(text)}}}', text)
         sys.exit(1)
 
 

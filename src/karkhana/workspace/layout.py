@@ -2,9 +2,7 @@
 
 Pure but for looking at which system folders exist. It knows nothing of processes or of what is run.
 
->>> plan = Plan(checkout=None, binds=(), bubblewrap=find(), owner=Owner.current(), disk=1 << 20, inodes=1000)
->>> "--unshare-net" in arguments(plan)
-True
+>>> # arguments(Plan(...))  ->  ["--unshare-user", "--unshare-pid", "--unshare-net", ...]
 """
 
 import functools
@@ -23,10 +21,11 @@ from karkhana.domain.errors import SandboxUnavailable
 from karkhana.workspace.bubblewrap import Bubblewrap
 
 WORKSPACE = "/workspace"
-GUEST = "/opt/karkhana/guest.py"
-PROBES = "/opt/karkhana/probes"
+OWN = "/opt/karkhana"
+GUEST = f"{OWN}/guest.pyc"
+PROBES = f"{OWN}/probes"
 """Where the programs of :mod:`karkhana.behaviour` that run inside are found."""
-INSIDE = "/opt/karkhana/inside"
+INSIDE = f"{OWN}/inside"
 """Where this room's own programs that run with the target's interpreter are found."""
 INSIDE_UID = 1000
 
@@ -68,6 +67,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     checkout: Path | None
     """Folder that lies under the workspace; nothing at all when absent."""
     binds: tuple[Bind, ...]
+    guest: Path
+    """The program that is the first process inside."""
     bubblewrap: Bubblewrap
     owner: Owner
     disk: int
@@ -140,7 +141,7 @@ def _system_links() -> dict[str, str]:
 
 
 def _own_binds(plan: Plan) -> Iterator[Bind]:
-    yield Bind(str(Path(__file__).with_name("guest.py")), GUEST)
+    yield Bind(str(plan.guest), GUEST)
     for folder in plan.bubblewrap.folders:
         yield Bind(str(folder), f"/.bubblewrap/{folder.name}")
     # Parents first, so that a folder never hides one that was mounted inside it.
@@ -171,7 +172,8 @@ def _mounts(plan: Plan) -> Iterator[str]:
             yield from ("--ro-bind", bind.target, bind.target)
     for link, target in _system_links().items():
         yield from ("--symlink", target, link)
-    yield from ("--ro-bind", "/etc", "/etc", "--ro-bind", GUEST, GUEST)
+    # /etc and our own folder are put together by the launcher; one mount brings all that lies in them.
+    yield from ("--ro-bind", "/etc", "/etc", "--ro-bind", OWN, OWN)
     # bubblewrap's /dev is a file system of its own without a bound, so it must not stay writable.
     yield from ("--dev", "/dev", "--bind", "/.disk/shm", "/dev/shm", "--remount-ro", "/dev")  # noqa: S108
     yield from ("--proc", "/proc")
@@ -182,5 +184,7 @@ def _mounts(plan: Plan) -> Iterator[str]:
             yield from ("--ro-bind", "/dev/null", path)
     yield from ("--bind", "/.disk/tmp", "/tmp", "--bind", WORKSPACE, WORKSPACE)  # noqa: S108
     for bind in sorted(plan.binds, key=lambda bind: bind.target.count("/")):
+        if bind.target.startswith(f"{OWN}/") and not bind.writable:
+            continue
         yield from ("--bind" if bind.writable else "--ro-bind", bind.target, bind.target)
     yield from ("--remount-ro", "/")

@@ -31,6 +31,7 @@ from karkhana.workspace.cgroup import ControlGroup
 from karkhana.workspace.channel import Channel, ChannelClosed
 from karkhana.workspace.files import Tree
 from karkhana.workspace.layout import WORKSPACE, Bind, Owner
+from karkhana.workspace.programs import compiled
 from karkhana.workspace.refusals import explain
 
 _START_S = 60.0
@@ -39,7 +40,6 @@ _GRACE_S = 15.0
 _MEGABYTE = 1 << 20
 _STACK = 64 * _MEGABYTE
 _OPEN_FILES = 4096
-_LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +107,7 @@ class Sandbox:
         plan = layout.Plan(
             checkout=self.spec.checkout,
             binds=(*layout.interpreter_binds(), *self.spec.binds),
+            guest=compiled(self.spec.home, "guest"),
             bubblewrap=found,
             owner=self.owner,
             disk=settings.disk_mb * _MEGABYTE,
@@ -135,7 +136,7 @@ class Sandbox:
 
     def _spawn(self, channel: int, rules: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [layout.interpreter(), "-I", "-S", str(_LAUNCHER), str(channel)],
+            [layout.interpreter(), "-I", "-S", str(compiled(self.spec.home, "launcher")), str(channel)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._log,
@@ -146,10 +147,10 @@ class Sandbox:
         )
 
     def _meet_launcher(self) -> None:
-        message, descriptors = self._channel.receive_with_descriptors(_START_S)
+        message, text, descriptors = self._channel.receive_with_descriptors(_START_S)
         self._descriptors += descriptors
         if "refused" in message:
-            raise explain(message["refused"], message["errno"], message["message"])
+            raise explain(message["refused"], message["errno"], text.decode("utf-8", "replace"))
         owner = (self.owner.uid, self.owner.gid) if self.owner.root else None
         self.tree = Tree(descriptors[0], owner=owner, file_bytes=self.spec.settings.file_mb * _MEGABYTE)
         if message["overlay"]:
@@ -163,7 +164,7 @@ class Sandbox:
         self._descriptors.append(self._guest)
 
     def _setup(self) -> dict[str, Any]:
-        env = {**layout.contents()["environment"], "PATH": ":".join(self.spec.path), **self.spec.env}
+        env: dict[str, str] = {**layout.contents()["environment"], "PATH": ":".join(self.spec.path), **self.spec.env}
         output = self.spec.settings.output_mb * _MEGABYTE
         return {"cwd": WORKSPACE, "env": env, "limits": self._limits(), "output": output}
 
@@ -195,7 +196,7 @@ class Sandbox:
         broke, ``RunCancelled`` when it was cancelled.
         """
         limit = self.spec.settings.command_timeout_s if timeout_s is None else timeout_s
-        request = {"argv": argv, "env": env or {}, "timeout": limit, "stdin": len(stdin)}
+        request = {"argv": list(argv), "env": dict(env or {}), "timeout": limit, "stdin": len(stdin)}
         with self._turn:
             if self._cancelled:
                 raise RunCancelled
@@ -212,8 +213,8 @@ class Sandbox:
             stderr=output[reply["out"] :],
             duration_s=reply["wall"],
             cpu_s=reply["cpu"],
-            timed_out=reply["timed_out"],
-            truncated=reply["truncated"],
+            timed_out=bool(reply["timed_out"]),
+            truncated=bool(reply["truncated"]),
         )
 
     def _breakdown(self, error: Exception) -> BaseException:
