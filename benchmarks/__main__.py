@@ -1,0 +1,41 @@
+"""Runs every benchmark whose data is there, one after the other: ``python -m benchmarks --data .benchmarks``.
+
+A data set is fetched by hand into the data folder (see docs/benchmarks.md); what is missing is named and left out.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("harness", ("--data", "{data}"), ""),
+    ("sandbox", (), ""),
+    ("trail", (), ""),
+    ("durability", ("--kills", "50"), ""),
+    ("queue", (), ""),
+    ("quixbugs", ("--dataset", "{data}/QuixBugs"), "QuixBugs"),
+    ("history", ("--repositories", "{data}/repositories"), "repositories"),
+)
+"""(script, arguments, what must be in the data folder)."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path(".benchmarks"))
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    failed = []
+    for script, arguments, needed in SCRIPTS:
+        if needed and not (options.data / needed).exists():
+            print(f"{script}: left out, {options.data / needed} is not there", file=sys.stderr)
+            continue
+        words = [word.format(data=options.data) for word in arguments] + (["--json"] if options.json else [])
+        if subprocess.run([sys.executable, "-m", f"benchmarks.{script}", *words], check=False).returncode:
+            failed.append(script)
+    if failed:
+        raise SystemExit(f"failed: {', '.join(failed)}")
+
+
+if __name__ == "__main__":
+    main()
