@@ -20,21 +20,20 @@ started again and goes through its recorded steps to the same place.
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import msgspec
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from karkhana.domain.errors import InfrastructureFailure, KarkhanaError, LeaseLost, RunCancelled, RunFailure
+from karkhana.domain.errors import InfrastructureFailure, KarkhanaError, LeaseLost, RunCancelled
 from karkhana.domain.events import StepRetried
-from karkhana.domain.json import canonical, decode, plain
+from karkhana.domain.json import plain
 from karkhana.factory.engine_control import Ending, EndingKind, RunControl, RunParked
+from karkhana.factory.engine_steps import StepRunner, Unrecorded, result_of
 
 R = TypeVar("R")
 
-MAX_BACKOFF_S = 30.0
 MAX_TRACEBACK = 8000
 """Characters of a crash's traceback that are kept; its end tells most."""
 
@@ -82,9 +81,7 @@ class DurableEngine:
         """
         self._line = line
         self._mailbox = mailbox
-        self._attempts = attempts
-        self._backoff_s = backoff_s
-        self._retried = retried
+        self._steps = StepRunner(attempts, backoff_s, retried)
         self._clock = clock
         self._here = threading.local()
         self._active: dict[tuple[str, str], RunControl] = {}
@@ -163,15 +160,13 @@ class DurableEngine:
         """
         control: RunControl = self._here.control
         try:
-            envelope = self._runtime.step(name, lambda: self._recordable(control, name, function))
-        except _Unrecorded as carrier:
+            envelope = self._runtime.step(name, lambda: self._steps.run(control, name, function))
+        except Unrecorded as carrier:
             raise carrier.error from carrier.error.__cause__
         except RunCancelled:
             control.acknowledge()
             raise
-        if "error" in envelope:
-            raise _revive(envelope["error"])
-        value: R = envelope["value"]
+        value: R = result_of(envelope)
         return value
 
     def wait(self, topic: str, timeout_s: float | None) -> str | None:
@@ -256,64 +251,3 @@ class DurableEngine:
             with self._changed:
                 del self._active[control.run_id, owner]
                 self._changed.notify_all()
-
-    def _recordable(self, control: RunControl, name: str, function: Callable[[], R]) -> dict[str, Any]:
-        """The step's result or error as JSON; what must not be recorded leaves as ``_Unrecorded``."""
-        try:
-            # Here and not in step(): a cancelled run must replay its recorded steps to the same place first.
-            control.check()
-            value = self._with_retries(control, name, function)
-            control.check()
-            return {"value": decode(canonical(value), Any)}
-        except InfrastructureFailure as error:
-            raise _Unrecorded(error) from error
-        except KarkhanaError as error:
-            return {"error": {"code": error.code, "message": error.message, "next": error.next}}
-        except Exception as error:  # a bug is no result: its carrier takes it past DBOS, which records exceptions
-            raise _Unrecorded(error) from error
-
-    def _with_retries(self, control: RunControl, name: str, function: Callable[[], R]) -> R:
-        def notify(state: RetryCallState) -> None:
-            assert state.outcome is not None
-            failure = str(state.outcome.exception())
-            self._retried(control, StepRetried(step=name, attempt=state.attempt_number, error=failure))
-
-        def attempt() -> R:
-            try:
-                return function()
-            except Exception:  # whatever a killed sandbox made fail: the stop is the reason that counts
-                control.check()
-                raise
-
-        retrying = Retrying(
-            stop=stop_after_attempt(self._attempts),
-            wait=wait_exponential(multiplier=self._backoff_s, max=MAX_BACKOFF_S),
-            retry=retry_if_exception_type(InfrastructureFailure),
-            sleep=control.sleep,
-            before_sleep=notify,
-            reraise=True,
-        )
-        return retrying(attempt)
-
-
-class _Unrecorded(BaseException):
-    """Carries an exception past DBOS, which records every ``Exception`` as the step's result."""
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
-def _revive(error: dict[str, str]) -> KarkhanaError:
-    """The error that a step ended with before; a ``RunFailure`` when its class is gone."""
-
-    def classes(base: type[KarkhanaError]) -> Iterator[type[KarkhanaError]]:
-        yield base
-        for sub in base.__subclasses__():
-            yield from classes(sub)
-
-    for candidate in classes(KarkhanaError):
-        revived = candidate(error["message"], error["next"])
-        if revived.code == error["code"]:
-            return revived
-    return RunFailure(error["message"], error["next"])
