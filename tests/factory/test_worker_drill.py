@@ -153,6 +153,7 @@ def test_sigterm_hands_the_run_back_and_sigint_twice_leaves_at_once(tmp_path: Pa
         with WorkerProcess(tmp_path, None, "--lease", "600") as heir:
             eventually(lambda: status(tmp_path, None, task_id) is Status.DELIVERED)
             assert heir.stop() == 0
+        assert polite.wait() == 0, "a step that does not listen must not keep its worker alive"
     assert CountingForge(tmp_path).pushes(task_id) == 1
 
 

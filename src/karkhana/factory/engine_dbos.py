@@ -16,11 +16,13 @@ the worker that won the lease runs the workflow: rows wait in a queue that nobod
 import fcntl
 import logging
 import secrets
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
@@ -29,6 +31,9 @@ from karkhana.domain.json import canonical, decode
 
 if TYPE_CHECKING:
     from dbos._sys_db import SystemDatabase
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 APPLICATION = "karkhana"
 APPLICATION_VERSION = "karkhana-1"
@@ -56,6 +61,26 @@ class CanonicalJson:
 
     def name(self) -> str:
         return "karkhana_json"
+
+
+class DaemonThreads(Executor):
+    """A thread per call that does not keep the process alive.
+
+    DBOS's own pool would: a worker that was told to stop could not leave while a step of its does not listen. The
+    step's run is handed back, and whatever the step still does is fenced, as after a crash.
+    """
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # signals too: whoever asks for the result gets what was raised
+                future.set_exception(error)
+
+        threading.Thread(target=run, name="karkhana-run", daemon=True).start()
+        return future
 
 
 def token(epoch: int) -> str:
@@ -116,10 +141,13 @@ class DbosRuntime:
             assert owner is not None
             return body(run_id, owner)
 
-        instance = self._dbos.DBOS(config=config)  # type: ignore[arg-type]
+        instance: Any = self._dbos.DBOS(config=config)  # type: ignore[arg-type]
         self._workflow = self._dbos.DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)(line)
         self._dbos.DBOS.listen_queues([])
         self._dbos.DBOS.launch()
+        # Only the runs move to the daemon threads; DBOS's own chores stay in its pool, which close() ends.
+        self._pool = instance._executor_field
+        instance._executor_field = DaemonThreads()
         self._instance = instance
         self._system: SystemDatabase = instance._sys_db
 
@@ -169,6 +197,8 @@ class DbosRuntime:
     def close(self) -> None:
         """Stop DBOS's threads and close its connections. Workflows that are still running are left to their owners."""
         self._dbos.DBOS.destroy(destroy_registry=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
         if self._engine is not None:
             self._engine.dispose()
 
