@@ -53,6 +53,7 @@ def test_the_home_is_private_and_the_file_is_in_wal_mode(tmp_path):
     home = tmp_path / "a/b"
     with open_database(None, home) as opened, opened.reading() as connection:
         assert stat.S_IMODE(home.stat().st_mode) == 0o700
+        assert {stat.S_IMODE(path.stat().st_mode) for path in home.iterdir()} == {0o600}
         pragmas = [connection.exec_driver_sql(f"PRAGMA {p}").scalar() for p in ("journal_mode", "synchronous")]
         assert pragmas == ["wal", 1]
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1

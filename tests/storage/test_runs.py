@@ -5,6 +5,8 @@ from storage_support import ORDER
 
 from karkhana.domain.errors import InvalidInput, LeaseLost, UnknownRun, UnknownTask
 from karkhana.domain.tasks import Status
+from karkhana.storage.redaction import Redactor
+from karkhana.storage.runs import RunStore
 
 
 def test_a_run_in_the_foreground(tasks, runs, clock):
@@ -125,3 +127,9 @@ def test_lists_are_newest_first(tasks, runs, clock):
         clock.move(1)
     assert [run.run_id for run in runs.list()] == made[::-1]
     assert [run.run_id for run in runs.list(limit=1, offset=2)] == made[:1]
+
+
+def test_no_secret_of_a_result_is_stored(database, run_id):
+    runs = RunStore(database, redactor=Redactor({"SHOP_TOKEN": "tok-correct-horse"}))
+    runs.finish(run_id, 1, Status.DELIVERED, b'{"diff":"+T = \\"tok-correct-horse\\"\\n"}')
+    assert runs.result(run_id) == b'{"diff":"+T = \\"[redacted:SHOP_TOKEN]\\"\\n"}'

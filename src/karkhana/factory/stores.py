@@ -41,7 +41,7 @@ def open_stores(settings: Settings | None = None) -> Iterator[Stores]:
             settings=settings,
             database=database,
             tasks=TaskStore(database, redactor=redactor),
-            runs=RunStore(database),
+            runs=RunStore(database, redactor=redactor),
             events=EventLog(database, redactor),
             messages=MessageStore(database),
             redactor=redactor,

@@ -156,6 +156,9 @@ def _sqlite(address: sa.URL) -> sa.Engine:
 
 def connect_sqlite(path: str) -> sqlite3.Connection:
     """A driver connection in autocommit mode with the house's settings."""
+    with contextlib.suppress(OSError):
+        # tickets and code are nobody else's to read; when this fails, SQLite itself says why
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":

@@ -12,9 +12,11 @@ import msgspec
 import sqlalchemy as sa
 
 from karkhana.domain.errors import InvalidInput, LeaseLost, UnknownRun
+from karkhana.domain.json import canonical
 from karkhana.domain.tasks import Run, Status
 from karkhana.storage.database import Clock, Database, utc_now
 from karkhana.storage.identifiers import new_run_id
+from karkhana.storage.redaction import Redactor
 from karkhana.storage.tables import GENESIS, runs, tasks
 from karkhana.storage.transitions import change_status
 
@@ -45,11 +47,12 @@ Leases: TypeAlias = list[Lease]
 
 
 class RunStore:
-    """All runs of a database."""
+    """All runs of a database. With a ``redactor``, no secret in a result is stored."""
 
-    def __init__(self, database: Database, clock: Clock = utc_now) -> None:
+    def __init__(self, database: Database, clock: Clock = utc_now, *, redactor: Redactor | None = None) -> None:
         self._database = database
         self._clock = clock
+        self._redactor = redactor
 
     def create(self, task_id: str, worker: str, lease_s: float) -> Claim:
         """Begin a run of a queued task in the foreground, whatever its dependencies.
@@ -165,9 +168,11 @@ class RunStore:
     ) -> None:
         """End the run and give up its lease; the task follows, or with ``requeue`` goes back to the queue.
 
-        Doing it again is harmless. Raises ``LeaseLost``.
+        ``result`` is JSON, or nothing. Doing it again is harmless. Raises ``LeaseLost``.
         """
         now = self._now()
+        if self._redactor is not None and self._redactor.suspects(result):
+            result = canonical(self._redactor.nested(msgspec.json.decode(result)))
         values = {"status": status.value, "result": result, "engineer": engineer, "cost_usd": cost_usd}
         with self._database.writing() as connection:
             row = _fenced(

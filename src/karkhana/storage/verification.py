@@ -78,8 +78,10 @@ def verify_chain(rows: Sequence[Row], head_seq: int, head_hash: str) -> list[Pro
     newest = next((row for row in rows if row.hash == head_hash), None)
     if newest is not None and newest.seq != head_seq and digest(newest) == head_hash:
         # the event's own place is part of its hash, so it is the head that is wrong
-        wrong = Problem(ProblemKind.HEAD, head_seq, f"the run's own row counts {head_seq} events, not {newest.seq}")
-        return [wrong, *verify_chain(rows, newest.seq, head_hash)]
+        miscounted = Problem(
+            ProblemKind.HEAD, head_seq, f"the run's own row counts {head_seq} events, not {newest.seq}"
+        )
+        return [miscounted, *verify_chain(rows, newest.seq, head_hash)]
     places = _places(rows, head_seq, head_hash)
     problems = [p for index, row in enumerate(rows) if (p := _judge(row, places.get(index))) is not None]
     at = {place: rows[index] for index, place in places.items()}
