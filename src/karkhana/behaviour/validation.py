@@ -91,7 +91,7 @@ def validate(
         "pytest": list(arguments),
         "tests": list(tests),
         "limits": list(limits),
-        "targets": [_target(t) for t in targets],
+        "targets": [target_data(t) for t in targets],
         "candidates": [[p.target, [[e.start, e.end, e.text] for e in p.edits], p.fresh] for p in proposals],
         "batch": batch,
         "seconds": seconds,
@@ -109,7 +109,7 @@ def validate(
     return Validation(statuses="".join(statuses), seconds=spent, tried=tried)
 
 
-def _target(target: Target) -> dict[str, object]:
+def target_data(target: Target) -> dict[str, object]:
     place = target.place or FunctionPlace(name="", top=1, start=1, end=1)
     return {
         "path": target.path,

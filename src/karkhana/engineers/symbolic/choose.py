@@ -1,17 +1,45 @@
 """Which of the passing candidates is the right one, and how sure is that?
 
-Rank by naturalness first: what the template is, how small the change, how little it smells of the test.
-Knows texts and scores; behaviour is compared by :mod:`karkhana.behaviour.observation`.
+From the text: what the template is, how small the change is, whether it smells of the test. From behaviour: on
+inputs like those of the tests, does it leave alone what was not broken, does it keep the examples of the
+documentation, does it fail where others answer? Candidates that behave alike stand together. Knows texts and
+outcomes; runs nothing.
 """
 
 import math
 import re
+from collections.abc import Sequence
 
 import msgspec
 
+from karkhana.behaviour.observation import Observations
 from karkhana.behaviour.validation import apply
 from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place
 from karkhana.engineers.symbolic.patching import changed_lines
+
+_PLAUSIBLE = 4.0
+"""Rivals so many log units behind the best no longer count as alternatives."""
+
+
+class Weights(msgspec.Struct, frozen=True, kw_only=True):
+    """Log units per unit of evidence."""
+
+    added_token: float = 0.15
+    removed_token: float = 0.05
+    test_literal: float = 3.0
+    self_comparison: float = 3.0
+    constant_condition: float = 2.0
+    neutral_arithmetic: float = 1.5
+    odd_form: float = 1.5
+    only_deletes: float = 0.7
+    newly_broken: float = 4.0
+    fails: float = 1.5
+    changed_passing: float = 3.0
+    changed_generated_error: float = 6.0
+    changed_generated_assertion: float = 0.5
+    example_broken: float = 3.0
+    company: float = 0.3
+    """Per e-fold of candidates that behave alike."""
 
 
 class Ranked(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,42 +50,134 @@ class Ranked(msgspec.Struct, frozen=True, kw_only=True):
     reasons: tuple[str, ...] = ()
 
 
-def naturalness(place: Place, hypothesis: Hypothesis, literals: tuple[str, ...]) -> tuple[float, tuple[str, ...]]:
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """The candidates in order of preference, and how far the others disagree with the first."""
+
+    ranked: tuple[Ranked, ...]
+    classes: int = 1
+    disagreement: float = 0.0
+    distinguishing: str = ""
+    """An input and what the chosen and its best rival answer to it."""
+    question: str = ""
+
+
+def naturalness(
+    place: Place, hypothesis: Hypothesis, literals: tuple[str, ...], weights: Weights
+) -> tuple[float, tuple[str, ...]]:
     """Log-weight of a candidate from its text alone, and the reasons against it."""
     before, after = changed_lines(place.text, hypothesis.edits)
     old, new = "".join(before), "".join(after)
     value = math.log(max(hypothesis.score, 1e-6))
     reasons: list[str] = []
-    size = sum(len(e.text) + (e.end - e.start) for e in hypothesis.edits)
-    value -= 0.01 * size
-    added = _tokens(new)
-    for token in _tokens(old):
-        if token in added:
-            added.remove(token)
+    added, removed = _difference(old, new)
+    value -= weights.added_token * len(added) + weights.removed_token * len(removed)
     numbers = [t for t in added if re.fullmatch(r"-?\d{2,}|-?\d+\.\d+|'.+'|\".+\"", t)]
     if any(n in literals for n in numbers):
-        value -= 3.0
+        value -= weights.test_literal
         reasons.append("it names a literal of the test")
-    if re.search(r"\b(\w+(?:\.\w+)*) (==|!=|<|>|<=|>=|is|is not|in|not in) \1\b(?![.\[(])", new):
-        value -= 3.0
+    same = r"(?<![\w.\])])(\w+(?:\.\w+|\[[^\]]*\])*) (==|!=|<|>|<=|>=|is|is not|in|not in) \1(?![\w.\[(])"
+    if re.search(same, new) and not re.search(same, old):
+        value -= weights.self_comparison
         reasons.append("it compares something with itself")
-    if re.search(r"\b(if|while|and|or) (True|False|not True|not False)\b", new) and "while True" not in old:
-        value -= 2.0
+    if re.search(r"\b(if|while|and|or) (not )?(True|False|None|\d+)(:| and| or|$)", new) and "while True" not in old:
+        value -= weights.constant_condition
         reasons.append("its condition is constant")
-    if hypothesis.kind in ("delete-statement", "unwrap-block"):
-        value -= 0.7
+    neutral = r"(?<![\w.])0 [+*-] |[+-] 0(?![\w.])|\* [01](?![\w.])|// 1(?![\w.])|(?<![\w.])1 \* |\+ -"
+    if len(re.findall(neutral, new)) > len(re.findall(neutral, old)):
+        value -= weights.neutral_arithmetic
+        reasons.append("it calculates with nothing")
+    odd = r"len\([\w.]+\[[^\]]*:[^\]]*\]\)|\bnot not\b|\[:\]|not \("
+    if len(re.findall(odd, new)) > len(re.findall(odd, old)):
+        value -= weights.odd_form
+        reasons.append("nobody would write it so")
+    if not added:
+        value -= weights.only_deletes
         reasons.append("it only deletes")
     return value, tuple(reasons)
 
 
-def rank(places: tuple[Place, ...], passing: tuple[Hypothesis, ...], literals: tuple[str, ...]) -> list[Ranked]:
-    """Best first."""
+def _difference(old: str, new: str) -> tuple[list[str], list[str]]:
+    added, removed = _tokens(new), []
+    for token in _tokens(old):
+        if token in added:
+            added.remove(token)
+        else:
+            removed.append(token)
+    return added, removed
+
+
+def _tokens(text: str) -> list[str]:
+    return re.findall(r"\w+(?:\.\d+)?|'[^']*'|\"[^\"]*\"|[<>=!]=|[^\w\s]", text)
+
+
+def rank_by_text(
+    places: tuple[Place, ...], passing: Sequence[Hypothesis], literals: tuple[str, ...], weights: Weights | None = None
+) -> list[Ranked]:
+    """Best first, from the texts alone."""
     found: list[Ranked] = []
     for hypothesis in passing:
-        value, reasons = naturalness(places[hypothesis.suspect], hypothesis, literals)
+        value, reasons = naturalness(places[hypothesis.suspect], hypothesis, literals, weights or Weights())
         found.append(Ranked(hypothesis=hypothesis, value=value, reasons=reasons))
     return sorted(found, key=lambda r: (-r.value, apply(places[r.hypothesis.suspect].text, r.hypothesis.edits)))
 
 
-def _tokens(text: str) -> list[str]:
-    return re.findall(r"\w+(?:\.\d+)?|'[^']*'|\"[^\"]*\"|[^\w\s]", text)
+def choose(
+    ranked: Sequence[Ranked], observations: Observations | None, *, raised: bool, weights: Weights | None = None
+) -> Choice:
+    """Weigh candidates of one place with what they do.
+
+    ``raised``: the failing tests failed by an exception of the code, so what it answered elsewhere was right.
+    """
+    if observations is None or not ranked:
+        unsure = 0.0 if len(ranked) < 2 else min(0.5, 0.1 * (len(ranked) - 1))
+        return Choice(ranked=tuple(ranked), classes=max(1, len(ranked)), disagreement=unsure)
+    weight = weights or Weights()
+    judged = [_judged(r, observations, n, raised, weight) for n, r in enumerate(ranked)]
+    groups = observations.classes()
+    standing: list[tuple[float, list[int]]] = []
+    for group in groups:
+        members = sorted(group, key=lambda n: -judged[n].value)
+        standing.append((judged[members[0]].value + weight.company * math.log(len(group)), members))
+    standing.sort(key=lambda pair: (-pair[0], pair[1]))
+    best_value, best = standing[0]
+    rivals = [(value, members) for value, members in standing[1:] if value >= best_value - _PLAUSIBLE]
+    disagreement = max(
+        (math.exp(value - best_value) * observations.difference(best[0], members[0]) for value, members in rivals),
+        default=0.0,
+    )
+    order = [n for _, members in standing for n in members]
+    told, question = "", ""
+    if rivals and (found := observations.distinguishing(best[0], rivals[0][1][0])) is not None:
+        text, mine, other = found
+        told = f"for ({text}): {_answer(mine)} against {_answer(other)}"
+        question = f"For the arguments ({text}), is {_answer(mine)} right, or {_answer(other)}?"
+    return Choice(
+        ranked=tuple(judged[n] for n in order),
+        classes=len(groups),
+        disagreement=min(1.0, disagreement),
+        distinguishing=told[:500],
+        question=question[:500],
+    )
+
+
+def _judged(ranked: Ranked, seen: Observations, number: int, raised: bool, weight: Weights) -> Ranked:
+    value, reasons = ranked.value, list(ranked.reasons)
+    broken = seen.broken(number)
+    if broken:
+        value -= weight.newly_broken * broken
+        reasons.append(f"it fails on {broken:.0%} of inputs that were answered before")
+    value -= weight.fails * seen.failing(number)
+    value -= weight.changed_passing * seen.changed(number, "passing")
+    per_change = weight.changed_generated_error if raised else weight.changed_generated_assertion
+    value -= per_change * seen.changed_answers(number, "generated")
+    lost = sum(not now for now in seen.examples[number])
+    if lost:
+        value -= weight.example_broken * lost
+        reasons.append(f"{lost} example(s) of the documentation are not kept")
+    return Ranked(hypothesis=ranked.hypothesis, value=value, reasons=tuple(reasons))
+
+
+def _answer(outcome: str) -> str:
+    if outcome.startswith("="):
+        return f"`{outcome[1:120]}`"
+    return "no end" if outcome.startswith("~") else f"raising {outcome[1:60]}"

@@ -10,6 +10,8 @@ and leaves its hypotheses in the trail; it knows nothing of queues, gates or del
 
 import time
 
+import msgspec
+
 from karkhana.behaviour.running import ProbeFailed, Run, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum, measure
 from karkhana.domain.errors import BudgetExhausted, ToolRefused
@@ -25,7 +27,7 @@ from karkhana.domain.tools import (
     RunCommand,
     RunTests,
 )
-from karkhana.engineers.symbolic.choose import Ranked, rank
+from karkhana.engineers.symbolic.choose import Choice, Ranked, choose, rank_by_text
 from karkhana.engineers.symbolic.hypotheses import (
     Hypothesis,
     Place,
@@ -41,6 +43,8 @@ from karkhana.engineers.symbolic.targets import Targets, choose_targets
 from karkhana.engineers.symbolic.wording import kind_of, shown, title_of
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
+_COMPARED = 40
+"""Passing candidates whose behaviour is compared."""
 _RESERVE_S = 20.0
 """Seconds kept back for confirming and handing over."""
 
@@ -104,9 +108,10 @@ class _Repair:
         places = self._places(suspects)
         literals, expected = self._test_words(spectrum, targets)
         ideas = hypotheses(places, spectrum, literals=literals, expected=expected, lessons=self._assignment.lessons)
-        outcome = self._search(spectrum, places, ideas)
-        ranked = rank(places, outcome.passing, literals)
-        return self._confirm(places, ranked, targets, spectrum)
+        search = self._searcher(spectrum, places)
+        outcome = self._search(search, places, ideas)
+        choice = self._compare(search, places, outcome, literals, spectrum)
+        return self._confirm(places, choice, targets, spectrum)
 
     def tried(self) -> tuple[str, ...]:
         return tuple(self._tried)
@@ -190,14 +195,11 @@ class _Repair:
 
     # -- trying ------------------------------------------------------------------------------------------------
 
-    def _search(self, spectrum: Spectrum, places: tuple[Place, ...], ideas: list[Hypothesis]) -> Outcome:
-        search = Search(
-            self._run,
-            spectrum,
-            pytest_arguments(self._assignment.test_command),
-            places,
-            Budget(seconds=max(1.0, self._left() - _RESERVE_S)),
-        )
+    def _searcher(self, spectrum: Spectrum, places: tuple[Place, ...]) -> Search:
+        budget = Budget(seconds=max(1.0, self._left() - _RESERVE_S))
+        return Search(self._run, spectrum, pytest_arguments(self._assignment.test_command), places, budget)
+
+    def _search(self, search: Search, places: tuple[Place, ...], ideas: list[Hypothesis]) -> Outcome:
         outcome = search.singles(ideas)
         self._report(places, outcome)
         if not outcome.passing:
@@ -237,21 +239,42 @@ class _Repair:
                 f"{len({n for n, _ in table})} function(s): {len(outcome.passing)} pass"
             )
 
-    # -- handing over ------------------------------------------------------------------------------------------
-
-    def _confirm(
-        self, places: tuple[Place, ...], ranked: list[Ranked], targets: Targets, spectrum: Spectrum
-    ) -> Handover:
+    def _compare(
+        self, search: Search, places: tuple[Place, ...], outcome: Outcome, literals: tuple[str, ...], spectrum: Spectrum
+    ) -> Choice:
+        """Rank what passes: by its text, then by what it does on inputs like those of the tests."""
+        ranked = rank_by_text(places, outcome.passing, literals)
+        first = ranked[0].hypothesis.suspect
+        same = [r for r in ranked if r.hypothesis.suspect == first and not r.hypothesis.fresh][:_COMPARED]
+        others = [r for r in ranked if r not in same]
+        observations = None
+        if same and (len(ranked) > 1 or self._left() > 2 * _RESERVE_S):
+            try:
+                observations = search.observed(first, [r.hypothesis for r in same], literals)
+            except ProbeFailed as error:
+                self._note(f"behaviour was not compared: {error.message}")
+        failures = [spectrum.tests[n].failure for n in places[first].suspect.failing]
+        raised = all(f is None or f.type not in ("AssertionError", "Failed") for f in failures)
+        choice = choose(same, observations, raised=raised) if same else choose(ranked, None, raised=raised)
+        if same and others:
+            choice = msgspec.structs.replace(choice, ranked=(*choice.ranked, *others))
+        best = choice.ranked[0]
         self._trail.record(
             CandidatesCompared(
                 passing=len(ranked),
-                classes=1,
-                disagreement=0.0,
-                chosen=shown(places[ranked[0].hypothesis.suspect], ranked[0].hypothesis),
-                reasons=ranked[0].reasons,
+                classes=choice.classes,
+                disagreement=choice.disagreement,
+                chosen=shown(places[best.hypothesis.suspect], best.hypothesis),
+                reasons=best.reasons,
+                distinguishing_input=choice.distinguishing,
             )
         )
-        for candidate in ranked[:5]:
+        return choice
+
+    # -- handing over ------------------------------------------------------------------------------------------
+
+    def _confirm(self, places: tuple[Place, ...], choice: Choice, targets: Targets, spectrum: Spectrum) -> Handover:
+        for candidate in choice.ranked[:5]:
             place = places[candidate.hypothesis.suspect]
             old, new = replacement(place.file_text, place.suspect.place.start, place.text, candidate.hypothesis.edits)
             try:
@@ -265,7 +288,7 @@ class _Repair:
                 self._note(f"{shown(place, candidate.hypothesis)}: {trouble}")
                 self._tools.call(EditFile(path=place.suspect.path, old=new, new=old))
                 continue
-            return self._push(place, candidate, len(ranked), targets, spectrum)
+            return self._push(place, candidate, choice, targets, spectrum)
         raise Abstention("the changes that passed the selected tests fail in the whole suite")
 
     def _trouble(self, report: TestReport, targets: Targets, spectrum: Spectrum) -> str:
@@ -278,7 +301,7 @@ class _Repair:
             return f"{broken[0]} no longer passes"
         return ""
 
-    def _push(self, place: Place, candidate: Ranked, passing: int, targets: Targets, spectrum: Spectrum) -> Handover:
+    def _push(self, place: Place, candidate: Ranked, choice: Choice, targets: Targets, spectrum: Spectrum) -> Handover:
         self._tools.call(ReviewDiff())
         hypothesis = candidate.hypothesis
         title = title_of(hypothesis, place)
@@ -289,8 +312,10 @@ class _Repair:
             f"{kind_of(hypothesis)}: {shown(place, hypothesis)}. "
             f"{tests}{more} failed before and pass{'es' if len(targets.chosen) == 1 else ''} now; "
             f"no test that passed before fails. "
-            f"{self._count} changes were tried, {passing} of them passed."
+            f"{self._count} changes were tried, {len(choice.ranked)} of them passed."
         )
+        if choice.distinguishing:
+            summary += f" Passing changes differ {choice.distinguishing}."
         self._tools.call(PushChanges(title=title, summary=summary))
         return Handover(
             solved=True,
@@ -298,7 +323,9 @@ class _Repair:
             title=title,
             summary=summary,
             tried=self.tried(),
-            alternatives=passing - 1,
+            alternatives=len(choice.ranked) - 1,
+            disagreement=choice.disagreement,
+            question=choice.question,
         )
 
     # -- hands -------------------------------------------------------------------------------------------------

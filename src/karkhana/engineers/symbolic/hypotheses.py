@@ -129,6 +129,15 @@ def literals_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))[:60]
 
 
+def examples_of(place: Place) -> tuple[tuple[str, str], ...]:
+    """Examples of the function in the documentation of its file: ``>>> call`` with the line that follows."""
+    if place.suspect.place.classes:
+        return ()
+    name = re.escape(place.suspect.place.name)
+    found = re.findall(rf"^[ \t]*>>> ({name}\(.*\))[ \t]*\n[ \t]*([^\s>].*?)[ \t]*$", place.file_text, re.MULTILINE)
+    return tuple(dict.fromkeys((call, expected) for call, expected in found))[:8]
+
+
 def expected_errors(test_text: str) -> tuple[str, ...]:
     """Exceptions that a test says it expects.
 

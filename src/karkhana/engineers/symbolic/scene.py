@@ -81,6 +81,27 @@ class Scene:
         inner = {n.name.value for n in self.view.all(cst.FunctionDef) if n is not self.view.root}
         return tuple(n for n in self.view.locals if n not in inner and n != "_")
 
+    @functools.cached_property
+    def unused(self) -> frozenset[str]:
+        """Variables whose value nobody looks at: a hint of what was forgotten."""
+        read = {n.value for n in self.view.all(cst.Name) if self.view.is_load(n)}
+        return frozenset(n for n in self.variables if n not in read and not n.startswith("_"))
+
+    @functools.cached_property
+    def never_filled(self) -> frozenset[str]:
+        """Variables that start as empty containers and that nothing is ever put into."""
+        view = self.view
+        empty = {
+            view.text_of(a.targets[0].target)
+            for a in view.all(cst.Assign)
+            if view.text_of(a.value) in ("[]", "{}", "set()", "dict()", "list()", "deque()", "Counter()")
+        }
+        touched = {view.text_of(a.value) for a in view.all(cst.Attribute)}
+        touched |= {view.text_of(s.value) for s in view.all(cst.Subscript) if view.is_store(s)}
+        touched |= {view.text_of(a.target) for a in view.all(cst.AugAssign)}
+        passed = {view.text_of(a.value) for c in view.all(cst.Call) for a in c.args}
+        return frozenset(empty - touched - passed)
+
     def before(self, node: cst.CSTNode) -> tuple[str, ...]:
         """Variables that may be bound when ``node`` runs: parameters, those bound above, and those of its loops."""
         return tuple(n for n in self.variables if self._first_bound.get(n, -1) < self.view.span(node)[1])

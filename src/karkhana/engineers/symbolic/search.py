@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from karkhana.behaviour.observation import Observations, observe
 from karkhana.behaviour.running import Run
 from karkhana.behaviour.spectra import Spectrum
 from karkhana.behaviour.validation import NEAR, PASSES, Proposal, Target, Validation, validate
-from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place
+from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place, examples_of
 
 _LEAST_S = 0.03
 _TIMES = 6.0
-_UNKNOWN_S = 0.25
+_UNKNOWN_S = 0.06
 """CPU seconds for a test that never ended, when nothing like it is known."""
 _WITH_VALUE = frozenset({"-p", "-o", "-W", "-c", "--rootdir", "-k", "-m", "--override-ini"})
 _SLOWEST_PASSING = 400
@@ -30,7 +31,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     """Wall-clock seconds."""
     candidates: int = 8000
-    beyond: int = 250
+    beyond: int = 1500
     """Candidates to try after the first that passes: the rivals it is compared with."""
 
 
@@ -106,6 +107,20 @@ class Search:
             else:
                 limits.append(max(_TIMES * test.seconds, _TIMES * usual if test.broken else 0.0, _LEAST_S))
         return limits
+
+    def observed(self, target: int, hypotheses: Sequence[Hypothesis], literals: tuple[str, ...]) -> Observations | None:
+        """What the target's function and these changes of it do on inputs like those of its tests."""
+        return observe(
+            self._run,
+            arguments=self._arguments,
+            tests=[self._spectrum.tests[n].name for n in self._numbers],
+            limits=self.limits(),
+            target=self._targets[target],
+            variants=[h.edits for h in hypotheses],
+            literals=literals,
+            examples=examples_of(self._places[target]),
+            seconds=max(1.0, min(8.0, self._left() / 3)),
+        )
 
     def _left(self) -> float:
         return self._deadline - time.monotonic()

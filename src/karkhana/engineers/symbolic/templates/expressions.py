@@ -51,6 +51,8 @@ def missing_operand(scene: Scene) -> Iterator[Idea]:
                 if operator != "+" and not _numeric(scene, other):
                     continue
                 left = base if operator in "+-" else view.tight(node, 10)
+                if operator == "+" and not scene.known(other, "int", "float"):
+                    yield Idea(view.line(node), (view.replace(node, f"{other} + {text}"),), weight * own * 0.8)
                 edit = view.replace(node, f"{left} {operator} {other}")
                 yield Idea(view.line(node), (edit,), weight * own * factor)
 
@@ -111,7 +113,7 @@ def missing_condition(scene: Scene) -> Iterator[Idea]:
             if condition == text:
                 continue
             if always:
-                yield Idea(view.line(node), (view.replace(node, condition),), weight * own)
+                yield Idea(view.line(node), (view.replace(node, condition),), weight * own * 2.0)
                 continue
             for operator, level in (("and", AND), ("or", OR)):
                 part = condition if operator == "and" or " or " not in condition else f"({condition})"
@@ -207,10 +209,19 @@ def other_expression(scene: Scene) -> Iterator[Idea]:
         parent, field = view.parents[node]
         if isinstance(node, cst.Name) and (not view.is_load(node) or (node.value not in scene.variables)):
             continue
-        if field == "func" or isinstance(parent, cst.Attribute | cst.Expr | cst.Del) or view.is_store(node):
+        if field == "func" or isinstance(parent, cst.Attribute | cst.Expr | cst.Del):
             continue
         text = view.text_of(node)
+        stored = isinstance(parent, cst.AssignTarget | cst.AugAssign) and field == "target"
+        if stored and isinstance(node, cst.Name):
+            continue
+        if not isinstance(node, cst.Name | cst.Integer | cst.List | cst.Dict):
+            for name in scene.in_scope(node):
+                if name not in ("self", "cls"):
+                    yield Idea(view.line(node), (view.replace(node, name),), 0.3 if stored else 0.5)
         for other, donor in donors.items():
+            if stored and not isinstance(donor, cst.Subscript | cst.Attribute):
+                continue
             if other == text or not _bound_here(scene, donor, node):
                 continue
             weight = 0.5 if type(donor) is type(node) else 0.3
@@ -225,7 +236,7 @@ def _donors(scene: Scene) -> Iterator[cst.BaseExpression]:
         assert isinstance(node, cst.BaseExpression)
         text = view.text_of(node)
         parent, field = view.parents[node]
-        if "\n" in text or len(text) > 80 or field == "func" or view.is_store(node):
+        if "\n" in text or len(text) > 80 or field == "func":
             continue
         if isinstance(parent, cst.Expr) or text in ("[]", "{}"):
             continue

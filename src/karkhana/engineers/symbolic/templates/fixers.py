@@ -10,10 +10,9 @@ from karkhana.behaviour.spectra import Failure
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.scene import Idea, Scene, template
 from karkhana.engineers.symbolic.source import BUILTINS
-from karkhana.engineers.symbolic.templates.guards import _step
+from karkhana.engineers.symbolic.templates.guards import answers, step_of
 from karkhana.engineers.symbolic.templates.statements import insert_before, whole_lines
 
-_ANSWERS = ("return None", "return False", "return []", "return ''", "continue", "return True", "return 0", "break")
 _DEFAULTS = (("", 1.0), ("0", 0.9), ("[]", 0.7), ("''", 0.5), ("{}", 0.6), ("None", 0.1), ("False", 0.4))
 _CONVERSIONS = (("str", 1.0), ("int", 0.9), ("list", 0.8), ("tuple", 0.7), ("float", 0.4), ("sorted", 0.2))
 _MIXED_TYPES = re.compile(
@@ -109,19 +108,13 @@ def _none_guards(scene: Scene, node: cst.Attribute | cst.Subscript | cst.Name, l
     view = scene.view
     owner = view.text_of(node if isinstance(node, cst.Name) else node.value)
     statement = view.statement(node)
-    step = _step(scene)
-    for answer in (
-        "return None",
-        "return False",
-        "return []",
-        "return ''",
-        "continue",
-        "return True",
-        "return 0",
-        "break",
-    ):
+    step = step_of(scene)
+    options = list(answers(scene))
+    if any(isinstance(a, cst.For | cst.While) for a in view.ancestors(node)):
+        options += [("continue", 0.9), ("break", 0.8)]
+    for answer, weight in options:
         edit = insert_before(view, statement, f"if {owner} is None:\n{step}{answer}")
-        yield Idea(line, (edit,), 0.6)
+        yield Idea(line, (edit,), 0.8 * weight)
     test = next((a for a in view.ancestors(node) if isinstance(a, cst.If | cst.While)), None)
     for ancestor in view.ancestors(node):
         if test is not None and view.parents.get(ancestor) == (test, "test"):
@@ -220,7 +213,7 @@ def zero_division(scene: Scene) -> Iterator[Idea]:
 def _when(scene: Scene, node: cst.CSTNode, fine: str, wrong: str, weight: float) -> Iterator[Idea]:
     """Guards on a condition: in the test that uses ``node``, around its statement, or by leaving before it."""
     view = scene.view
-    step = _step(scene)
+    step = step_of(scene)
     statement = view.statement(node)
     line = view.line(node)
     inside = next((a for a in view.ancestors(node) if isinstance(a, cst.If | cst.While)), None)
@@ -230,13 +223,10 @@ def _when(scene: Scene, node: cst.CSTNode, fine: str, wrong: str, weight: float)
         if start <= at <= end:
             yield Idea(line, (view.replace(inside.test, f"{fine} and {view.tight(inside.test, 2)}"),), 1.5 * weight)
             yield Idea(line, (view.replace(inside.test, f"{wrong} or {view.tight(inside.test, 1)}"),), weight)
-    answers = [(f"raise {e}", 3.0) for e in scene.expected]
-    answers += [("return None", 0.8), ("return 0", 0.9), ("return []", 0.8), ("return ''", 0.6), ("return False", 0.7)]
-    answers += [("return True", 0.4), ("return -1", 0.4), ("return 0.0", 0.5), ("return {}", 0.4), ("return 1", 0.3)]
-    answers += [(f"return {name}", 0.6) for name in view.parameters if name not in ("self", "cls")]
+    options = list(answers(scene))
     if any(isinstance(a, cst.For | cst.While) for a in view.ancestors(node)):
-        answers += [("continue", 0.9), ("break", 0.8)]
-    for answer, own in answers:
+        options += [("continue", 0.9), ("break", 0.8)]
+    for answer, own in options:
         edit = insert_before(view, statement, f"if {wrong}:\n{step}{answer}")
         yield Idea(line, (edit,), own * weight)
     if isinstance(statement, cst.SimpleStatementLine) and not isinstance(statement.body[0], cst.Return):

@@ -8,6 +8,8 @@ from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.scene import Idea, Scene, template
 from karkhana.engineers.symbolic.templates.statements import blocks, insert_before, whole_lines
 
+_CONSTANTS = frozenset(f"return {c}" for c in ("True", "False", "None", "0", "1", "-1", "[]", "{}", "''", '""'))
+
 
 def _questions(scene: Scene, names: tuple[str, ...]) -> Iterator[tuple[str, float]]:
     for name in names:
@@ -35,7 +37,8 @@ def _questions(scene: Scene, names: tuple[str, ...]) -> Iterator[tuple[str, floa
                     yield f"{one} {operator} {other}", 0.2
 
 
-def _answers(scene: Scene) -> Iterator[tuple[str, float]]:
+def answers(scene: Scene) -> Iterator[tuple[str, float]]:
+    """What a special case may answer: what the test expects, what the function answers elsewhere, then the usual."""
     view = scene.view
     for error in scene.expected:
         yield f"raise {error}", 3.0
@@ -50,13 +53,14 @@ def _answers(scene: Scene) -> Iterator[tuple[str, float]]:
         if name not in ("self", "cls"):
             yield f"return {name}", 0.5
             yield f"return [{name}]", 0.1
+    style = 0.4 if any(text in _CONSTANTS for text in seen) else 1.0
     for text, weight in (
         ("return None", 0.5), ("return []", 0.6), ("return 0", 0.6), ("return False", 0.6), ("return True", 0.5),
         ("return ''", 0.4), ("return {}", 0.3), ("return 1", 0.3), ("return -1", 0.2), ("return [[]]", 0.2),
         ("return set()", 0.1), ("return ()", 0.1), ("return 0.0", 0.1),
     ):  # fmt: skip
         if text not in seen:
-            yield text, weight
+            yield text, weight * style
     if any(True for _ in view.all(cst.Yield)):
         yield "return", 0.8
 
@@ -71,10 +75,10 @@ def early_return(scene: Scene) -> Iterator[Idea]:
     body = list(root.body.body)
     if len(body) > 1 and isinstance(body[0], cst.SimpleStatementLine) and isinstance(body[0].body[0], cst.Expr):
         body = body[1:]
-    answers = list(_answers(scene))
-    step = _step(scene)
+    options = list(answers(scene))
+    step = step_of(scene)
     for question, one in _questions(scene, view.parameters):
-        for answer, other in answers:
+        for answer, other in options:
             edit = insert_before(view, body[0], f"if {question}:\n{step}{answer}")
             yield Idea(view.line(body[0]), (edit,), one * other)
 
@@ -83,7 +87,7 @@ def early_return(scene: Scene) -> Iterator[Idea]:
 def loop_guard(scene: Scene) -> Iterator[Idea]:
     """A case in which a loop should go on with the next item, or end."""
     view = scene.view
-    step = _step(scene)
+    step = step_of(scene)
     for loop in view.all(cst.For, cst.While):
         if not isinstance(loop.body, cst.IndentedBlock):
             continue
@@ -105,7 +109,7 @@ def loop_guard(scene: Scene) -> Iterator[Idea]:
 def guarded_statement(scene: Scene) -> Iterator[Idea]:
     """A statement that should only run under a condition."""
     view = scene.view
-    step = _step(scene)
+    step = step_of(scene)
     for body in blocks(view):
         for node in body:
             if not isinstance(node, cst.SimpleStatementLine) or isinstance(node.body[0], cst.Import | cst.ImportFrom):
@@ -151,7 +155,7 @@ def default_value(scene: Scene) -> Iterator[Idea]:
             yield Idea(view.line(node), (view.replace(node, f"{node.value} or {default}"),), 0.5)
 
 
-def _step(scene: Scene) -> str:
+def step_of(scene: Scene) -> str:
     """One level of indentation as this function writes it."""
     root = scene.view.root
     if isinstance(root, cst.FunctionDef) and isinstance(root.body, cst.IndentedBlock):

@@ -222,7 +222,8 @@ def _donor_statements(scene: Scene) -> Iterator[tuple[str, tuple[float, frozense
                         continue
                     fits = method in ("append", "add", "appendleft") or not scene.known(other, "int", "float", "bool")
                     if fits:
-                        add(f"{name}.{method}({other})", 0.6, name, other)
+                        weight = 2.5 if name in scene.never_filled else 0.6
+                        add(f"{name}.{method}({other})", weight, name, other)
         for other in variables:
             if other != name and scene.alike(name, other) and name in scene.types and other in scene.types:
                 add(f"{name} = {other}", 0.5, other)
@@ -336,7 +337,7 @@ def return_value(scene: Scene) -> Iterator[Idea]:
             options[name] = 0.8 if name != "self" else 0.4
             if name not in ("self", "cls"):
                 options[f"[{name}]"] = 0.2
-                options[f"{name} == 0"] = 0.25 if scene.known(name, "int", "float") else 0.0
+                options[f"{name} == 0"] = 0.5 if scene.known(name, "int", "float") else 0.0
                 options[f"not {name}"] = 0.2
         options.pop(old, None)
         for text, weight in options.items():

@@ -22,7 +22,7 @@ def variable(scene: Scene) -> Iterator[Idea]:
             continue
         for other in scene.in_scope(node):
             if other != node.value and other not in ("self", "cls") and scene.alike(node.value, other):
-                weight = 1.0 if node.value in own else 0.3
+                weight = (1.0 if node.value in own else 0.3) * (2.5 if other in scene.unused else 1.0)
                 yield Idea(view.line(node), (view.replace(node, other),), weight)
         if node.value in own and node.value != "self":
             for other in view.globals:
