@@ -55,7 +55,8 @@ _FILES_MAX = 200
 _FRESH_FAILURE_S = 30.0
 """Whoever waited for a build that failed so recently gets its failure instead of another try."""
 _KEPT = 32
-"""Environments kept; the ones used longest ago go first."""
+"""Environments kept; beyond these, the ones that nobody has used for a day go."""
+_IN_USE_S = 86_400.0
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,7 +265,8 @@ class Environments:
                 shutil.rmtree(path, ignore_errors=True)
         finished = [path.parent for path in self._folder.glob("*/environment.json")]
         for place in sorted(finished, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT:]:
-            shutil.rmtree(place, ignore_errors=True)
+            if time.time() - place.stat().st_mtime > _IN_USE_S:
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _about_python(python: Python, instruments: Instruments) -> tuple[str, ...]:

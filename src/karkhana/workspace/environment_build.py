@@ -122,10 +122,12 @@ class _Installer:
     def carry_out(self, plan: Plan) -> tuple[str, ...]:
         optional = (*plan.optional, *self._customary(plan))
         notes: list[str] = []
-        if self._uv(_joined((*plan.required, *optional))).exit_code != 0:
-            for arguments in plan.required:
-                if (done := self._uv(arguments)).exit_code != 0:
-                    raise self._failure(done)
+        done = self._uv(_joined((*plan.required, *optional)))
+        if done.exit_code != 0:
+            if optional and plan.required:
+                done = self._uv(_joined(plan.required))
+            if plan.required and done.exit_code != 0:
+                raise self._failure(done)
             notes += self._one_by_one(optional)
         if plan.discover_extras and not any(arguments[0] == "-e" for arguments in plan.optional):
             notes += self._one_by_one(self._found_extras())
