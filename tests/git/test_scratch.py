@@ -76,6 +76,22 @@ def test_fetch_into_is_idempotent_and_never_moves_a_branch(tree):
     assert tree.git("status", "--porcelain") == ""
 
 
+def test_fetch_into_a_shallow_clone_brings_only_what_is_new(tree, tmp_path):
+    for number in range(3):
+        tree.write("README", f"{number}\n")
+        tree.commit()
+    tree.git("clone", "-q", "--depth", "1", f"file://{tree.root}", str(tmp_path / "shallow"))
+    opened = Repository.open(tmp_path / "shallow")
+    with Scratch(opened) as scratch:
+        one = scratch.commit(opened.head(), {"a": (REGULAR, b"1")}, "one", at=1)
+        two = scratch.commit(one, {"b": (REGULAR, b"2")}, "two", at=1)
+        scratch.fetch_into(opened, two, "refs/heads/t")
+        assert scratch.diff(opened.head(), two).count("new file mode") == 2
+    assert len(list((tmp_path / "shallow/.git/objects").glob("??/*"))) == 6
+    subprocess.run(["git", "fsck", "--strict"], cwd=tmp_path / "shallow", check=True, capture_output=True)
+    assert opened.files(two).keys() == {"README", "a", "b", "data.bin", "src/cart.py"}
+
+
 def test_fetch_into_runs_no_hook(tree, tmp_path):
     canary = tmp_path / "canary"
     hooks = tree.root / ".git/hooks"
