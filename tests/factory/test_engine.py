@@ -155,6 +155,28 @@ def test_a_bug_ends_the_run_as_crashed_with_its_traceback(node: Node) -> None:
     assert "test_engine.py" in ending.next
 
 
+def test_a_run_of_another_line_fails_with_a_reason(node: Node) -> None:
+    trips: list[str] = []
+
+    def before(_run_id: str, engine: DurableEngine) -> None:
+        engine.step("plan", lambda: None)
+        engine.step("crash", lambda: crash_once(trips))
+
+    def after(_run_id: str, engine: DurableEngine) -> None:
+        engine.step("prepare", lambda: trips.append("prepared"))
+
+    node.run(before)
+    ending = node.run(after, epoch=2)
+    assert (ending.kind, trips) == (EndingKind.FAILED, ["crashed"])
+    assert "the line has changed" in ending.reason
+
+
+def test_steps_belong_into_a_line(node: Node) -> None:
+    engine = DurableEngine(lambda _id, _engine: None, node.letters, home=node.home, **node.options)
+    with engine, pytest.raises(RuntimeError, match="belong into a line"):
+        engine.step("alone", lambda: None)
+
+
 def test_the_ending_of_a_run_that_ended_is_told_again(node: Node) -> None:
     ran: list[int] = []
     node.run(lambda _id, _engine: ran.append(1))

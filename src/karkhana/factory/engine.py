@@ -158,7 +158,7 @@ class DurableEngine:
         Raises ``InfrastructureFailure`` when all attempts failed, and once ``RunCancelled``: the steps after it may
         close the run.
         """
-        control: RunControl = self._here.control
+        control = self._mine()
         try:
             envelope = self._runtime.step(name, lambda: self._steps.run(control, name, function))
         except Unrecorded as carrier:
@@ -174,7 +174,7 @@ class DurableEngine:
 
         Leaves the line by ``RunParked`` when there is none yet.
         """
-        control: RunControl = self._here.control
+        control = self._mine()
         index = control.next_wait(topic)
         until = self.step(f"wait {topic}: until", lambda: None if timeout_s is None else self._clock() + timeout_s)
 
@@ -207,6 +207,12 @@ class DurableEngine:
             return self._changed.wait_for(
                 lambda: not any(control.run_id in wanted for control in self._active.values()), timeout_s
             )
+
+    def _mine(self) -> RunControl:
+        control: RunControl | None = getattr(self._here, "control", None)
+        if control is None:
+            raise RuntimeError("step() and wait() belong into a line, in the thread that runs it")
+        return control
 
     def _execute(self, run_id: str, owner: str) -> dict[str, Any]:
         control = self._active[run_id, owner]

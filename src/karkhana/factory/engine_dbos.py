@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 
-from karkhana.domain.errors import DatabaseUnavailable, LeaseLost
+from karkhana.domain.errors import DatabaseUnavailable, LeaseLost, RunFailure
 from karkhana.domain.json import canonical, decode
 
 if TYPE_CHECKING:
@@ -173,14 +173,19 @@ class DbosRuntime:
         """Inside a workflow: run ``function`` unless its result is recorded; record its result.
 
         A ``BaseException`` that is no ``Exception`` passes through unrecorded. Raises ``LeaseLost`` when the
-        workflow has a new owner.
+        workflow has a new owner, and ``RunFailure`` when the recorded steps are those of another line.
         """
-        from dbos._error import DBOSWorkflowCancelledError, DBOSWorkflowConflictIDError
+        from dbos._error import DBOSUnexpectedStepError, DBOSWorkflowCancelledError, DBOSWorkflowConflictIDError
 
         try:
             return self._dbos.DBOS.run_step({"name": name}, function)
         except (DBOSWorkflowConflictIDError, DBOSWorkflowCancelledError) as error:
             raise LeaseLost(f"step {name}: the workflow has a new owner") from error
+        except DBOSUnexpectedStepError as error:
+            raise RunFailure(
+                f"the line has changed since this run began: step {name!r} is not what was recorded in its place",
+                "Put the ticket in again; let running work end before the next upgrade.",
+            ) from error
 
     def known(self, older_than_s: float) -> list[str]:
         """The oldest workflows that were made so many seconds ago or more."""
