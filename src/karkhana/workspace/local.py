@@ -7,6 +7,7 @@ The contract is :class:`karkhana.ports.Workspace`. It knows nothing of tools, ti
 """
 
 import contextlib
+import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -35,6 +36,10 @@ class Prepared(Protocol):
     @property
     def bin_dir(self) -> str:
         """Folder with ``python``, first on ``PATH``."""
+
+    @property
+    def version(self) -> str:
+        """Of ``python``, e.g. ``3.11.7``."""
 
     @property
     def binds(self) -> tuple[Bind, ...]:
@@ -75,8 +80,13 @@ class Box(Protocol):
 class LocalWorkspace:
     """A :class:`karkhana.ports.Workspace`; made by :meth:`LocalWorkspaces.open`."""
 
-    def __init__(self, box: Box, scan: Scan) -> None:
+    python_version: tuple[int, int]
+    """Of the interpreter that commands get as ``python``."""
+
+    def __init__(self, box: Box, scan: Scan, python: str) -> None:
         self.box = box
+        major, minor = python.split(".")[:2]
+        self.python_version = (int(major), int(minor))
         self._scan = scan
         self.run = box.run  # the hot path goes without another frame
         self.read = box.tree.read
@@ -137,7 +147,7 @@ class LocalWorkspaces:
                 whole=box.upper is None,
                 note=lambda text: record.record(Noted(text=text)),
             )
-            yield LocalWorkspace(box, scan)
+            yield LocalWorkspace(box, scan, prepared.version if prepared else platform.python_version())
 
     def _spec(self, checkout: Path, prepared: Prepared | None) -> SandboxSpec:
         programs = (

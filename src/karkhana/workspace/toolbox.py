@@ -66,7 +66,8 @@ TOOLS: dict[type, _Tool[Any]] = {
 class Toolbox:
     """Implements :class:`karkhana.ports.Tools` over one workspace and one trail.
 
-    ``cancelled`` is asked before and after every call; ``python_version`` is the target's, for checking edits.
+    ``cancelled`` is asked before and after every call; ``python_version`` is the target's, for checking edits
+    (by default the one that the workspace tells, if it does).
     """
 
     def __init__(
@@ -88,8 +89,9 @@ class Toolbox:
         self._clock = clock
         self._started = clock()
         self._tracker = ChangeTracker(workspace, trail.keep)
+        version = python_version or getattr(workspace, "python_version", None)
         self._context = ToolContext(
-            workspace, test_command=test_command, gate=PythonGate(python_version), remaining_s=self.remaining_s
+            workspace, test_command=test_command, gate=PythonGate(version), remaining_s=self.remaining_s
         )
 
     @property
