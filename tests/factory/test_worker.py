@@ -143,6 +143,15 @@ def test_a_task_waits_for_what_it_depends_on(floor: Floor) -> None:
     assert floor.ran == ["base", "on top"]
 
 
+def test_a_slot_that_falls_free_is_filled_without_waiting_for_the_next_look(floor: Floor) -> None:
+    base = floor.add("base")
+    floor.add("on top", depends_on=(base.task_id,))
+    floor.add("beside")
+    # With a pause that is longer than the test may take.
+    floor.drain(floor.deliver, settings=QueueSettings(**{**_fields(FAST), "poll_s": 3600.0}))
+    assert floor.ran == ["base", "on top", "beside"]
+
+
 def test_nothing_is_built_on_a_failure(floor: Floor) -> None:
     base = floor.add("base")
     top = floor.add("on top", depends_on=(base.task_id,))

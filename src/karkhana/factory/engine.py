@@ -208,6 +208,11 @@ class DurableEngine:
                 lambda: not any(control.run_id in wanted for control in self._active.values()), timeout_s
             )
 
+    def await_fewer(self, count: int, timeout_s: float) -> None:
+        """Wait until fewer than ``count`` executions are on this node, or the time is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._active) < count, timeout_s)
+
     def _mine(self) -> RunControl:
         control: RunControl | None = getattr(self._here, "control", None)
         if control is None:

@@ -14,7 +14,6 @@ import os
 import secrets
 import signal
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -65,7 +64,6 @@ class Worker:
         self._concurrency = concurrency
         self._settlement = Settlement(settings, stores)
         self._stopping = False
-        self._ended = threading.Event()
         self._count = 0
         self._last: Ending | None = None
         self._strays: dict[str, Lease] = {}
@@ -83,12 +81,11 @@ class Worker:
                 if time.monotonic() - swept > SWEEP_S:
                     swept = time.monotonic()
                     self._engine.forget(self._is_over)
-                began = self._fill_slots()
-                if drain and not began and not self._engine.active():
+                busy = self._fill_slots()
+                if drain and not busy:
                     break
-                # A slot that falls free is filled at once; else the queue is looked at in a while.
-                self._ended.wait(self._settings.poll_s)
-                self._ended.clear()
+                # A run that ends frees its slot, and may make others ready; else the queue is looked at in a while.
+                self._engine.await_fewer(busy, self._settings.poll_s)
             self._hand_back(grace_s)
         return self._count
 
@@ -99,6 +96,7 @@ class Worker:
             while not self._engine.join([claim.run_id], self._settings.poll_s):
                 if self._stopping:
                     self._hand_back(0.0)
+                    break
         assert self._last is not None
         return self._last
 
@@ -110,18 +108,18 @@ class Worker:
         """Claim nothing more. Safe in a signal handler: it takes no lock."""
         self._stopping = True
 
-    def _fill_slots(self) -> bool:
-        """Begin runs while there are free slots; whether any began."""
-        began = False
+    def _fill_slots(self) -> int:
+        """Begin runs while there are free slots; how many ran when there was no slot, or nothing to begin."""
         try:
             self._let_strays_go()
-            while not self._stopping and len(self._engine.active()) < self._concurrency:
-                if not self._take_over() and not self._take_next():
-                    break
-                began = True
+            while True:
+                busy = len(self._engine.active())
+                if self._stopping or busy >= self._concurrency or not (self._take_over() or self._take_next()):
+                    return busy
         except InfrastructureFailure as failure:
             _log.warning("%s; looking again in a moment", failure.message)
-        return began
+            time.sleep(self._settings.poll_s)
+            return self._concurrency
 
     def _is_over(self, run_id: str) -> bool:
         try:
@@ -175,7 +173,6 @@ class Worker:
         finally:
             self._count += 1
             self._last = ending
-            self._ended.set()
 
     def _hand_back(self, grace_s: float) -> None:
         running = [control.run_id for control in self._engine.active()]
