@@ -20,6 +20,7 @@ from karkhana.workspace import environment_build
 from karkhana.workspace.environment import Environment, Environments
 from karkhana.workspace.environment_python import INSTRUMENTS, describe
 from karkhana.workspace.ignored import IgnoreRules
+from karkhana.workspace.plain import PlainBox
 from karkhana.workspace.sandbox import Sandbox, SandboxSpec
 
 CANARY = "canary-51c8"
@@ -426,6 +427,20 @@ def test_a_hostile_build_sees_no_secret_and_reaches_nobody(
     assert reached == []
     assert (checkout / "requirements.txt").read_text() == "evil\n"
     assert sorted(path.name for path in home.iterdir() if path.name == "escape") == []
+
+
+def test_without_a_sandbox_an_environment_works_where_it_lies(
+    home: Path, tmp_path: Path, index: dict[str, str]
+) -> None:
+    checkout = make_tree(
+        tmp_path / "tree", {"requirements.txt": "gamma\n", "test_gamma.py": "import gamma\ndef test(): pass"}
+    )
+    found = environments(home, index, kind="none").prepare(checkout)
+    spec = SandboxSpec(home=home, checkout=checkout, binds=found.binds, path=(found.bin_dir, "/usr/bin", "/bin"))
+    for command in (("python", "-m", "pytest", "-q"), ("pytest", "-q")):
+        with PlainBox(spec) as box:
+            done = box.run(command)
+        assert b"1 passed" in done.stdout, done
 
 
 def test_half_made_environments_of_dead_processes_are_removed(home: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ RECORD_SIZE = 200
 
 def workspaces_for(settings: Settings, kind: str) -> Workspaces:
     """Workspaces of a sandbox kind under these settings."""
-    environments = Environments(settings.home, settings.environment, settings.sandbox)
+    environments = Environments(settings.home, settings.environment, settings.sandbox, kind=kind)
     return LocalWorkspaces(settings.home, settings.sandbox, environments=environments, kind=kind)
 
 

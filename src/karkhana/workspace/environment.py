@@ -45,6 +45,7 @@ from karkhana.workspace.files import Tree
 from karkhana.workspace.ignored import IgnoreRules
 from karkhana.workspace.instruments import Instruments
 from karkhana.workspace.layout import Bind
+from karkhana.workspace.plain import PlainBox
 from karkhana.workspace.processes import started
 from karkhana.workspace.sandbox import Sandbox
 
@@ -97,7 +98,8 @@ class _Failure(msgspec.Struct, frozen=True, kw_only=True):
 class Environments:
     """The cache in ``home/environments``. Safe to use from several threads and processes.
 
-    ``open_box`` opens the sandbox that builds run in.
+    ``kind`` as for :class:`~karkhana.workspace.local.LocalWorkspaces`: with ``none`` build scripts run without any
+    isolation. ``open_box`` opens the sandbox that builds run in; ``environ`` stands for this process's environment.
     """
 
     def __init__(
@@ -106,14 +108,16 @@ class Environments:
         settings: EnvironmentSettings | None = None,
         sandbox: SandboxSettings | None = None,
         *,
-        open_box: OpenBox = Sandbox,
+        kind: str = "bubblewrap",
+        open_box: OpenBox | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self._home = home
         self._folder = home / "environments"
         self._settings = settings or EnvironmentSettings()
         self._sandbox = sandbox or SandboxSettings()
-        self._open_box = open_box
+        self._isolated = kind != "none"
+        self._open_box: OpenBox = open_box or (Sandbox if self._isolated else PlainBox)
         self._environ = environ
         self._instruments = Instruments(home)
 
@@ -148,7 +152,11 @@ class Environments:
 
     def _key(self, python: Python, files: Mapping[str, bytes], sources: Mapping[str, str]) -> str:
         parts = [str(_LAYOUT), python.executable, python.version, python.tag, self._instruments.version]
-        parts += [str(self._settings.install), *(f"{path}={name}" for path, name in sorted(sources.items()))]
+        parts += [
+            str(self._settings.install),
+            str(self._isolated),
+            *(f"{path}={name}" for path, name in sorted(sources.items())),
+        ]
         digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape"))
         for name, content in sorted(files.items()):
             digest.update(f"\0{name}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
@@ -185,8 +193,7 @@ class Environments:
         making = self._folder / f"making-{os.getpid()}-{started(os.getpid())}-{secrets.token_hex(4)}"
         making.mkdir(mode=0o755)
         try:
-            packages = make_empty(making / "venv", python, (INSTRUMENTS,))
-            notes = self._fill(wanted, python, checkout, making, packages)
+            notes = self._fill(making, key, python, checkout, wanted)
             (making / "environment.json").write_bytes(canonical(_Record(notes=notes)))
             shutil.rmtree(self._folder / key, ignore_errors=True)
             making.rename(self._folder / key)
@@ -201,15 +208,18 @@ class Environments:
             shutil.rmtree(making, ignore_errors=True)
         return self._environment(key, python, notes, cached=False)
 
-    def _fill(self, wanted: Plan, python: Python, checkout: Path, making: Path, packages: Path) -> tuple[str, ...]:
-        notes = (*wanted.notes, *_about_python(python, self._instruments))
+    def _fill(self, making: Path, key: str, python: Python, checkout: Path, wanted: Plan) -> tuple[str, ...]:
+        place = ENVIRONMENT if self._isolated else str(self._folder / key / "venv")
+        search = INSTRUMENTS if self._isolated else str(self._instruments.folder())
+        packages = make_empty(making / "venv", python, (search,), place)
+        notes = (*wanted.notes, *_about_python(python))
         if self._satisfied(wanted, python):
             if wanted.static:
                 write_metadata(packages, wanted.name, wanted.version or "9999.0", wanted.scripts)
                 for name, target in wanted.scripts:
                     module, _, function = target.partition(":")
                     if function and "/" not in name:
-                        write_script(making / "venv", name, module, function)
+                        write_script(making / "venv", name, module, function, place)
             return notes
         if not self._settings.install:
             return (*notes, "dependencies are not installed, because environment.install is off")
@@ -269,7 +279,7 @@ class Environments:
                 shutil.rmtree(place, ignore_errors=True)
 
 
-def _about_python(python: Python, instruments: Instruments) -> tuple[str, ...]:
+def _about_python(python: Python) -> tuple[str, ...]:
     if python.pair < (3, 9):
         return (f"pytest must come from the repository's own dependencies: ours does not run on {python.version}",)
     return ()

@@ -78,10 +78,10 @@ def describe(executable: str | None) -> Python:
     return Python(path, version, (prefix, exec_prefix), tag)
 
 
-def make_empty(folder: Path, python: Python, search: Iterable[str]) -> Path:
+def make_empty(folder: Path, python: Python, search: Iterable[str], place: str = ENVIRONMENT) -> Path:
     """Write an empty environment into the new ``folder``; returns its folder of packages.
 
-    ``search``: folders that its interpreter searches after its own packages.
+    ``search``: folders that its interpreter searches after its own packages; ``place``: where it will be found.
     """
     major, minor = python.pair
     packages = folder / f"lib/python{major}.{minor}/site-packages"
@@ -98,15 +98,15 @@ def make_empty(folder: Path, python: Python, search: Iterable[str]) -> Path:
     (folder / "pyvenv.cfg").write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
     (packages / "zz_karkhana_instruments.pth").write_text("".join(f"{place}\n" for place in search))
     for name, module in (("pytest", "pytest"), ("coverage", "coverage.cmdline")):
-        write_script(folder, name, module, "console_main" if name == "pytest" else "main")
+        write_script(folder, name, module, "console_main" if name == "pytest" else "main", place)
     return packages
 
 
-def write_script(folder: Path, name: str, module: str, function: str) -> None:
+def write_script(folder: Path, name: str, module: str, function: str, place: str = ENVIRONMENT) -> None:
     """A program in the environment's ``bin`` that calls a function."""
     path = folder / "bin" / name
     path.write_text(
-        f"#!{ENVIRONMENT}/bin/python\nimport sys\n\nfrom {module} import {function.partition('.')[0]}\n\n"
+        f"#!{place}/bin/python\nimport sys\n\nfrom {module} import {function.partition('.')[0]}\n\n"
         f"sys.exit({function}())\n"
     )
     path.chmod(0o755)
