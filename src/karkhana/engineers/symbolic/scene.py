@@ -44,7 +44,7 @@ class Scene:
         path: str = "",
     ) -> None:
         self.view = view
-        self.types = types or {}
+        self.types = {**written_types(view), **(types or {})}
         """Variable → names of the types it was seen with; ``NoneType`` included."""
         self.failures = failures
         self.literals = literals
@@ -139,6 +139,49 @@ class Scene:
     def in_scope(self, node: cst.CSTNode) -> tuple[str, ...]:
         """Variables that can be named at ``node``."""
         return tuple(n for n in self.before(node) if self.reachable(n, node))
+
+
+_MADE_BY = {
+    **{name: name for name in ("set", "list", "dict", "str", "int", "float", "tuple", "deque")},
+    "sorted": "list",
+    "len": "int",
+    "sum": "int",
+    "defaultdict": "dict",
+    "Counter": "dict",
+}
+
+
+_LITERALS = (
+    (cst.List | cst.ListComp, "list"),
+    (cst.Dict | cst.DictComp, "dict"),
+    (cst.Set | cst.SetComp, "set"),
+    (cst.BaseString, "str"),
+    (cst.Integer, "int"),
+    (cst.Float, "float"),
+    (cst.Tuple, "tuple"),
+)
+
+
+def written_types(view: FunctionView) -> dict[str, frozenset[str]]:
+    """Types that the text itself tells: variables that are only ever bound to one kind of literal or constructor."""
+    found: dict[str, set[str]] = {}
+    for name in view.all(cst.Name):
+        if not view.is_store(name):
+            continue
+        parent = view.parent(name)
+        assign = view.parent(parent) if isinstance(parent, cst.AssignTarget) else None
+        value = assign.value if isinstance(assign, cst.Assign) else None
+        found.setdefault(name.value, set()).add(_written_type(value))
+    return {name: frozenset(kinds) for name, kinds in found.items() if "" not in kinds and name not in view.parameters}
+
+
+def _written_type(value: cst.BaseExpression | None) -> str:
+    for kind, name in _LITERALS:
+        if isinstance(value, kind):
+            return name
+    if isinstance(value, cst.Call) and isinstance(value.func, cst.Name):
+        return _MADE_BY.get(value.func.value, "")
+    return ""
 
 
 Template = Callable[[Scene], Iterator[Idea]]

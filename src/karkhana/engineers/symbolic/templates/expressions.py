@@ -44,6 +44,10 @@ def missing_operand(scene: Scene) -> Iterator[Idea]:
         if isinstance(node, cst.Comparison | cst.BooleanOperation | cst.Lambda | cst.BaseString):
             continue
         base = view.tight(node, 9)
+        if _numeric(scene, text) and not isinstance(node, cst.BaseNumber | cst.List | cst.Dict | cst.ListComp):
+            for tail, own in (("** 2", 0.3), ("* 2", 0.3), ("// 2", 0.2), ("/ 2", 0.15)):
+                left = view.tight(node, 13 if tail.startswith("**") else 10)
+                yield Idea(view.line(node), (view.replace(node, f"{left} {tail}"),), weight * own)
         for other, own in _addends(scene, node):
             if other == text:
                 continue
@@ -99,6 +103,9 @@ def _value_places(scene: Scene) -> Iterator[tuple[cst.BaseExpression, float]]:
         yield loop.iter, 0.3
     for element in view.all(cst.Element):
         yield element.value, 0.3
+    for operation in view.all(cst.BinaryOperation):
+        yield operation.left, 0.3
+        yield operation.right, 0.3
 
 
 @template("missing-condition")
