@@ -15,7 +15,6 @@ import hashlib
 import os
 import secrets
 import shutil
-import stat
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,8 +29,9 @@ from karkhana.domain.settings import EnvironmentSettings, SandboxSettings
 from karkhana.ports import Trail
 from karkhana.workspace import index_settings
 from karkhana.workspace.environment_build import OpenBox, Site, install
+from karkhana.workspace.environment_files import dependency_files, native_sources
 from karkhana.workspace.environment_generated import populate
-from karkhana.workspace.environment_plan import Plan, is_native, plan, relevant
+from karkhana.workspace.environment_plan import Plan, plan
 from karkhana.workspace.environment_python import (
     ENVIRONMENT,
     INSTRUMENTS,
@@ -51,8 +51,6 @@ from karkhana.workspace.sandbox import Sandbox
 
 _LAYOUT = 1
 """Part of every key: raise it when environments are built differently."""
-_FILE_MAX = 8 << 20
-_FILES_MAX = 200
 _FRESH_FAILURE_S = 30.0
 """Whoever waited for a build that failed so recently gets its failure instead of another try."""
 _KEPT = 32
@@ -129,9 +127,9 @@ class Environments:
         """
         begun = time.monotonic()
         python = describe(self._settings.python)
-        files, paths = _dependency_files(checkout)
+        files, paths = dependency_files(checkout)
         wanted = plan(files, paths)
-        key = self._key(python, files, _native_sources(checkout) if wanted.compiled else {})
+        key = self._key(python, files, native_sources(checkout) if wanted.compiled else {})
         found = self._cached(key, python)
         if found is None:
             with self._lock(key):
@@ -283,49 +281,3 @@ def _about_python(python: Python) -> tuple[str, ...]:
     if python.pair < (3, 9):
         return (f"pytest must come from the repository's own dependencies: ours does not run on {python.version}",)
     return ()
-
-
-def _dependency_files(checkout: Path) -> tuple[dict[str, bytes], tuple[str, ...]]:
-    """The files that say what is needed, with what they include; and the paths near the root."""
-    paths = tuple(_near_root(checkout))
-    files: dict[str, bytes] = {}
-    waiting = relevant(paths)
-    while waiting:
-        for path in waiting[:_FILES_MAX]:
-            files[path] = _read(checkout, path)
-        if len(files) > _FILES_MAX:
-            raise EnvironmentFailure(f"the repository has more than {_FILES_MAX} dependency files", "install by hand")
-        waiting = tuple(path for path in relevant(paths, files) if path not in files)
-    return files, paths
-
-
-def _near_root(checkout: Path) -> Iterator[str]:
-    """Regular files of the root and of its folders, one and two levels down. Links are not followed."""
-    for folder, folders, names in os.walk(checkout):
-        depth = len(Path(folder).relative_to(checkout).parts)
-        folders[:] = [] if depth >= 2 else [name for name in sorted(folders) if not Path(folder, name).is_symlink()]
-        for name in names:
-            path = Path(folder, name)
-            if stat.S_ISREG(path.lstat().st_mode):
-                yield path.relative_to(checkout).as_posix()
-
-
-def _native_sources(checkout: Path) -> dict[str, str]:
-    """Path and hash of what extensions are compiled from: another source is another environment."""
-    found = {}
-    for folder, folders, names in os.walk(checkout):
-        folders.sort()
-        for path in (Path(folder, name) for name in names if is_native(name)):
-            if stat.S_ISREG(path.lstat().st_mode):
-                with path.open("rb") as file:
-                    found[path.relative_to(checkout).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
-
-
-def _read(checkout: Path, path: str) -> bytes:
-    # the checkout is ours and does not change, so what was no link when it was listed is none now
-    with (checkout / path).open("rb") as file:
-        content = file.read(_FILE_MAX + 1)
-    if len(content) > _FILE_MAX:
-        raise EnvironmentFailure(f"{path} of the repository has more than {_FILE_MAX} bytes", "shorten it")
-    return content

@@ -199,7 +199,8 @@ class _Installer:
     def _words(done: CommandResult, most: int = SHOWN_LINES) -> list[str]:
         text = (done.stderr or done.stdout).decode("utf-8", "replace")
         text = re.sub(rf"http://127\.0\.0\.1:{PORT}/(index|links)/\d+/", "<package index>/", text)
-        return [line.rstrip() for line in text.splitlines() if line.strip()][-most:]
+        lines = [line.rstrip() for line in text.splitlines() if line.strip() and not line.startswith("Using Python ")]
+        return lines[-most:]
 
 
 class _DiskWatch:
