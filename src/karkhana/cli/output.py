@@ -3,6 +3,7 @@
 ``--json`` prints exactly one JSON object; colours follow NO_COLOR and the terminal.
 """
 
+import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -15,8 +16,13 @@ from karkhana.domain.errors import KarkhanaError
 
 def print_json(value: Any) -> None:
     """One JSON object (or array) and a newline on stdout."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
-    sys.stdout.flush()
+    try:
+        encoded = msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        # Names and patches of files that are not UTF-8; `runs diff` and `runs replay` print their exact bytes.
+        encoded = json.dumps(msgspec.to_builtins(value), ensure_ascii=False).encode("utf-8", "replace")
+    sys.stdout.buffer.write(encoded + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def print_json_line(value: Any) -> None:

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from karkhana.domain.errors import KarkhanaError
-from karkhana.domain.json import plain
 from karkhana.factory import stations
 from karkhana.factory.job import Job
 from karkhana.factory.stations import Approval, Asked, Built, Ending, Judged, Plan, Review, Verified
 from karkhana.ports import Engine, Receipt
+from karkhana.storage.packing import pack_small, unpack_small
 
 R = TypeVar("R")
 
@@ -54,8 +54,9 @@ class Steps:
 
         def carry_out() -> Any:
             try:
-                return self._job.redact(plain(station(self._job, *results)))
+                result = msgspec.to_builtins(station(self._job, *results), builtin_types=(bytes,))
+                return pack_small(self._job.redact(result))
             except KarkhanaError as error:
                 raise type(error)(self._job.redact(error.message), self._job.redact(error.next)) from error
 
-        return msgspec.convert(self._engine.step(name, carry_out), type=kind)
+        return msgspec.convert(unpack_small(self._engine.step(name, carry_out)), type=kind)

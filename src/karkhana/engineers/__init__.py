@@ -1,0 +1,4 @@
+"""Engineers: whoever works on a ticket, through the tools and nothing else.
+
+This package knows nothing of queues, gates, decisions or delivery.
+"""
