@@ -1,0 +1,1 @@
+"""One module a command, loaded by name when it is called."""
