@@ -23,6 +23,9 @@ class LineDiff(msgspec.Struct, frozen=True):
     removed: tuple[int, ...]
     after: tuple[str, ...]
     before: tuple[str, ...]
+    around_after: frozenset[int] = frozenset()
+    """Added lines and the equal lines next to every difference, which are the same ones in both texts."""
+    around_before: frozenset[int] = frozenset()
 
     def added_lines(self) -> list[tuple[int, str]]:
         """``(line number, text)`` of every added line."""
@@ -61,11 +64,22 @@ def line_diff(before: bytes | None, after: bytes | None) -> LineDiff:
     old_middle, new_middle = old[head : len(old) - tail], new[head : len(new) - tail]
     added: list[int] = []
     removed: list[int] = []
+    around_before: set[int] = set()
+    around_after: set[int] = set()
     for tag, old_from, old_to, new_from, new_to in _opcodes(old_middle, new_middle):
         if tag != "equal":
             removed.extend(range(head + old_from + 1, head + old_to + 1))
             added.extend(range(head + new_from + 1, head + new_to + 1))
-    return LineDiff(added=tuple(added), removed=tuple(removed), after=new, before=old)
+            around_before.update(range(head + old_from, head + old_to + 2))
+            around_after.update(range(head + new_from, head + new_to + 2))
+    return LineDiff(
+        added=tuple(added),
+        removed=tuple(removed),
+        after=new,
+        before=old,
+        around_after=frozenset(around_after),
+        around_before=frozenset(around_before),
+    )
 
 
 def _opcodes(old: tuple[str, ...], new: tuple[str, ...]) -> list[tuple[str, int, int, int, int]]:

@@ -7,11 +7,11 @@ Knows nothing of files or gates.
 ['total() lost its parameter rate']
 """
 
+import re
 from collections.abc import Iterator, Sequence
 
 import libcst as cst
 import msgspec
-from libcst.metadata import MetadataWrapper, PositionProvider
 
 from karkhana.quality.parsing import parse
 
@@ -28,7 +28,6 @@ class Name(msgspec.Struct, frozen=True):
     """A public name. ``kind``: ``function``, ``class`` or ``value`` (a constant, a property, an import)."""
 
     kind: str
-    line: int
     parameters: tuple[Parameter, ...] = ()
     asynchronous: bool = False
 
@@ -58,18 +57,31 @@ def breaks(before: bytes, after: bytes | None) -> list[Break]:
             if not parent or parent in new:
                 found.append(Break(f"{_shown(name, was)} is gone"))
         else:
-            found.extend(Break(f"{_shown(name, was)} {problem}", now.line) for problem in _compare(was, now))
+            line = _line(name, after or b"")
+            found.extend(Break(f"{_shown(name, was)} {problem}", line) for problem in _compare(was, now))
     return found
+
+
+def _line(name: str, source: bytes) -> int:
+    """Where a function or class is defined, found by its words: placing every node would take longer than parsing."""
+    text, line = source.decode("utf-8", "replace"), 0
+    position = 0
+    for part in name.split("."):
+        found = re.compile(rf"^[ \t]*(?:async[ \t]+def|def|class)[ \t]+{re.escape(part)}\b", re.MULTILINE).search(
+            text, position
+        )
+        if found is None:
+            return line
+        position, line = found.end(), text.count("\n", 0, found.end()) + 1
+    return line
 
 
 def interface(source: bytes) -> Interface:
     """Public names by dotted path, e.g. ``Cart.total``. Raises ``Unparsable``."""
     module = parse(source)
-    wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
-    positions = wrapper.resolve(PositionProvider)
-    reader = _Reader(positions)
-    reader.read(wrapper.module.body, prefix="")
-    exported = _exported(wrapper.module.body)
+    reader = _Reader()
+    reader.read(module.body, prefix="")
+    exported = _exported(module.body)
     return {
         name: value
         for name, value in reader.names.items()
@@ -138,9 +150,8 @@ def _compare_positional(
 class _Reader:
     """Collects the names that a module or class body binds, into conditions and ``try`` as well."""
 
-    def __init__(self, positions: object) -> None:
+    def __init__(self) -> None:
         self.names: Interface = {}
-        self._positions = positions
 
     def read(self, body: Sequence[cst.CSTNode], prefix: str) -> None:
         for node in body:
@@ -151,7 +162,7 @@ class _Reader:
             elif isinstance(node, cst.SimpleStatementLine):
                 for statement in node.body:
                     for name in _bound(statement):
-                        self._keep(prefix, name, Name("value", self._line(node)))
+                        self._keep(prefix, name, Name("value"))
             else:
                 for block in _blocks(node):
                     self.read(block, prefix)
@@ -161,15 +172,15 @@ class _Reader:
         if "overload" in decorators:
             return
         if decorators & {"property", "cached_property", "setter", "getter", "deleter"}:
-            self._keep(prefix, node.name.value, Name("value", self._line(node)))
+            self._keep(prefix, node.name.value, Name("value"))
             return
         bound = bool(prefix) and "staticmethod" not in decorators
         parameters = tuple(_parameters(node.params))[1 if bound else 0 :]
-        value = Name("function", self._line(node), parameters, node.asynchronous is not None)
+        value = Name("function", parameters, node.asynchronous is not None)
         self._keep(prefix, node.name.value, value)
 
     def _class(self, node: cst.ClassDef, prefix: str) -> None:
-        self._keep(prefix, node.name.value, Name("class", self._line(node)))
+        self._keep(prefix, node.name.value, Name("class"))
         if not node.name.value.startswith("_"):
             self.read(node.body.body, f"{prefix}{node.name.value}.")
 
@@ -177,11 +188,6 @@ class _Reader:
         if prefix and name.startswith("_") and name not in ("__init__", "__call__", "__new__"):
             return
         self.names[prefix + name] = value
-
-    def _line(self, node: cst.CSTNode) -> int:
-        if isinstance(node, cst.FunctionDef | cst.ClassDef):
-            node = node.name
-        return int(self._positions[node].start.line)  # type: ignore[index]
 
 
 def _blocks(node: cst.CSTNode) -> Iterator[Sequence[cst.CSTNode]]:

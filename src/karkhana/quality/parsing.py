@@ -71,6 +71,35 @@ def depth(text: str) -> int:
     return deepest
 
 
+def statements(text: str) -> list[range]:
+    """The lines of each top-level statement, decorators and trailing comments included, without parsing.
+
+    An estimate like :func:`depth`: it can be wrong in source that is meant to confuse it.
+
+    >>> statements("import a\\n@b\\ndef c():\\n    pass\\n")
+    [range(1, 2), range(2, 5)]
+    """
+    starts: list[int] = []
+    nesting, line, position, decorated = 0, 1, 0, False
+    for found in _TOKEN.finditer(text):
+        line += text.count("\n", position, found.start())
+        position = found.start()
+        kind, word = found.lastgroup, found[0]
+        nesting += (kind == "open") - (kind == "close")
+        at_margin = position == 0 or text[position - 1] == "\n"
+        outermost = nesting == (kind == "open")
+        if at_margin and outermost and kind not in ("comment", "line") and word not in _CONTINUED:
+            if not decorated:
+                starts.append(line)
+            decorated = word == "@"
+    last = text.count("\n") + (not text.endswith("\n"))
+    ends = [*starts[1:], last + 1]
+    return [range(start, end) for start, end in zip(starts, ends, strict=True)] if starts else []
+
+
+_CONTINUED = frozenset({"elif", "else", "except", "finally"})
+
+
 def _fields(string: str) -> int:
     """Replacement fields of a formatted string, which may hold expressions with strings in them."""
     prefix = re.match(r"[a-zA-Z]*", string)

@@ -8,6 +8,7 @@ Sources: the wrong-but-passing repairs described by Smith et al., "Is the cure w
 """
 
 import itertools
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -34,14 +35,15 @@ def overfit(subject: Subject) -> Iterator[Finding]:
 
 
 def _special_cases(file: File, source: Source, subject: Subject) -> Iterator[Finding]:
-    known = _literals(file.source_before)
     tested = failing_literals(subject)
+    if not tested:
+        return
     for node in m.findall(source.module, m.Comparison() | m.Return() | m.IfExp() | m.Dict() | m.MatchValue()):
         if not file.touches(source.lines(node)):
             continue
         for part in _decisive(node):
-            for value in sorted(_literals_of(part) & tested - known, key=repr):
-                if not _innocent(value, subject):
+            for value in sorted(_literals_of(part) & tested, key=repr):
+                if not _innocent(value, subject) and not _known(value, file.text_before):
                     message = f"{value!r} is treated specially, which is a value of the failing test"
                     yield file.finding("overfit", message, source.line(node), Severity.ERROR)
 
@@ -84,8 +86,11 @@ def _line_literals(line: str) -> set[Literal]:
     return set()
 
 
-def _literals(source: Source | None) -> set[Literal]:
-    return _literals_of(source.module) if source else set()
+def _known(value: Literal, text: str) -> bool:
+    """Whether the file mentioned the value before."""
+    if isinstance(value, str):
+        return value in text
+    return re.search(rf"(?<![\w.]){re.escape(str(value))}(?![\w.])", text) is not None
 
 
 def _literals_of(node: cst.CSTNode) -> set[Literal]:
