@@ -17,7 +17,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -39,8 +39,9 @@ from karkhana.storage.runs import Claim, RunStore
 from karkhana.storage.tasks import TaskStore
 
 STEPS = ("plan", "build", "self_review", "verify", "decide", "deliver", "finish")
-POINTS = tuple(f"{where} {step}" for step in STEPS for where in ("before", "middle of", "after"))
-"""Where a process can be held: at each boundary of each station, and inside each."""
+CLAIMED = "after the claim"
+POINTS = (CLAIMED, *(f"{where} {step}" for step in STEPS for where in ("before", "middle of", "after")))
+"""Where a process can be held: when it has the lease but no workflow yet, around each station, and inside each."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,9 +123,9 @@ class Drill:
         epoch = engine.control(run_id).epoch
         results: list[str] = []
         for step in self._steps:
-            self._point(f"before {step}")
+            self.point(f"before {step}")
             results.append(engine.step(step, partial(self._station, run_id, task_id, epoch, step, results)))
-            self._point(f"after {step}")
+            self.point(f"after {step}")
 
     def _station(self, run_id: str, task_id: str, epoch: int, step: str, results: list[str]) -> str:
         self._mark("begin", run_id, task_id, step)
@@ -134,14 +135,15 @@ class Drill:
         if step == "finish":
             self._stores.runs.finish(run_id, epoch, Status.DELIVERED, canonical(results))
             self._mark("finished", run_id, task_id, step)
-        self._point(f"middle of {step}")
+        self.point(f"middle of {step}")
         self._mark("end", run_id, task_id, step)
         return secrets.token_hex(8)
 
     def _mark(self, what: str, run_id: str, task_id: str, step: str) -> None:
         self._log.add(Mark(what=what, worker=self._worker, at=time.time(), run_id=run_id, task_id=task_id, step=step))
 
-    def _point(self, point: str) -> None:
+    def point(self, point: str) -> None:
+        """Wait here if this is where the process is to be held."""
         if point == self._pause_at:
             self._pause_at = ""
             sys.stdout.write(f"at {point}\n")
@@ -154,6 +156,7 @@ class TimedTasks(TaskStore):
     """Writes each claim, with the times around its transaction, into the side log."""
 
     log: SideLog
+    claimed: Callable[[str], None] = staticmethod(lambda _point: None)
 
     def claim(self, worker: str, tags: Collection[str], lease_s: float, now: float | None = None) -> Claim | None:
         began = time.time()
@@ -169,6 +172,7 @@ class TimedTasks(TaskStore):
                     task_id=claim.task_id,
                 )
             )
+            self.claimed(CLAIMED)
         return claim
 
 
@@ -214,6 +218,8 @@ def main() -> None:
                 drill.line, stores.messages, home=options.folder, database_url=options.url, executor=options.name
             )
         )
+        assert isinstance(stores.tasks, TimedTasks)
+        stores.tasks.claimed = drill.point
         worker = Worker(options.name, settings, stores, engine, concurrency=options.concurrency)
         stack.enter_context(stop_on_signals(worker))
         sys.stdout.write("ready\n")

@@ -18,10 +18,10 @@ from types import TracebackType
 import msgspec
 
 from karkhana.domain.tasks import Status
-from karkhana.factory.worker_drill import STEPS, CountingForge, SideLog, drill_order, open_drill_stores
+from karkhana.factory.worker_drill import CLAIMED, STEPS, CountingForge, SideLog, drill_order, open_drill_stores
 
-KILL_POINTS = tuple(f"{where} {step}" for step in STEPS for where in ("before", "middle of"))
-"""Every boundary between stations, and the inside of every station."""
+KILL_POINTS = (CLAIMED, *(f"{where} {step}" for step in STEPS for where in ("before", "middle of")))
+"""Between the claim and the workflow, at every boundary between stations, and inside every station."""
 PATIENCE_S = 60.0
 
 
