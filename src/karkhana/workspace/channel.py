@@ -22,10 +22,11 @@ from typing import Any
 import msgspec
 
 _FIRST_READ = 1 << 16
-_MOST_DESCRIPTORS = 4
 _SEND_S = 60.0
 _LENGTH = struct.Struct("!I")
 _CREDENTIALS = struct.Struct("3i")
+_ANCILLARY = socket.CMSG_SPACE(_CREDENTIALS.size) + socket.CMSG_SPACE(4 * 4)
+"""Room for who sent a message and for four descriptors."""
 
 
 class ChannelClosed(Exception):
@@ -44,6 +45,8 @@ class Channel:
     def pair(cls) -> tuple["Channel", socket.socket]:
         """Our end, and the one to pass on."""
         ours, theirs = socket.socketpair()
+        # From the start: a message that was sent before would not say whom it is from.
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         return cls(ours), theirs
 
     def _limit(self, seconds: float) -> None:
@@ -96,7 +99,7 @@ class Channel:
 
     def receive_with_descriptors(self, timeout_s: float) -> tuple[dict[str, Any], bytes, list[int]]:
         """One small message, its bytes, and the open descriptors that came with it; the caller closes them."""
-        message, text, found = self._receive_ancillary(timeout_s, socket.CMSG_SPACE(4 * _MOST_DESCRIPTORS))
+        message, text, found = self._receive_ancillary(timeout_s)
         descriptors = array.array("i")
         for level, kind, data in found:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -105,23 +108,18 @@ class Channel:
 
     def receive_with_sender(self, timeout_s: float) -> tuple[dict[str, Any], int, int]:
         """One small message, and the process and user numbers of its sender as this process sees them."""
-        self._end.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        try:
-            message, _, found = self._receive_ancillary(timeout_s, socket.CMSG_SPACE(_CREDENTIALS.size))
-        finally:
-            self._end.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        message, _, found = self._receive_ancillary(timeout_s)
+        self._end.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
         for level, kind, data in found:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
                 process, user, _ = _CREDENTIALS.unpack(data[: _CREDENTIALS.size])
                 return message, process, user
         raise ChannelClosed
 
-    def _receive_ancillary(
-        self, timeout_s: float, space: int
-    ) -> tuple[dict[str, Any], bytes, list[tuple[int, int, bytes]]]:
+    def _receive_ancillary(self, timeout_s: float) -> tuple[dict[str, Any], bytes, list[tuple[int, int, bytes]]]:
         self._limit(timeout_s)
         try:
-            data, found, _, _ = self._end.recvmsg(_FIRST_READ, space, socket.MSG_CMSG_CLOEXEC)
+            data, found, _, _ = self._end.recvmsg(_FIRST_READ, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
         except ConnectionResetError as error:
             raise ChannelClosed from error
         if not data:

@@ -17,7 +17,7 @@ from pathlib import Path
 from karkhana.git import Repository, checkout
 from karkhana.workspace.processes import started
 
-_KEPT = 64
+KEPT = 64
 """Checkouts kept when none is in use; the ones used longest ago go first."""
 _FULL_NAME = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _PARTIAL = re.compile(r"\w+-(\d+)-(-?\d+)-[0-9a-f]+")
@@ -26,7 +26,8 @@ _PARTIAL = re.compile(r"\w+-(\d+)-(-?\d+)-[0-9a-f]+")
 class Checkouts:
     """The cache in ``home/checkouts``."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, kept: int = KEPT) -> None:
+        self._kept = kept
         self._folder = home / "checkouts"
         self._partial = home / "tmp"
 
@@ -89,7 +90,7 @@ class Checkouts:
 
     def _evict(self) -> None:
         places = sorted(self._folder.iterdir(), key=_last_used, reverse=True)
-        for place in places[_KEPT:]:
+        for place in places[self._kept :]:
             with contextlib.suppress(OSError):  # in use, or another process evicts it
                 descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
                 try:

@@ -5,7 +5,8 @@ only. It knows nothing of repositories, files or tests.
 
 Messages in both directions are four bytes of length, an object (marshal from the host, which is the same interpreter;
 JSON to it, because it does not trust us), and the raw bytes that the object announces. The first one sets the
-sandbox up: ``{"cwd", "env", "limits": {"RLIMIT_…": n}, "output": bytes}``. Each further one is
+sandbox up: ``{"cwd", "env", "limits": {"RLIMIT_…": n}, "output": bytes, "memory": bytes}``, where ``memory`` is not 0
+if no control group bounds all processes together, so that the guest has to. Each further one is
 ``{"argv", "env", "timeout", "stdin": length}`` + stdin and is answered by ``{"exit", "wall", "cpu", "timed_out",
 "truncated", "out": length, "err": length}`` + stdout + stderr.
 
@@ -15,7 +16,7 @@ namespace has no effect.
 """
 
 # Every sandbox pays for what is imported here: json, socket and signal cost more than all the rest.
-# ruff: noqa: SIM105
+# ruff: noqa: PTH123, PTH208, SIM105
 
 from __future__ import annotations
 
@@ -185,8 +186,53 @@ class Streams:
             self.close(end)
 
 
-def watch(process: int, streams: Streams, channel: _socket.socket, deadline: float) -> bool:
-    """Until the command ends, its time is up (then True), or the host leaves (then ``Gone``)."""
+def memory_in_use() -> int:
+    """Bytes that the processes of the sandbox hold together. Counts shared pages once for each that maps them."""
+    pages = 0
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/statm") as file:
+                    pages += int(file.read().split()[1])
+            except (OSError, IndexError):
+                pass  # it ended meanwhile
+    return pages * resource.getpagesize()
+
+
+def exact_memory_in_use() -> int:
+    """The same with shared pages divided among their users: right, but costly to ask for."""
+    total = 0
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/smaps_rollup") as file:
+                    total += sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))
+            except OSError:
+                pass  # it ended meanwhile, or it is the guest
+    return total << 10
+
+
+class MemoryGuard:
+    """Looks ten times a second whether all processes together hold more than ``bound`` bytes; 0 never looks."""
+
+    interval = 0.1
+
+    def __init__(self, bound: int) -> None:
+        self.bound = bound
+        self.next = 0.0
+
+    def wait(self, left: float) -> float:
+        return min(left, self.interval) if self.bound else left
+
+    def exceeded(self) -> bool:
+        if not self.bound or time.monotonic() < self.next:
+            return False
+        self.next = time.monotonic() + self.interval
+        return memory_in_use() > self.bound and exact_memory_in_use() > self.bound
+
+
+def watch(process: int, streams: Streams, channel: _socket.socket, deadline: float, guard: MemoryGuard) -> bool:
+    """Until the command ends, uses too much memory, its time is up (then True), or the host leaves (``Gone``)."""
     ended = os.pidfd_open(process)
     try:
         streams.poll.register(ended, select.POLLIN)
@@ -195,7 +241,9 @@ def watch(process: int, streams: Streams, channel: _socket.socket, deadline: flo
             left = deadline - time.monotonic()
             if left <= 0:
                 return True
-            for descriptor, _ in streams.poll.poll(min(left * 1000 + 1, 1 << 30)):
+            if guard.exceeded():
+                return False  # what is left of it is killed like any other
+            for descriptor, _ in streams.poll.poll(min(guard.wait(left) * 1000 + 1, 1 << 30)):
                 if descriptor == ended:
                     return False
                 if descriptor == channel.fileno():
@@ -228,7 +276,8 @@ def run(request: dict[str, Any], stdin: bytearray, setup: dict[str, Any], channe
     environment = {**setup["env"], **request["env"]}
     process, ends, failure = spawn(request["argv"], environment, setup)
     streams = Streams(ends, stdin, setup["output"])
-    timed_out = watch(process, streams, channel, started + request["timeout"])
+    guard = MemoryGuard(setup["memory"])
+    timed_out = watch(process, streams, channel, started + request["timeout"], guard)
     wall = time.monotonic() - started
     code, cpu = sweep(process)
     streams.drain()
@@ -246,6 +295,8 @@ def run(request: dict[str, Any], stdin: bytearray, setup: dict[str, Any], channe
 
 
 def main() -> None:
+    if os.getpid() != 1:
+        sys.exit("this program ends every process that it can: it runs as PID 1 of a namespace of its own only")
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     channel = _socket.socket(fileno=int(sys.argv[1]))
     os.set_inheritable(channel.fileno(), False)

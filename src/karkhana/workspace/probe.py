@@ -47,18 +47,18 @@ def probe(home: Path, settings: SandboxSettings | None = None) -> SandboxReport:
             status = _show(sandbox, "/proc/self/status")
             took = time.monotonic() - begun
             found = bubblewrap.find()
-            broken = _broken(status, _show(sandbox, "/proc/net/dev"))
+            lost = broken(status, _show(sandbox, "/proc/net/dev"))
             return SandboxReport(
-                working=not broken,
+                working=not lost,
                 bubblewrap=f"{found.path} {'.'.join(map(str, found.version))}",
                 overlay=sandbox.upper is not None,
                 limits=sandbox.limits_in_force,
                 user=sandbox.owner.uid,
                 start_s=took,
-                missing=(*broken, *_weaker(sandbox)),
-                problem="; ".join(broken),
+                missing=(*lost, *_weaker(sandbox)),
+                problem="; ".join(lost),
                 next="do not use the sandbox on this host; report this with the output of: karkhana doctor --json"
-                if broken
+                if lost
                 else "",
             )
     except KarkhanaError as error:
@@ -69,7 +69,7 @@ def _show(sandbox: Sandbox, path: str) -> list[str]:
     return sandbox.run(("cat", path), timeout_s=30).stdout.decode("utf-8", "replace").splitlines()
 
 
-def _broken(status: list[str], network: list[str]) -> tuple[str, ...]:
+def broken(status: list[str], network: list[str]) -> tuple[str, ...]:
     """Protections that must hold and do not, judged from ``/proc`` inside."""
     fields = dict(line.split(":\t", 1) for line in status if ":\t" in line)
     interfaces = {line.partition(":")[0].strip() for line in network[2:]}

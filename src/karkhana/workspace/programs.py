@@ -2,7 +2,7 @@
 
 Compiled once into Karkhana's own folder, under a name that changes with the source and the interpreter.
 
->>> # compiled(home, "guest").name  ->  "guest-311-1f2e3d4c.pyc"
+>>> # compiled(home, "guest").name  ->  "guest-1f2e3d4c5b6a7988.pyc"
 """
 
 import functools
@@ -13,12 +13,10 @@ import py_compile
 from pathlib import Path
 
 
-@functools.cache
 def compiled(home: Path, name: str) -> Path:
     """Path of the compiled ``name.py`` of this room."""
     source = Path(__file__).with_name(f"{name}.py")
-    digest = hashlib.sha256(importlib.util.MAGIC_NUMBER + source.read_bytes()).hexdigest()[:16]
-    place = home / "programs" / f"{name}-{digest}.pyc"
+    place = home / "programs" / f"{name}-{_digest(source)}.pyc"
     if not place.is_file():
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         partial = place.with_name(f"{place.name}-{os.getpid()}")
@@ -31,3 +29,8 @@ def compiled(home: Path, name: str) -> Path:
         partial.chmod(0o644)  # the sandbox's user reads it
         partial.replace(place)
     return place
+
+
+@functools.cache
+def _digest(source: Path) -> str:
+    return hashlib.sha256(importlib.util.MAGIC_NUMBER + source.read_bytes()).hexdigest()[:16]

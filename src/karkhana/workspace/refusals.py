@@ -8,9 +8,7 @@ from pathlib import Path
 
 from karkhana.domain.errors import SandboxUnavailable
 
-_APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-_CLONE = Path("/proc/sys/kernel/unprivileged_userns_clone")
-_NAMESPACES = Path("/proc/sys/user/max_user_namespaces")
+_KERNEL = Path("/proc/sys")
 _ASK = "see what works here with: karkhana doctor   (or pass --sandbox none with its acknowledgement flag)"
 
 
@@ -19,13 +17,13 @@ def explain(step: str, number: int, message: str) -> SandboxUnavailable:
     return SandboxUnavailable(f"the sandbox cannot start ({message})", remedy(step, number))
 
 
-def remedy(step: str, number: int) -> str:
-    """The next step for a person."""
-    if _setting(_APPARMOR) == "1":
+def remedy(step: str, number: int, kernel: Path = _KERNEL) -> str:
+    """The next step for a person; ``kernel`` is where the kernel's settings are read."""
+    if _setting(kernel / "kernel/apparmor_restrict_unprivileged_userns") == "1":
         return "allow user namespaces: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
-    if _setting(_CLONE) == "0":
+    if _setting(kernel / "kernel/unprivileged_userns_clone") == "0":
         return "allow user namespaces: sudo sysctl kernel.unprivileged_userns_clone=1"
-    if _setting(_NAMESPACES) == "0":
+    if _setting(kernel / "user/max_user_namespaces") == "0":
         return "allow user namespaces: sudo sysctl user.max_user_namespaces=10000"
     if number in (errno.EPERM, errno.EACCES) and step in ("namespaces", "mounts", "root"):
         return "in a container: start it with --security-opt seccomp=unconfined --cap-add SYS_ADMIN; else " + _ASK

@@ -27,6 +27,7 @@ from karkhana.domain.errors import InfrastructureFailure, RunCancelled, SandboxU
 from karkhana.domain.settings import SandboxSettings
 from karkhana.domain.tools import CommandResult
 from karkhana.workspace import bubblewrap, layout, seccomp
+from karkhana.workspace.bubblewrap import Bubblewrap
 from karkhana.workspace.cgroup import ControlGroup
 from karkhana.workspace.channel import Channel, ChannelClosed
 from karkhana.workspace.files import Tree
@@ -58,6 +59,8 @@ class SandboxSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Added to the cleared environment of every command."""
     overlay: bool = True
     """Off: copy the checkout instead of laying an overlay over it."""
+    bubblewrap: Bubblewrap | None = None
+    """The one to use; the system's, else the packaged one, when absent."""
 
 
 class Sandbox:
@@ -102,18 +105,18 @@ class Sandbox:
         return (*self.group.limits, "rlimits")
 
     def _start(self, theirs: socket.socket, program: bytes) -> None:
-        found = bubblewrap.find()
-        settings = self.spec.settings
-        plan = layout.Plan(
-            checkout=self.spec.checkout,
-            binds=(*layout.interpreter_binds(), *self.spec.binds),
-            guest=compiled(self.spec.home, "guest"),
-            bubblewrap=found,
-            owner=self.owner,
-            disk=settings.disk_mb * _MEGABYTE,
-            inodes=settings.inodes,
-            overlay=self.spec.overlay,
-        )
+        try:
+            self._launch(theirs, program)
+            self._meet_launcher()
+            self._meet_guest()
+            self._channel.send(self._setup())
+        except ChannelClosed as error:
+            raise explain("bubblewrap", 0, self._last_words() or "no answer") from error
+        except OSError as error:
+            raise InfrastructureFailure(f"the sandbox cannot start: {error}", "see: karkhana doctor") from error
+
+    def _launch(self, theirs: socket.socket, program: bytes) -> None:
+        plan = self._plan()
         staging = self.spec.home / "staging"
         staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         channel, rules = theirs.fileno(), _memory_file(program)
@@ -123,16 +126,21 @@ class Sandbox:
         finally:
             theirs.close()
             os.close(rules)
-        python = (layout.interpreter(), "-I", "-S")
-        argv = [layout.bubblewrap_inside(found), *layout.arguments(plan), "--seccomp", str(rules), "--"]
-        argv += [*python, layout.GUEST, str(channel)]
-        try:
-            self._channel.send({**layout.launcher_plan(plan, staging), "argv": argv})
-            self._meet_launcher()
-            self._meet_guest()
-            self._channel.send(self._setup())
-        except (ChannelClosed, TimeoutError) as error:
-            raise explain("bubblewrap", 0, self._last_words() or "no answer") from error
+        argv = [layout.bubblewrap_inside(plan.bubblewrap), *layout.arguments(plan), "--seccomp", str(rules), "--"]
+        argv += [layout.interpreter(), "-I", "-S", layout.GUEST, str(channel)]
+        self._channel.send({**layout.launcher_plan(plan, staging), "argv": argv})
+
+    def _plan(self) -> layout.Plan:
+        return layout.Plan(
+            checkout=self.spec.checkout,
+            binds=(*layout.interpreter_binds(), *self.spec.binds),
+            guest=compiled(self.spec.home, "guest"),
+            bubblewrap=self.spec.bubblewrap or bubblewrap.find(),
+            owner=self.owner,
+            disk=self.spec.settings.disk_mb * _MEGABYTE,
+            inodes=self.spec.settings.inodes,
+            overlay=self.spec.overlay,
+        )
 
     def _spawn(self, channel: int, rules: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -166,7 +174,8 @@ class Sandbox:
     def _setup(self) -> dict[str, Any]:
         env: dict[str, str] = {**layout.contents()["environment"], "PATH": ":".join(self.spec.path), **self.spec.env}
         output = self.spec.settings.output_mb * _MEGABYTE
-        return {"cwd": WORKSPACE, "env": env, "limits": self._limits(), "output": output}
+        memory = 0 if "memory" in self.group.limits else self.spec.settings.memory_mb * _MEGABYTE
+        return {"cwd": WORKSPACE, "env": env, "limits": self._limits(), "output": output, "memory": memory}
 
     def _limits(self) -> dict[str, tuple[int, int]]:
         settings = self.spec.settings
