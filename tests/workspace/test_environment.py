@@ -177,6 +177,24 @@ def test_test_dependencies_that_cannot_be_installed_are_said_and_left_out(
     assert "'beta'" in ask(home, found, checkout, VERSIONS)
 
 
+def test_a_project_that_cannot_be_built_still_gets_what_it_states(
+    home: Path, tmp_path: Path, index: dict[str, str]
+) -> None:
+    text = IN_TREE + '[project]\nname = "shop"\ndependencies = ["alpha"]\ndynamic = ["version"]\n'
+    text += '[project.optional-dependencies]\ntest = ["beta"]\n'
+    files = {
+        "pyproject.toml": text.replace('"backend"', '"flit_core.backend"'),
+        "shop.py": "",
+        "flit_core/backend.py": "1/0\n",
+    }
+    checkout = make_tree(tmp_path / "tree", files)
+    found = environments(home, index).prepare(checkout)
+    assert [note for note in found.notes if note.startswith("the project itself could not be installed")]
+    names = ask(home, found, checkout, VERSIONS)
+    assert "'alpha'" in names
+    assert "'beta'" in names
+
+
 def test_installing_can_be_switched_off(home: Path, tmp_path: Path) -> None:
     checkout = make_tree(tmp_path / "tree", {"requirements.txt": "alpha"})
     found = environments(home, NOWHERE, settings=EnvironmentSettings(install=False)).prepare(checkout)

@@ -164,3 +164,17 @@ def test_native_sources() -> None:
         "meson.build",
         "d.rs",
     ]
+
+
+def test_what_is_installed_when_a_project_cannot_be_built() -> None:
+    text = BUILD + '[project]\nname = "a"\ndependencies = ["x"]\n[project.optional-dependencies]\ntest = ["y", "a["]\n'
+    fallback = of({"pyproject.toml": text, "requirements-test.txt": "z"}).fallback
+    assert fallback is not None
+    assert (fallback.required, fallback.optional) == ((("x",),), (("y",), ("-r", "requirements-test.txt")))
+    poetry = of(
+        {"pyproject.toml": "[tool.poetry]\nname = 'a'\n[tool.poetry.dependencies]\npython = '^3.8'\nx = '~1'\n"}
+    ).fallback
+    assert poetry is not None
+    assert poetry.required == (("x>=1,<2",),)
+    assert of({"setup.py": "", "pyproject.toml": text}).fallback is None
+    assert of({"pyproject.toml": BUILD}).fallback is None

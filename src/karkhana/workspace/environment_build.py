@@ -41,6 +41,7 @@ PORT = 8719
 SHOWN_LINES = 12
 _FREE_FLOOR = 512 << 20
 """Bytes that a build must leave free on the disk that holds the environment."""
+_OTHER_PYTHON = re.compile(r"does not satisfy Python|requires Python|python_requires")
 _TEST_EXTRAS = ("test", "tests", "testing")
 _ASK_EXTRAS = """
 import importlib.metadata, json
@@ -122,17 +123,29 @@ class _Installer:
     def carry_out(self, plan: Plan) -> tuple[str, ...]:
         optional = (*plan.optional, *self._customary(plan))
         notes: list[str] = []
-        done = self._uv(_joined((*plan.required, *optional)))
-        if done.exit_code != 0:
+        everything = _joined((*plan.required, *optional))
+        if everything and (done := self._uv(everything)).exit_code != 0:
             if optional and plan.required:
                 done = self._uv(_joined(plan.required))
             if plan.required and done.exit_code != 0:
-                raise self._failure(done)
+                return self._without_project(plan, done)
             notes += self._one_by_one(optional)
         if plan.discover_extras and not any(arguments[0] == "-e" for arguments in plan.optional):
             notes += self._one_by_one(self._found_extras())
         self._finish()
         return tuple(notes)
+
+    def _without_project(self, plan: Plan, done: CommandResult) -> tuple[str, ...]:
+        """Go on with what the project states, when only its own build is at fault; its sources are found anyway."""
+        failure = self._failure(done)
+        if plan.fallback is None or _OTHER_PYTHON.search(failure.message):
+            raise failure
+        reason = " ".join(self._words(done, 3))
+        try:
+            notes = self.carry_out(plan.fallback)
+        except EnvironmentFailure:
+            raise failure from None
+        return (f"the project itself could not be installed, only what it needs: {reason}", *notes)
 
     def _one_by_one(self, optional: tuple[Arguments, ...]) -> Iterator[str]:
         for arguments in optional:
@@ -187,7 +200,7 @@ class _Installer:
     def _failure(self, done: CommandResult) -> EnvironmentFailure:
         lines = self._words(done)
         text = "\n".join(lines)
-        if re.search(r"does not satisfy Python|requires Python|python_requires", text):
+        if _OTHER_PYTHON.search(text):
             step = "set environment.python to an interpreter that the repository supports"
         elif self._proxy.problems:
             step = "; ".join(self._proxy.problems)

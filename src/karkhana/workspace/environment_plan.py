@@ -60,6 +60,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     """Requirements of a static project and of its tests."""
     notes: tuple[str, ...] = ()
+    fallback: "Plan | None" = None
+    """What to install when the project itself cannot be built, where its requirements are known without that."""
 
     @property
     def empty(self) -> bool:
@@ -90,8 +92,22 @@ def plan(files: Mapping[str, bytes], paths: Iterable[str] = ()) -> Plan:
         discover_extras="setup.py" in files or "setup.cfg" in files,
         compiled="setup.py" in files or not _backend(pyproject).startswith(_PURE),
         notes=notes,
+        fallback=_fallback(tests, files, pyproject),
     )
     return _with_static(base, files, pyproject, frozenset(paths))
+
+
+def _fallback(tests: tuple[Arguments, ...], files: Mapping[str, bytes], pyproject: dict[str, Any]) -> Plan | None:
+    project, poetry = pyproject.get("project"), pyproject.get("tool", {}).get("poetry")
+    known = project is not None and "dependencies" not in project.get("dynamic", ())
+    if "setup.py" in files or not _backend(pyproject).startswith(_PURE) or not (known or poetry):
+        return None
+    stated = _strings((project or {}).get("dependencies")) + _poetry((poetry or {}).get("dependencies"))
+    optional = (
+        tuple(filter(_valid, _requirements_of(arguments, pyproject, files))) if arguments[0] == "-e" else arguments
+        for arguments in tests
+    )
+    return Plan(required=(stated,) if stated else (), optional=tuple(filter(None, optional)))
 
 
 def _is_project(files: Mapping[str, bytes], pyproject: dict[str, Any], setup: configparser.RawConfigParser) -> bool:
