@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from abuse_support import make_repository
 
-from karkhana.domain.errors import InvalidInput, NotARepository
+from karkhana.domain.errors import InfrastructureFailure, InvalidInput, NotARepository
 from karkhana.workspace.checkout import Checkouts
 
 
@@ -83,3 +83,13 @@ def test_old_checkouts_go_unless_they_are_held(tmp_path: Path) -> None:
         assert commits[-1] in left
         assert len(left) == 4
     assert list((home / "tmp").iterdir()) == []
+
+
+def test_a_disk_that_cannot_be_written_is_an_infrastructure_failure(tmp_path: Path) -> None:
+    commit = make_repository(tmp_path / "shop")
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "checkouts").mkdir()
+    (tmp_path / "home" / "checkouts" / commit).write_text("in the way")
+    with pytest.raises(InfrastructureFailure), Checkouts(tmp_path / "home").hold(str(tmp_path / "shop"), commit):
+        pass
+    assert list((tmp_path / "home" / "tmp").iterdir()) == []

@@ -1,6 +1,8 @@
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,3 +195,28 @@ def test_limits_are_named(sandbox: Sandbox) -> None:
     assert "rlimits" in sandbox.limits_in_force
     if os.geteuid() == 0:
         assert sandbox.owner.uid >= 0x70000000
+
+
+def test_an_interrupted_wait_never_gives_the_next_command_its_answer(home: Path) -> None:
+    program = f"""
+import _thread, threading
+from pathlib import Path
+from abuse_support import SMALL
+from karkhana.domain.errors import InfrastructureFailure
+from karkhana.workspace.sandbox import Sandbox, SandboxSpec
+with Sandbox(SandboxSpec(home=Path({str(home)!r}), settings=SMALL)) as sandbox:
+    threading.Timer(0.5, _thread.interrupt_main).start()
+    try:
+        sandbox.run(("sh", "-c", "sleep 1; echo first"))
+    except KeyboardInterrupt:
+        print("interrupted")
+    try:
+        print(sandbox.run(("echo", "second")).stdout)
+    except InfrastructureFailure:
+        print("gone")
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True
+    )
+    assert result.stdout.split() == ["interrupted", "gone"]

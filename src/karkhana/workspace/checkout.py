@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from karkhana.domain.errors import InfrastructureFailure
 from karkhana.git import Repository, checkout
 from karkhana.workspace.processes import started
 
@@ -54,7 +55,7 @@ class Checkouts:
         """A descriptor that holds a shared lock on ``place``; ``None`` when it is not there (any more)."""
         try:
             descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         with contextlib.suppress(FileNotFoundError):
@@ -73,8 +74,10 @@ class Checkouts:
         try:
             checkout(Repository.open(repository), commit, partial)
             partial.chmod(0o755)
-            with contextlib.suppress(FileExistsError, OSError):  # another run made the same one first
-                partial.rename(place)
+            partial.rename(place)
+        except OSError as error:
+            if not place.is_dir():  # else another run made the same one first
+                raise InfrastructureFailure(f"the checkout of {commit} failed: {error}", "is the disk full?") from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         self._evict()

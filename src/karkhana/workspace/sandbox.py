@@ -214,8 +214,13 @@ class Sandbox:
             try:
                 self._channel.send(request, stdin)
                 reply, output = self._channel.receive(limit + _GRACE_S)
-            except (ChannelClosed, TimeoutError, OSError) as error:
+            except (ChannelClosed, OSError) as error:
                 raise self._breakdown(error) from error
+            except BaseException:
+                # Interrupted between question and answer: the next command must not be given this one's answer.
+                self._broken = True
+                self._kill()
+                raise
         return CommandResult(
             exit_code=reply["exit"],
             stdout=output[: reply["out"]],
