@@ -8,8 +8,8 @@ from karkhana.domain.json import canonical
 from karkhana.domain.tasks import Status
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.configuration import load_settings
+from karkhana.factory.records import Approval
 from karkhana.factory.results import RunResult, result_of
-from karkhana.factory.stations import Approval
 from karkhana.factory.stores import Stores, open_stores
 
 

@@ -12,7 +12,7 @@ import msgspec
 from karkhana.domain.errors import KarkhanaError
 from karkhana.factory import stations
 from karkhana.factory.job import Job
-from karkhana.factory.stations import Approval, Asked, Built, Ending, Judged, Plan, Review, Verified
+from karkhana.factory.records import Approval, Asked, Built, Ending, Judged, Plan, Review, Verified
 from karkhana.ports import Engine, Receipt
 from karkhana.storage.packing import pack_small, unpack_small
 

@@ -16,7 +16,7 @@ from karkhana.factory.changes import Contents
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.results import RunResult
 from karkhana.factory.rooms import workspaces_for
-from karkhana.factory.stations import require_usable, shell_words
+from karkhana.factory.suites import require_usable, shell_words
 from karkhana.factory.trails import MemoryTrail
 from karkhana.git import Repository, make_patch
 from karkhana.git.repository import ChangedFile

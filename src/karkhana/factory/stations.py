@@ -4,10 +4,8 @@ Every function takes the job and the results of earlier stations, and returns pl
 be carried out twice when its worker dies in the middle of it, never after it has finished.
 """
 
-import hashlib
-import shlex
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -16,8 +14,7 @@ from karkhana import __version__
 from karkhana.delivery.message import commit_message
 from karkhana.domain import changes
 from karkhana.domain.changes import Change, FileEdit
-from karkhana.domain.confidence import Confidence
-from karkhana.domain.errors import InvalidInput, NothingToFix, RunFailure, SuiteUnusable
+from karkhana.domain.errors import InvalidInput, NothingToFix, RunFailure
 from karkhana.domain.events import (
     ApprovalGiven,
     ApprovalRequested,
@@ -33,88 +30,20 @@ from karkhana.domain.events import (
     SuiteMeasured,
     WorkspaceOpened,
 )
-from karkhana.domain.evidence import Evidence, Finding, GateStatus
+from karkhana.domain.evidence import GateStatus
 from karkhana.domain.json import canonical
-from karkhana.domain.policy import Decision, decide
-from karkhana.domain.suites import TestReport
-from karkhana.domain.tasks import Order, Status, TaskType
+from karkhana.domain.policy import decide
+from karkhana.domain.tasks import Status, TaskType
 from karkhana.factory.changes import Contents, gather, restore
-from karkhana.factory.faults import environment_fault
 from karkhana.factory.job import Job
-from karkhana.git import Repository
+from karkhana.factory.records import Approval, Asked, Built, Ending, Judged, Plan, Review, Verified
+from karkhana.factory.suites import own_modules, require_usable, shell_words
 from karkhana.ports import Assignment, DeliveryRequest, Engineer, GateContext, Handover, Receipt, Workspace
 from karkhana.quality.confidence import score
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify as run_gates
 from karkhana.workspace.testing import detect, run_tests
 from karkhana.workspace.toolbox import Toolbox
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How the repository is tested, and what its suite says before any change."""
-
-    test_command: tuple[str, ...]
-    baseline: TestReport
-
-
-class Built(msgspec.Struct, frozen=True, kw_only=True):
-    """The change, as its difference from the base commit."""
-
-    change: Change
-    edits: tuple[FileEdit, ...]
-    handover: Handover
-    turns: int
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of base and edits; an approval is bound to it."""
-        return hashlib.sha256(canonical([self.change.base, self.edits])).hexdigest()
-
-
-class Review(msgspec.Struct, frozen=True, kw_only=True):
-    """What the critique of the diff found."""
-
-    findings: tuple[Finding, ...]
-
-
-class Verified(msgspec.Struct, frozen=True, kw_only=True):
-    """The evidence of all gates, and the suite after the change."""
-
-    evidence: Evidence
-    result: TestReport
-
-
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
-    """Confidence and decision. ``at`` (seconds since the epoch) and ``trail`` go into the commit: they are fixed
-    here, so that the commit is the same when it is made again after a crash."""
-
-    confidence: Confidence
-    decision: Decision
-    at: int
-    trail: str
-    """Hash of the trail at this point."""
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person is asked to approve."""
-
-    patch_sha256: str
-
-
-class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's answer."""
-
-    approved: bool
-    by: str
-    comment: str = ""
-    patch_sha256: str = ""
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run ended, or that it began."""
-
-    status: Status
-    reason: str = ""
 
 
 def start(job: Job) -> Ending:
@@ -140,40 +69,6 @@ def plan(job: Job) -> Plan:
             "Commit a test that fails because of it, or name the tests with --test-command.",
         )
     return Plan(test_command=command, baseline=baseline)
-
-
-def shell_words(command: str) -> tuple[str, ...]:
-    """``command`` split as a shell would. Raises ``InvalidInput``."""
-    try:
-        words = tuple(shlex.split(command))
-    except ValueError as error:
-        raise InvalidInput(f"the test command {command!r} cannot be read: {error}", "Close its quotes.") from error
-    if not words:
-        raise InvalidInput("the test command is empty", 'Pass for example --test-command "python -m pytest".')
-    return words
-
-
-def own_modules(order: Order) -> set[str]:
-    """Names of the modules and packages that the base commit holds."""
-    paths = Repository.open(order.repository).files(order.commit)
-    return {part.removesuffix(".py") for path in paths if path.endswith(".py") for part in path.split("/")}
-
-
-def require_usable(report: TestReport, modules: Collection[str] = ()) -> None:
-    """Raises ``SuiteUnusable``; ``modules`` are the repository's own."""
-    if report.timed_out:
-        raise SuiteUnusable(
-            f"the test command {shlex.join(report.command)} was still running after {report.duration_s:.0f} s",
-            "Name a faster part of the suite with --test-command, or raise KARKHANA_SANDBOX_COMMAND_TIMEOUT_S.",
-        )
-    fault = environment_fault(report, modules)
-    if fault is not None:
-        raise SuiteUnusable(f"no test can run: {fault.found}", fault.next)
-    if not report.results:
-        raise SuiteUnusable(
-            f"{shlex.join(report.command)} ran no test (exit code {report.exit_code}): {report.output[-600:].strip()}",
-            "Name the command that runs the tests with --test-command.",
-        )
 
 
 def build(job: Job, plan: Plan) -> Built:

@@ -1,0 +1,84 @@
+"""What the stations of the line hand to each other: plain, storable data.
+
+Each is the result of one durable step, so its fields must survive a trip through JSON.
+"""
+
+import hashlib
+
+import msgspec
+
+from karkhana.domain.changes import Change, FileEdit
+from karkhana.domain.confidence import Confidence
+from karkhana.domain.evidence import Evidence, Finding
+from karkhana.domain.json import canonical
+from karkhana.domain.policy import Decision
+from karkhana.domain.suites import TestReport
+from karkhana.domain.tasks import Status
+from karkhana.ports import Handover
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How the repository is tested, and what its suite says before any change."""
+
+    test_command: tuple[str, ...]
+    baseline: TestReport
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """The change, as its difference from the base commit."""
+
+    change: Change
+    edits: tuple[FileEdit, ...]
+    handover: Handover
+    turns: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of base and edits; an approval is bound to it."""
+        return hashlib.sha256(canonical([self.change.base, self.edits])).hexdigest()
+
+
+class Review(msgspec.Struct, frozen=True, kw_only=True):
+    """What the critique of the diff found."""
+
+    findings: tuple[Finding, ...]
+
+
+class Verified(msgspec.Struct, frozen=True, kw_only=True):
+    """The evidence of all gates, and the suite after the change."""
+
+    evidence: Evidence
+    result: TestReport
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """Confidence and decision. ``at`` (seconds since the epoch) and ``trail`` go into the commit: they are fixed
+    here, so that the commit is the same when it is made again after a crash."""
+
+    confidence: Confidence
+    decision: Decision
+    at: int
+    trail: str
+    """Hash of the trail at this point."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person is asked to approve."""
+
+    patch_sha256: str
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's answer."""
+
+    approved: bool
+    by: str
+    comment: str = ""
+    patch_sha256: str = ""
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run ended, or that it began."""
+
+    status: Status
+    reason: str = ""
