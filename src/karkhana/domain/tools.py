@@ -78,6 +78,7 @@ class ListFiles(ToolCall[ListFilesResult], frozen=True, kw_only=True, tag="list_
     """Paths of the workspace's files, sorted."""
 
     glob: str = "**"
+    """``*`` and ``?`` stay within a name, ``**`` goes through folders; without ``/`` it matches names anywhere."""
     limit: int = 2000
 
 
@@ -90,15 +91,19 @@ class ReadFile(ToolCall[FileText], frozen=True, kw_only=True, tag="read_file"):
 
 
 class Search(ToolCall[SearchResult], frozen=True, kw_only=True, tag="search"):
-    """Lines that match a regular expression (Python syntax)."""
+    """Lines of text files that match a regular expression (Python syntax)."""
 
     pattern: str
     glob: str = "**"
+    """Which files to look into, as for ``list_files``."""
     limit: int = 200
 
 
 class EditFile(ToolCall[EditResult], frozen=True, kw_only=True, tag="edit_file"):
-    """Replace ``old``, which must occur exactly once, by ``new``."""
+    """Replace ``old``, which must occur exactly once, by ``new``.
+
+    Refused when it would leave new syntax errors or undefined names in a Python file.
+    """
 
     path: str
     old: str
@@ -113,9 +118,10 @@ class WriteFile(ToolCall[EditResult], frozen=True, kw_only=True, tag="write_file
 
 
 class RunTests(ToolCall[TestReport], frozen=True, kw_only=True, tag="run_tests"):
-    """Run the whole suite, or only the named tests."""
+    """Run the whole suite, or only the named tests. What they change in the workspace is undone."""
 
     tests: tuple[str, ...] = ()
+    """Names as reports give them."""
     timeout_s: float | None = None
 
 
