@@ -96,6 +96,11 @@ def test_a_hard_failure_is_named() -> None:
     assert any("suite" in cap for cap in score(evidence, VETERAN).caps)
 
 
+def test_the_same_finding_counts_three_times_at_most() -> None:
+    values = [score(reviewed(*["changed-expectation"] * count), FRESH).score for count in range(6)]
+    assert values[0] > values[1] > values[2] > values[3] == values[4] == values[5]
+
+
 def test_notes_do_not_count() -> None:
     noted = msgspec.structs.replace(clean(), review=(finding("overfit", Severity.INFO),))
     assert score(noted, FRESH).score == score(clean(), FRESH).score

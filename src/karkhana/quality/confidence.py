@@ -13,6 +13,7 @@ True
 """
 
 import math
+from collections import Counter
 
 import msgspec
 
@@ -136,10 +137,12 @@ def _gates(component: str, evidence: Evidence, weights: Weights) -> Part:
 
 def _review(component: str, evidence: Evidence, weights: Weights) -> Part:
     value, reasons = 1.0, list[str]()
+    seen: Counter[str] = Counter()
     for finding in _counting(evidence):
         rule = weights.review.get(finding.rule, weights.review["other"])
+        seen[finding.rule] += 1
         if rule.component == component:
-            value *= rule.factor
+            value *= rule.factor if seen[finding.rule] <= weights.findings.most_counted else 1.0
             reasons.append(f"{finding.rule}: {finding.message}")
     shown = (*reasons[:3], f"{len(reasons) - 3} more findings of the review") if len(reasons) > 3 else tuple(reasons)
     return Part(value, shown)

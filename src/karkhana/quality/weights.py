@@ -74,6 +74,10 @@ class ReviewFactor(_Data, frozen=True, kw_only=True):
     factor: float
 
 
+class FindingsRule(_Data, frozen=True, kw_only=True):
+    most_counted: int
+
+
 class Cap(_Data, frozen=True, kw_only=True):
     """A ceiling for the score; ``when`` names the condition."""
 
@@ -95,6 +99,7 @@ class Weights(_Data, frozen=True, kw_only=True):
     disagreement: DisagreementRule
     performance: PerformanceRule
     track_record: TrackRecordRule
+    findings: FindingsRule
     review: dict[str, ReviewFactor]
     caps: tuple[Cap, ...]
 

@@ -55,6 +55,7 @@ def test_incompatible_changes(before: str, after: str, message: str) -> None:
         ("def f(*, a): ...", "def f(a): ..."),
         ("def f(a, /): ...", "def f(b, /): ..."),
         ("def f(a): ...", "def f(a=1): ..."),
+        ("class A:\n    def __init__(self, x): ...", "@dataclass\nclass A:\n    x: int"),
         ("def _f(a): ...", ""),
         ("class _A:\n    def m(self): ...", ""),
         ("class A:\n    def _m(self): ...", "class A: ..."),

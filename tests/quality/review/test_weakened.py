@@ -108,6 +108,10 @@ def test_leaving_tests_out_by_configuration(path: str, line: str) -> None:
     assert "weakened-test" in rules_of({path: ""}, {path: line + "\n"})
 
 
+def test_talking_about_leaving_tests_out_is_no_sin() -> None:
+    assert rules_of({"noxfile.py": ""}, {"noxfile.py": "# we do not use --deselect here\n"}) == ["protected-path"]
+
+
 def test_other_languages() -> None:
     test = "it('adds', () => {\n  expect(add(1, 2)).toBe(3);\n});\n"
     assert rules_of({"a.test.js": test}, {"a.test.js": test.replace("it(", "it.skip(")}) == ["weakened-test"]

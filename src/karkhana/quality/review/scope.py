@@ -60,7 +60,7 @@ def _unrelated(subject: Subject) -> Iterator[Finding]:
         rest = [f for f in rest if f not in near]
         grew = bool(near)
     if connected:
-        for file in rest:
+        for file in (f for f in rest if paths.protected_because(f.path) is None):
             yield file.finding(
                 "unrelated-edit", "nothing connects this file with the ticket, the failing tests or the other edits"
             )

@@ -158,7 +158,7 @@ def _left_out(file: File) -> Iterator[Finding]:
     if file.path.rsplit("/", 1)[-1] not in data["files"]:
         return
     for number, text in file.diff.added_lines():
-        if re.search(data["pattern"], text[:1000]):
+        if not text.lstrip().startswith(("#", ";")) and re.search(data["pattern"], text[:1000]):
             message = f"leaves tests out: {text.strip()[:80]}"
             yield file.finding("weakened-test", message, number, Severity.ERROR)
 
