@@ -15,7 +15,7 @@ def evidence(progress: list[object] | bytes = b"", xml: bytes = b"", exit_code: 
     return Evidence(command=("python", "-m", "pytest"), done=done, progress=lines, xml=xml, limit_s=None)
 
 
-COMPLETE = [["begin", 1], ["start", "a"], ["phase", "a", "call", "passed", 0.5, ""], ["finish", "a"], ["end", 0]]
+COMPLETE = [["begin", 1], ["start", "a"], ["phase", "a", "call", "passed", 0.5, ""], ["finish", "a", 0.5], ["end", 0]]
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]>
 <testsuite><testcase name="&b;"/></testsuite>"""
 
@@ -81,3 +81,9 @@ def test_the_worst_outcome_of_a_test_counts() -> None:
 
 def test_a_run_that_never_began_has_no_results() -> None:
     assert results_of(evidence(exit_code=1)) == ((), ())
+
+
+def test_durations_are_not_rounded() -> None:
+    lines = [["begin", 1], ["start", "a"], ["finish", "a", 0.0001234], ["end", 0]]
+    (result,), _ = results_of(evidence(lines, b'<testsuite><testcase name="a" time="0.000"/></testsuite>'))
+    assert result.duration_s == 0.0001234

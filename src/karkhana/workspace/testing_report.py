@@ -46,6 +46,7 @@ class Progress:
         self.notes: list[str] = []
         self.broken: dict[str, str] = {}
         self.running: dict[str, None] = {}
+        self.seconds: dict[str, float] = {}
         self.phases: list[tuple[str, str, str, float, str]] = []
         for line in data.splitlines():
             try:
@@ -66,8 +67,9 @@ class Progress:
                 self.broken[name] = text
             case "start", [str(name)]:
                 self.running[name] = None
-            case "finish", [str(name)]:
+            case "finish", [str(name), float() | int() as seconds]:
                 self.running.pop(name, None)
+                self.seconds[name] = _seconds(str(seconds))
             case "phase", [str(name), str(when), str(outcome), float() | int() as seconds, str(text)]:
                 self.phases.append((name, when, outcome, float(seconds), text))
 
@@ -88,8 +90,15 @@ def results_of(evidence: Evidence) -> tuple[tuple[TestResult, ...], tuple[str, .
     complete = bool(evidence.xml) and not evidence.done.timed_out
     results = cases if complete and cases else list(progress.results())
     broken = [_result(name, Outcome.ERROR, 0.0, "", text) for name, text in progress.broken.items()]
-    merged = merge([*broken, *results])
+    merged = tuple(_timed(result, progress.seconds) for result in merge([*broken, *results]))
     return merged + tuple(_unfinished(evidence, progress, merged)), tuple(progress.notes)
+
+
+def _timed(result: TestResult, seconds: dict[str, float]) -> TestResult:
+    """With the exact duration where it is known."""
+    if result.name not in seconds:
+        return result
+    return TestResult(result.name, result.outcome, seconds[result.name], result.message, result.traceback)
 
 
 def merge(results: Iterable[TestResult]) -> tuple[TestResult, ...]:

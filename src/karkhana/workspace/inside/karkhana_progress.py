@@ -1,7 +1,7 @@
 """What the reports of pytest and unittest share. Runs with the target's interpreter; standard library only.
 
 Progress lines: ``["begin", pid]``, ``["note", text]``, ``["broken", nodeid, text]`` (collection failed),
-``["start", nodeid]``, ``["phase", nodeid, when, outcome, seconds, text]``, ``["finish", nodeid]``,
+``["start", nodeid]``, ``["phase", nodeid, when, outcome, seconds, text]``, ``["finish", nodeid, seconds]``,
 ``["end", exit status]``.
 """
 

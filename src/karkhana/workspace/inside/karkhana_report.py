@@ -25,6 +25,7 @@ class Observer:
 
     def __init__(self, progress: Progress, notes: list[str]) -> None:
         self._status = -1
+        self._seconds: dict[str, float] = {}
         self._progress = progress
         progress.add("begin", os.getpid())
         for note in notes:
@@ -35,15 +36,18 @@ class Observer:
             self._progress.add("broken", report.nodeid, text_of(report))
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._seconds[nodeid] = 0.0
         self._progress.add("start", nodeid)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
+        self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
         if report.when == "call" or report.outcome != "passed":
             text = "" if report.outcome == "passed" else text_of(report)
             self._progress.add("phase", report.nodeid, report.when, report.outcome, report.duration, text)
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        self._progress.add("finish", nodeid)
+        # the JUnit report rounds to milliseconds
+        self._progress.add("finish", nodeid, self._seconds.pop(nodeid, 0.0))
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         self._status = int(exitstatus)

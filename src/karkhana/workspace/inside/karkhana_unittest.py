@@ -47,7 +47,7 @@ class Result(unittest.TextTestResult):
         seconds = time.monotonic() - self._started[test.id()]
         self._started[test.id()] = seconds
         self.progress.add("phase", test.id(), "call", outcome, seconds, text[-LONGEST:])
-        self.progress.add("finish", test.id())
+        self.progress.add("finish", test.id(), seconds)
 
     def _note(self, test: Any, outcome: str, text: str) -> None:
         known = self.cases.get(test.id(), ("passed", ""))
