@@ -66,7 +66,7 @@ def test_the_values_of_both_versions() -> None:
 
 @pytest.mark.skipif(not list(parents()), reason="this host delegates no control group to this user")
 def test_a_real_group_bounds_and_goes(tmp_path: Path) -> None:
-    group = ControlGroup.create(SandboxSettings(memory_mb=64, disk_mb=1))
+    group = ControlGroup.create(SandboxSettings(memory_mb=64, disk_mb=1), tmp_path / "records")
     assert group.limits
     assert group.out_of_memory() == 0
     bomb = "import sys; sys.stdin.read(1); x = bytearray(b'x') * (200 << 20); print(len(x))"
@@ -81,18 +81,22 @@ def test_a_real_group_bounds_and_goes(tmp_path: Path) -> None:
     group.remove()
     group.remove()
     assert not [folder for folder in folders if folder.exists()]
+    assert list((tmp_path / "records").iterdir()) == []
 
 
 @pytest.mark.skipif(not list(parents()), reason="this host delegates no control group to this user")
-def test_groups_of_dead_processes_are_swept_and_others_are_not() -> None:
-    mine = ControlGroup.create(SandboxSettings())
+def test_groups_of_dead_processes_are_swept_and_others_are_not(tmp_path: Path) -> None:
+    mine = ControlGroup.create(SandboxSettings(), tmp_path)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     (_, parent, _), *_ = parents()
     left = parent / f"karkhana-{dead.pid}-1-abcd"
     left.mkdir()
-    cgroup.sweep()
+    (tmp_path / left.name).write_text(f"{left}\n/tmp\n")
+    cgroup.sweep(tmp_path)
     assert not left.exists()
+    assert not (tmp_path / left.name).exists()
+    assert Path("/tmp").exists()
     assert all(folder.exists() for folder in mine.folders)
     assert str(os.getpid()) in mine.folders[0].name
     mine.remove()

@@ -2,7 +2,7 @@
 
 Works with control groups of version 2 and of version 1. Knows nothing of what runs in a group.
 
->>> # with ControlGroup.create(settings) as group: group.add(pid); group.limits  ->  ("memory", "pids")
+>>> # group = ControlGroup.create(settings, records); group.add(process); group.limits  ->  ("memory", "pids")
 """
 
 import contextlib
@@ -26,24 +26,37 @@ _NAME = re.compile(r"karkhana-(\d+)-(\d+)-[0-9a-f]+")
 class ControlGroup:
     """The groups (one per hierarchy) of one sandbox. Without any, ``limits`` is empty and nothing is bounded."""
 
-    def __init__(self, folders: tuple[Path, ...], limits: tuple[str, ...]) -> None:
+    def __init__(
+        self, folders: tuple[Path, ...] = (), limits: tuple[str, ...] = (), record: Path | None = None
+    ) -> None:
         self.folders = folders
         self.limits = limits
+        self._record = record
 
     @classmethod
-    def create(cls, settings: SandboxSettings) -> "ControlGroup":
-        """Make what the host allows, below the group that this process is in."""
-        sweep()
+    def create(cls, settings: SandboxSettings, records: Path) -> "ControlGroup":
+        """Make what the host allows, below the group that this process is in.
+
+        ``records`` is a folder that remembers which groups there are, so that those of a killed owner are found,
+        wherever it ran.
+        """
+        sweep(records)
         name = f"karkhana-{os.getpid()}-{started(os.getpid())}-{secrets.token_hex(4)}"
+        places = list(parents())
+        if not places:
+            return cls()
+        records.mkdir(parents=True, exist_ok=True, mode=0o700)
+        record = records / name
+        record.write_text("".join(f"{parent / name}\n" for _, parent, _ in places))
         folders: list[Path] = []
         limits: list[str] = []
-        for controllers, parent, version in parents():
+        for controllers, parent, version in places:
             folder = parent / name
             made = _make(folder, values(controllers, version, settings))
             if made:
                 folders.append(folder)
                 limits += made
-        return cls(tuple(folders), tuple(limits))
+        return cls(tuple(folders), tuple(limits), record)
 
     def add(self, process: int) -> None:
         """Move a process in; its children follow."""
@@ -63,6 +76,8 @@ class ControlGroup:
         """Take the groups away; their processes must be dead or dying."""
         for folder in self.folders:
             _remove(folder)
+        if self._record is not None and not any(folder.exists() for folder in self.folders):
+            self._record.unlink(missing_ok=True)
         self.folders = ()
 
 
@@ -145,13 +160,19 @@ def _words(path: Path) -> set[str]:
         return set()
 
 
-def sweep() -> None:
+def sweep(records: Path) -> None:
     """Remove groups whose owner was killed before it could."""
-    for _, parent, _ in parents():
-        for folder in parent.glob("karkhana-*"):
-            owner = _NAME.fullmatch(folder.name)
-            if owner and started(int(owner[1])) != int(owner[2]):
-                _remove(folder, tries=1)
+    if not records.is_dir():
+        return
+    for record in records.iterdir():
+        owner = _NAME.fullmatch(record.name)
+        if owner and started(int(owner[1])) != int(owner[2]):
+            with contextlib.suppress(FileNotFoundError):  # another process sweeps too
+                folders = [Path(line) for line in record.read_text().splitlines() if line.endswith(f"/{record.name}")]
+                for folder in folders:
+                    _remove(folder, tries=1)
+                if not any(folder.exists() for folder in folders):
+                    record.unlink()
 
 
 def _remove(folder: Path, *, tries: int = 100) -> None:

@@ -85,9 +85,9 @@ class Sandbox:
         self._log = os.memfd_create("sandbox-log", os.MFD_CLOEXEC)
         self._descriptors: list[int] = [self._log]
         self._channel, theirs = Channel.pair()
-        self.group = ControlGroup((), ())
+        self.group = ControlGroup()
         try:
-            self.group = ControlGroup.create(spec.settings)
+            self.group = ControlGroup.create(spec.settings, spec.home / "groups")
             with theirs:
                 self._start(theirs, seccomp.program() if rules is None else rules)
         except BaseException:
