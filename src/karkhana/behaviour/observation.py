@@ -89,7 +89,7 @@ def observe(
     literals: Iterable[str] = (),
     examples: Iterable[tuple[str, str]] = (),
     count: int = 150,
-    call_limit_s: float = 0.1,
+    call_limit_s: float = 0.05,
     seconds: float = 10.0,
     seed: int = 0,
 ) -> Observations | None:

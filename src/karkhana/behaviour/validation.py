@@ -79,13 +79,14 @@ def validate(
     proposals: Sequence[Proposal],
     seconds: float,
     beyond: int = 200,
+    beyond_seconds: float = 4.0,
     batch: int = 24,
     ordered: bool = False,
 ) -> Validation:
     """Try ``proposals`` in their order.
 
     ``limits`` are CPU seconds per test; ``seconds`` is the CPU budget of the whole; after the first hit another
-    ``beyond`` proposals are tried. Raises ``ProbeFailed``.
+    ``beyond`` proposals are tried, for at most ``beyond_seconds`` (or as long as the hit took). Raises ``ProbeFailed``.
     """
     job = {
         "pytest": list(arguments),
@@ -96,6 +97,7 @@ def validate(
         "batch": batch,
         "seconds": seconds,
         "beyond": beyond,
+        "beyond_seconds": beyond_seconds,
         "ordered": ordered,
     }
     statuses = [SKIPPED] * len(proposals)

@@ -7,6 +7,7 @@ Job::
                   "passing": [test numbers]}],
      "candidates": [[target, [[start, end, replacement], …], fresh], …],
      "batch": candidates per child, "seconds": CPU budget, "beyond": candidates to go on for after the first hit,
+     "beyond_seconds": CPU seconds to go on for after it,
      "ordered": run the tests in their own order instead of the failing ones first}
 
 A target whose ``name`` is empty is a whole file; its candidates, and those marked ``fresh``, run in a new
@@ -67,13 +68,17 @@ class Campaign:
         self.tried = 0
         self.batch = int(job["batch"])
         self._cpu = _cpu_seconds()
+        self._hit_at: float | None = None
         self._send: Send | None = None
 
     def needs_fresh(self, candidate: list[Any]) -> bool:
         return bool(candidate[2]) or self.targets[candidate[0]] is None
 
     def going_on(self, number: int) -> bool:
-        if _cpu_seconds() - self._cpu > self.job["seconds"]:
+        spent = _cpu_seconds() - self._cpu
+        if spent > self.job["seconds"]:
+            return False
+        if self._hit_at is not None and spent > self._hit_at + max(self.job["beyond_seconds"], self._hit_at):
             return False
         return self.first_hit is None or number <= self.first_hit + self.job["beyond"]
 
@@ -84,6 +89,8 @@ class Campaign:
         if status not in "dsx":
             self.tried += 1
         if status == "p":
+            if self._hit_at is None:
+                self._hit_at = _cpu_seconds() - self._cpu
             self.first_hit = number if self.first_hit is None else min(number, self.first_hit)
 
     def finish(self) -> None:
@@ -119,6 +126,8 @@ class Campaign:
             return
         gc.collect()
         functions = live_functions(self.root)
+        # Before the first freeze, which hides objects from the collector's lists.
+        self._state = ModuleState(self.root)
         live: dict[int, LiveFunctions] = {}
         seen: set[Any] = set()
         ready: list[tuple[int, Any]] = []
@@ -180,7 +189,7 @@ class Campaign:
         return ready[done:]
 
     def _child(self, runner: Runner, live: dict[int, LiveFunctions], ready: list[Any], send: Send) -> None:
-        state = ModuleState(self.root)
+        state = self._state
         before: int | None = None
         if self.batch > 1:
             try:
@@ -224,7 +233,7 @@ class Campaign:
         found: list[bool] = []
 
         def work(send: Send) -> None:
-            ModuleState(self.root).clear_caches()
+            self._state.clear_caches()
             live[index].install(code)
             data = self.job["targets"][index]
             for test in sorted({*data["failing"], *data["passing"]}):

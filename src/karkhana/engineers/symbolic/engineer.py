@@ -128,12 +128,12 @@ class _Repair:
                 "no test fails, so there is nothing to repair",
                 "Which behaviour is wrong? A failing test would show it.",
             )
-        limits = {r.name: max(2.0, 6 * r.duration_s) for r in baseline.results if r.outcome is TestOutcome.PASSED}
+        limits = {r.name: max(0.5, 6 * r.duration_s) for r in baseline.results if r.outcome is not TestOutcome.ERROR}
         spectrum = measure(
             self._run,
             arguments=pytest_arguments(self._assignment.test_command),
             limits=limits,
-            limit_s=1.0,
+            limit_s=0.4,
             seconds=max(5.0, min(120.0, self._left() / 3)),
         )
         if not spectrum.tests and spectrum.collect_errors:
@@ -203,10 +203,14 @@ class _Repair:
         outcome = search.singles(ideas)
         self._report(places, outcome)
         if not outcome.passing:
-            again = search.again_in_order(outcome)
-            self._report(places, again, note="again, in the suite's own order")
-            if again.passing:
-                return again
+            for again, note in (
+                (search.again_in_order, "again, in the suite's own order"),
+                (search.again_longer, "again, with more time"),
+            ):
+                second = again(outcome)
+                self._report(places, second, note=note)
+                if second.passing:
+                    return second
             outcome = search.pairs(outcome)
             self._report(places, outcome, note="two changes at once")
         if not outcome.passing:

@@ -6,20 +6,21 @@ which passing candidate is the right one.
 
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
 from karkhana.behaviour.observation import Observations, observe
 from karkhana.behaviour.running import Run
 from karkhana.behaviour.spectra import Spectrum
-from karkhana.behaviour.validation import NEAR, PASSES, Proposal, Target, Validation, validate
+from karkhana.behaviour.validation import NEAR, OVERTIME, PASSES, Proposal, Target, Validation, validate
 from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place, examples_of
 
 _LEAST_S = 0.03
 _TIMES = 6.0
-_UNKNOWN_S = 0.06
-"""CPU seconds for a test that never ended, when nothing like it is known."""
+_UNKNOWN_S = 0.015
+"""CPU seconds for a test that never ended, when nothing like it is known; see :meth:`Search.again_longer`."""
+_STRETCH = 20.0
 _WITH_VALUE = frozenset({"-p", "-o", "-W", "-c", "--rootdir", "-k", "-m", "--override-ini"})
 _SLOWEST_PASSING = 400
 """Passing tests that are run for a candidate; the quickest ones are taken."""
@@ -127,27 +128,27 @@ class Search:
 
     def singles(self, hypotheses: Sequence[Hypothesis]) -> Outcome:
         """Try one-place changes in their order."""
-        return self._try(list(hypotheses[: self._budget.candidates]), self._proposal, ordered=self._ordered())
+        return self._try(list(hypotheses[: self._budget.candidates]), ordered=self._ordered())
 
     def _ordered(self) -> bool:
         return any(self._spectrum.tests[n].order_dependent for n in self._numbers)
 
-    def _proposal(self, hypothesis: Hypothesis) -> Proposal:
-        return Proposal(hypothesis.suspect, hypothesis.edits, hypothesis.fresh)
+    def again_longer(self, outcome: Outcome) -> Outcome:
+        """Those that ran out of time once more with more of it: a right fix may be slow."""
+        late = [h for h, s in zip(outcome.tried, outcome.statuses, strict=True) if s == OVERTIME]
+        return self._try(late[:400], ordered=self._ordered(), stretch=_STRETCH)
 
-    def _try(
-        self, hypotheses: list[Hypothesis], proposal: Callable[[Hypothesis], Proposal], *, ordered: bool
-    ) -> Outcome:
+    def _try(self, hypotheses: list[Hypothesis], *, ordered: bool, stretch: float = 1.0) -> Outcome:
         if not hypotheses or self._left() <= 0:
             return Outcome(tried=(), statuses="", passing=(), cpu_s=0.0)
         result: Validation = validate(
             self._run,
             arguments=self._arguments,
             tests=[self._spectrum.tests[n].name for n in self._numbers],
-            limits=self.limits(),
+            limits=[limit * stretch for limit in self.limits()],
             targets=self._targets,
-            proposals=[proposal(h) for h in hypotheses],
-            seconds=max(1.0, self._left()),
+            proposals=[Proposal(h.suspect, h.edits, h.fresh) for h in hypotheses],
+            seconds=max(1.0, self._left() / (1.0 if stretch == 1.0 else 3.0)),
             beyond=self._budget.beyond,
             ordered=ordered,
         )
@@ -168,12 +169,12 @@ class Search:
                         if key not in combined or combined[key].score < pair.score:
                             combined[key] = pair
         best = sorted(combined.values(), key=lambda h: (-h.score, h.suspect, h.edits))[:limit]
-        return self._try(best, self._proposal, ordered=self._ordered())
+        return self._try(best, ordered=self._ordered())
 
     def again_in_order(self, outcome: Outcome) -> Outcome:
         """Those that turned a test green once more, with all tests in their own order."""
         near = [h for h, s in zip(outcome.tried, outcome.statuses, strict=True) if s in (NEAR, "u")][:200]
-        return self._try(near, self._proposal, ordered=True)
+        return self._try(near, ordered=True)
 
 
 def _pair(one: Hypothesis, other: Hypothesis, weight: float) -> Hypothesis | None:

@@ -46,6 +46,22 @@ def comparison_operator(scene: Scene) -> Iterator[Idea]:
             yield Idea(view.line(operator), (Edit(start, end, other),), weight)
 
 
+@template("comparison-bound")
+def comparison_bound(scene: Scene) -> Iterator[Idea]:
+    """Operator and number of a comparison both wrong: ``n == 0`` for ``n <= 1``."""
+    view = scene.view
+    for node in view.all(cst.ComparisonTarget):
+        if not isinstance(node.comparator, cst.Integer) or not node.comparator.value.isdigit():
+            continue
+        start, end = view.span(node.operator)
+        number = int(node.comparator.value)
+        for other, weight in _COMPARISONS.get(view.text_of(node.operator).strip(), ()):
+            for value in (number + 1, number - 1):
+                if value >= 0 and not other.isalpha():
+                    edits = (Edit(start, end, other), view.replace(node.comparator, str(value)))
+                    yield Idea(view.line(node.operator), edits, weight)
+
+
 @template("arithmetic-operator")
 def arithmetic_operator(scene: Scene) -> Iterator[Idea]:
     view = scene.view
