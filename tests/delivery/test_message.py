@@ -98,4 +98,4 @@ def test_the_evidence_is_told_gate_by_gate() -> None:
     text = commit_message(
         change(), run_id="r", task_id="t", confidence=CONFIDENCE, ticket=Ticket(text="x"), evidence=evidence
     )
-    assert "suite: 13 tests pass. coverage unknown: no data." in text.replace("\n", " ")
+    assert "- suite: 13 tests pass\n- coverage unknown: no data\n\nKarkhana-Run: r" in text

@@ -8,7 +8,8 @@ Everything but the identifiers is untrusted text. Knows nothing of git.
 
     Asked for: "total() fails for an empty cart"
 
-    What speaks for it: score 0.87. ...
+    What speaks for it (score 0.87):
+    - suite: 12 tests passed before, 13 after
 
     Karkhana-Run: run_01J...
     Karkhana-Task: BUILD-2026-05-12-047
@@ -48,7 +49,7 @@ def commit_message(
         subject(change, ticket),
         paragraphs(change.summary),
         _wrapped(f'Asked for: "{one_line(ticket.text, 200)}"' + _reference(ticket)),
-        _wrapped(_evidence(confidence, evidence)),
+        _evidence(confidence, evidence),
         "\n".join(f"{key}: {_identifier(value)}" for key, value in trailers.items() if value),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -68,12 +69,17 @@ def _reference(ticket: Ticket) -> str:
 
 
 def _evidence(confidence: Confidence, evidence: Evidence | None) -> str:
-    said = [f"What speaks for it: score {confidence.score:.2f}"]
     if evidence is None:
-        said += [one_line(c.because, 240) for c in confidence.components if c.name in ("behaviour", "coverage")]
+        said = [one_line(c.because, 240) for c in confidence.components if c.name in ("behaviour", "coverage")]
     else:
-        said += [_measured(gate) for gate in evidence.gates]
-    return ". ".join(sentence.rstrip(".") for sentence in said if sentence) + "."
+        said = [_measured(gate) for gate in evidence.gates]
+    return "\n".join([f"What speaks for it (score {confidence.score:.2f}):", *(_item(text) for text in said if text)])
+
+
+def _item(text: str) -> str:
+    return textwrap.fill(
+        f"- {text.rstrip('.')}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _measured(gate: GateResult) -> str:

@@ -14,7 +14,10 @@ import unicodedata
 WIDTH = 72
 
 _BIDI = frozenset("\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
-_TRAILER = re.compile(r"[A-Za-z0-9][\w-]*\s*[:=]|\(cherry picked from")
+_TRAILER = re.compile(
+    r"(?i)(?:\w+(?:-\w+)+|from|date|subject|to|cc|bug|issue|fixes|closes|resolves|refs?|see|task|link)\s*[:=]"
+    r"|\(cherry picked from"
+)
 _PATCH_START = re.compile(r"---|diff -|Index: |From |>+From ")
 
 
@@ -40,7 +43,7 @@ def one_line(text: str, most: int) -> str:
 
 
 def paragraphs(text: str, most: int = 4000) -> str:
-    """Wrapped for a commit message, so that no line is taken for a trailer or for the start of a patch."""
+    """Wrapped for a commit message, so that no line is taken for a mail header, a trailer or the start of a patch."""
     wrapped = ["\n".join(_wrap(block)) for block in re.split(r"\n\s*\n", clean(text)[:most].strip())]
     return "\n\n".join(w for w in wrapped if w)
 

@@ -8,6 +8,7 @@ only the totals are there. Coverage needs a command that ends up in Python.
 """
 
 import json
+from collections.abc import Iterable
 from functools import lru_cache
 from importlib import resources
 
@@ -23,6 +24,13 @@ class LineCoverage(msgspec.Struct, frozen=True):
 
     statements: tuple[int, ...]
     missing: tuple[int, ...]
+    owners: tuple[tuple[int, int], ...] = ()
+    """``(line, first line)`` of every further line of a statement."""
+
+    def touched(self, lines: Iterable[int]) -> frozenset[int]:
+        """The first lines of the executable statements that ``lines`` are part of."""
+        first = dict(self.owners)
+        return frozenset(first.get(line, line) for line in lines) & frozenset(self.statements)
 
     @property
     def percent(self) -> float:

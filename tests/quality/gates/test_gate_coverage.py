@@ -107,3 +107,26 @@ def test_a_file_that_nothing_imports_is_uncovered() -> None:
 def test_a_file_this_interpreter_cannot_parse_is_unknown() -> None:
     files = {"calc.py": BUGGY, "old.py": "x = 1\n", "test_calc.py": MISSING}
     assert check(files, {**files, "old.py": "print 'two'\n"}).status is GateStatus.UNKNOWN
+
+
+def test_a_line_within_a_statement_belongs_to_it() -> None:
+    old = "@wrap(\n    1,\n)\ndef sign(\n    x,\n):\n    return [\n        -1,\n        1,\n    ][x > 0]\n"
+    old = "def wrap(n):\n    return lambda f: f\n\n\n" + old
+    files = {"calc.py": old, "test_calc.py": MISSING}
+    for before, after, line in (
+        ("        1,\n    ]", "        +1,\n    ]", 11),
+        ("    1,\n)", "    2,\n)", 5),
+        ("x,\n", "x=0,\n", 8),
+    ):
+        assert before in old
+        result = check(files, {**files, "calc.py": old.replace(before, after)})
+        assert (result.status, result.measures["changed_lines"]) == (GateStatus.PASSED, 1), line
+    idle = {"calc.py": old, "test_calc.py": "import calc\n\n\ndef test_it():\n    pass\n"}
+    uncovered = check(idle, {**idle, "calc.py": old.replace("        1,\n    ]", "        +1,\n    ]")})
+    assert [(f.path, f.line) for f in uncovered.findings] == [("calc.py", 11)]
+
+
+def test_comments_are_no_statements() -> None:
+    files = {"calc.py": BUGGY, "test_calc.py": MISSING}
+    result = check(files, {**files, "calc.py": "# signs\n" + BUGGY})
+    assert (result.status, result.summary[:20]) == (GateStatus.PASSED, "no statement changed")

@@ -55,3 +55,16 @@ def test_what_cannot_be_compared_is_unknown() -> None:
         (good, suite_report({"a": "passed"}, exit_code=3)),
     ]:
         assert check(before, after).status is GateStatus.UNKNOWN
+
+
+def test_a_test_that_became_parametrised_has_not_vanished() -> None:
+    result = check(suite_report({"a": "passed"}), suite_report({"a[1]": "passed", "a[2]": "passed"}))
+    assert result.status is GateStatus.PASSED
+    assert [f.rule for f in result.findings] == ["suite:other-cases"]
+
+
+def test_fewer_cases_or_failing_ones_are_lost() -> None:
+    before = suite_report({"a[1]": "passed", "a[2]": "passed"})
+    assert check(before, suite_report({"a[3]": "passed"})).status is GateStatus.FAILED
+    assert check(before, suite_report({"a[3]": "passed", "a[4]": "failed"})).status is GateStatus.FAILED
+    assert check(before, suite_report({"a[3]": "passed", "a[4]": "skipped"})).status is GateStatus.FAILED

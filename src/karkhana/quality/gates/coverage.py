@@ -77,7 +77,9 @@ def _judge(context: GateContext, python: list[str], other: list[str], before: Co
     measures = {"changed_lines": float(changed), "covered_lines": float(covered)}
     delta = percent_after - percent_before if before and after else 0.0
     measures |= {"percent_before": percent_before, "percent_after": percent_after, "coverage_delta": round(delta, 2)}
-    summary = f"{covered} of {plural(changed, 'changed executable line')} covered by tests"
+    summary = (
+        f"{covered} of {plural(changed, 'changed statement')} covered by tests" if changed else "no statement changed"
+    )
     if before and after:
         summary += f"; the changed files go from {percent_before:.1f} % to {percent_after:.1f} %"
     if other:
@@ -91,7 +93,7 @@ def _judge(context: GateContext, python: list[str], other: list[str], before: Co
         findings=tuple(
             Finding(
                 rule="coverage:uncovered",
-                message="no test executes this changed line",
+                message="no test executes this changed statement",
                 severity=Severity.WARNING,
                 path=path,
                 line=line,
@@ -113,11 +115,11 @@ def _changed_lines(
         if new is not None and path not in after:
             unmeasured.append(path)
         elif new is not None:
-            touched = set(diff.added) & set(after[path].statements)
+            touched = after[path].touched(diff.added)
             changed += len(touched)
             uncovered.extend((path, line) for line in sorted(touched & set(after[path].missing)))
         if path in before:
-            removed_only.extend((path, n) for n in diff.removed if n in before[path].statements)
+            removed_only.extend((path, n) for n in sorted(before[path].touched(diff.removed)))
     if changed == 0 and removed_only and not unmeasured:
         uncovered = [(path, 0) for path, line in removed_only if line in before[path].missing]
         changed = len(removed_only)

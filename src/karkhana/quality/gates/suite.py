@@ -4,6 +4,8 @@ Tests that failed before for other reasons are stated, not blamed on the change.
 on purpose disappears too: that is for a person to accept.
 """
 
+from collections import Counter
+
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
 from karkhana.domain.suites import Outcome, TestReport
 from karkhana.ports import GateContext
@@ -24,7 +26,9 @@ class Suite:
             return GateResult(gate=NAME, status=GateStatus.UNKNOWN, hard=True, summary=unusable)
         outcomes = {r.name: r.outcome for r in after.results}
         broken = [n for n in before.passed if outcomes.get(n) in (Outcome.FAILED, Outcome.ERROR)]
-        vanished = [n for n in before.passed if n not in outcomes]
+        gone = [n for n in before.passed if n not in outcomes]
+        replaced = [n for n in gone if _function(n) in _covered_variants(before, after)]
+        vanished = [n for n in gone if n not in replaced]
         skipped = [n for n in before.passed if outcomes.get(n) is Outcome.SKIPPED]
         known = set(before.failing)
         still = [n for n in after.failing if n in known]
@@ -34,6 +38,7 @@ class Suite:
             *_findings("suite:vanished", "passed before the change and is gone after it", vanished, Severity.ERROR),
             *_findings("suite:skipped", "passed before the change and is skipped after it", skipped, Severity.ERROR),
             *_findings("suite:new-failure", "is new or was skipped before, and fails", new_failures, Severity.ERROR),
+            *_findings("suite:other-cases", "has other cases now, no fewer and all passing", replaced, Severity.INFO),
             *_findings("suite:failed-before", "failed before the change as well", still, Severity.INFO),
         )
         bad = len(broken) + len(vanished) + len(skipped) + len(new_failures)
@@ -52,6 +57,19 @@ class Suite:
             },
             findings=findings,
         )
+
+
+def _function(name: str) -> str:
+    """A test without its parameters."""
+    return name.split("[", 1)[0]
+
+
+def _covered_variants(before: TestReport, after: TestReport) -> frozenset[str]:
+    """Test functions that have no fewer cases than before, all passing: their parameters changed, not their number."""
+    old = Counter(_function(r.name) for r in before.results)
+    new = Counter(_function(r.name) for r in after.results)
+    passing = Counter(_function(name) for name in after.passed)
+    return frozenset(f for f in old if new[f] >= old[f] and passing[f] == new[f])
 
 
 def _unusable(before: TestReport, after: TestReport) -> str:

@@ -7,6 +7,7 @@ the code it ran. Knows nothing of the factory.
     main({"command": ["python", "-m", "pytest"], "root": "/workspace", "cover": ["cart.py"], "timeout_s": 60})
 """
 
+import ast
 import importlib.util
 import json
 import os
@@ -146,8 +147,27 @@ def read_coverage(job: Job, scratch: Path) -> Optional[Job]:  # noqa: UP045
             _, statements, _, missing, _ = measured.analysis2(str(Path(job["root"]).resolve() / path))
         except coverage.CoverageException:
             continue  # not parseable by this interpreter: stays unmeasured
-        found[path] = {"statements": statements, "missing": missing}
+        found[path] = {"statements": statements, "missing": missing, "owners": owners(job, path)}
     return found
+
+
+def owners(job: Job, path: str) -> List[Tuple[int, int]]:  # noqa: UP006
+    """``(line, first line)`` for every further line of a statement: coverage knows only the first."""
+    tree = ast.parse((Path(job["root"]) / path).read_bytes())
+    found = {}
+    for node in ast.walk(tree):  # outer statements come before those in them, which overwrite their lines
+        if isinstance(node, ast.stmt):
+            for part in getattr(node, "decorator_list", []):
+                found.update(dict.fromkeys(range(part.lineno, part.end_lineno + 1), part.lineno))
+            found.update(dict.fromkeys(range(node.lineno, last_line(node) + 1), node.lineno))
+    return sorted((line, first) for line, first in found.items() if line != first)
+
+
+def last_line(node: ast.stmt) -> int:
+    """Where a statement ends; for a compound one, where its head does."""
+    body = [part.lineno for part in getattr(node, "body", [])]
+    body += [case.pattern.lineno for case in getattr(node, "cases", [])]
+    return max(node.lineno, body[0] - 1) if body else node.end_lineno or node.lineno
 
 
 def read_tests(scratch: Path) -> List[List[Any]]:  # noqa: UP006
