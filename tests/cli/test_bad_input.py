@@ -89,7 +89,7 @@ def test_a_suite_that_cannot_be_collected(karkhana: Karkhana, repository: Reposi
 
 
 def test_an_unreadable_test_command(karkhana: Karkhana, repository: Repository) -> None:
-    assert_refused(karkhana, repository(), "invalid_input", TICKET, "--test-command", "pytest 'tests")
+    assert_refused(karkhana, repository(), "invalid_setting", TICKET, "--test-command", "pytest 'tests", exit_code=4)
 
 
 def test_no_sandbox_needs_an_acknowledgement(karkhana: Karkhana, repository: Repository) -> None:

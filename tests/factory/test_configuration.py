@@ -39,6 +39,12 @@ def test_a_repository_may_not_set_what_belongs_to_the_operator(environ: dict[str
         load_settings({}, environ=environ, repository_text="[sandbox]\nmemory_mb = 1")
 
 
+def test_a_repository_may_not_name_a_program_for_the_host_to_run(environ: dict[str, str]) -> None:
+    with pytest.raises(InvalidSetting, match="environment.python"):
+        load_settings({}, environ=environ, repository_text="[environment]\npython = './evil'")
+    assert not load_settings({}, environ=environ, repository_text="[environment]\ninstall = false").environment.install
+
+
 def test_a_repository_may_set_its_policy(environ: dict[str, str]) -> None:
     text = '[policy]\nautonomy = "human_on_the_loop"\n'
     assert load_settings({}, environ=environ, repository_text=text).policy.autonomy is Autonomy.ON_THE_LOOP

@@ -105,6 +105,26 @@ def test_an_engineer_without_a_change_fails_the_run(folder: Path) -> None:
     assert kinds(events)[-1] == "run.finished"
 
 
+def test_edits_of_an_attempt_that_came_to_nothing_are_not_replayed(folder: Path) -> None:
+    order, settings = make_order("area() is wrong", folder, auto=True, attempts=2)
+    abandoned = WriteFile(path="abandoned.py", content="x = 1\n")
+
+    class SecondTry(ScriptedEngineer):
+        """Comes to nothing the first time."""
+
+        def work(self, assignment: Any, tools: Any, trail: Any) -> Any:
+            calls, self._calls = self._calls, [FIX, PUSH]
+            return ScriptedEngineer(calls).work(assignment, tools, trail)
+
+    with open_factory(settings, engineers={"scripted": SecondTry([abandoned])}) as factory:
+        _, claim = factory.stores.tasks.add_and_claim(order, factory.worker.name, settings.queue.lease_s)
+        factory.worker.carry_out(claim)
+        result, events = finished(factory, claim.run_id)
+    assert result.status == "delivered"
+    assert "abandoned" not in result.diff
+    assert kinds(events).count("workspace.opened") == 2
+
+
 def test_a_secret_in_the_change_is_refused_and_stored_nowhere(folder: Path, tmp_path: Path) -> None:
     key = "AKIA" + "Q4ZX7TRVB2MWJ5NK"
     result, _ = carry_out(folder, FIX, WriteFile(path="settings.py", content=f'KEY = "{key}"\n'), PUSH)

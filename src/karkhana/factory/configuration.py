@@ -71,6 +71,13 @@ def _only_repository_keys(values: dict[str, Any]) -> dict[str, Any]:
             f"{REPOSITORY_FILE}: a repository may not set {', '.join(foreign)}",
             f"Move it to the user's config.toml. Allowed here: {', '.join(sorted(REPOSITORY_KEYS))}.",
         )
+    python = values.get("environment", {})
+    if isinstance(python, Mapping) and "python" in python:
+        # The host asks that program for its version: a repository may not name programs for the host to run.
+        raise InvalidSetting(
+            f"{REPOSITORY_FILE}: a repository may not set environment.python",
+            "Set it in the user's config.toml or as KARKHANA_ENVIRONMENT_PYTHON.",
+        )
     return values
 
 

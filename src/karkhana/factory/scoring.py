@@ -16,7 +16,6 @@ from karkhana.factory.changes import Contents
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.results import RunResult
 from karkhana.factory.rooms import workspaces_for
-from karkhana.factory.suites import require_usable, shell_words
 from karkhana.factory.trails import MemoryTrail
 from karkhana.git import Repository, make_patch
 from karkhana.git.repository import ChangedFile
@@ -26,7 +25,7 @@ from karkhana.quality.explanation import Row, explain, rows
 from karkhana.quality.gates import default_gates
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify
-from karkhana.workspace.testing import detect, run_tests
+from karkhana.workspace.testing import detect, require_usable, run_tests
 
 SUBMODULE = 0o160000
 
@@ -71,8 +70,7 @@ def score_range(
     workspaces = workspaces_for(settings, sandbox)
     root = str(source.root)
     with workspaces.open(root, old, record=trail) as before, workspaces.open(root, new, record=trail) as after:
-        words = test_command or settings.test_command
-        command = shell_words(words) if words else detect(after)
+        command = detect(after, test_command or settings.test_command)
         baseline = run_tests(before, command)
         trail.record(SuiteMeasured(after_change=False, report=baseline))
         result = run_tests(after, command)

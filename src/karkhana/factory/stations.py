@@ -37,7 +37,7 @@ from karkhana.domain.tasks import Status, TaskType
 from karkhana.factory.changes import Contents, gather, restore
 from karkhana.factory.job import Job
 from karkhana.factory.records import Approval, Asked, Built, Ending, Judged, Plan, Review, Verified
-from karkhana.factory.suites import own_modules, require_usable, shell_words
+from karkhana.factory.suites import require_judge
 from karkhana.ports import Assignment, DeliveryRequest, Engineer, GateContext, Handover, Receipt, Workspace
 from karkhana.quality.confidence import score
 from karkhana.quality.review import review
@@ -59,10 +59,10 @@ def plan(job: Job) -> Plan:
     """
     job.enter(Status.PLANNING)
     with _workspace(job) as workspace:
-        command = shell_words(job.order.test_command) if job.order.test_command else detect(workspace)
+        command = detect(workspace, job.order.test_command)
         baseline = run_tests(workspace, command)
     job.trail.record(SuiteMeasured(after_change=False, report=baseline))
-    require_usable(baseline, own_modules(job.order))
+    require_judge(baseline, job.order)
     if job.order.type is TaskType.BUGFIX and not baseline.failing:
         raise NothingToFix(
             f"all {len(baseline.passed)} tests pass before any change, so nothing shows the bug",
@@ -90,7 +90,12 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer) -> tuple[Handover, Built 
         limits = tuple(getattr(workspace, "limits_in_force", ()))
         job.trail.record(WorkspaceOpened(commit=job.order.commit, engineer=engineer.name, limits=limits))
         toolbox = Toolbox(
-            workspace, job.trail, budget=job.order.budget, test_command=plan.test_command, cancelled=job.cancelled
+            workspace,
+            job.trail,
+            budget=job.order.budget,
+            test_command=plan.test_command,
+            cancelled=job.cancelled,
+            python_version=getattr(workspace, "python_version", None),
         )
         assignment = Assignment(
             ticket=job.order.ticket,

@@ -10,7 +10,7 @@ import msgspec
 
 from karkhana.domain.changes import FileState
 from karkhana.domain.errors import InvalidInput
-from karkhana.domain.events import RunStarted, ToolReturned
+from karkhana.domain.events import RunStarted, ToolReturned, WorkspaceOpened
 from karkhana.git import File, make_patch
 from karkhana.storage.event_log import EventLog
 
@@ -58,6 +58,9 @@ def replay_states(event_log: EventLog, run_id: str, until_seq: int | None = None
             break
         if isinstance(entry.event, RunStarted):
             object_format = "sha256" if len(entry.event.order.commit) == 64 else "sha1"
+        elif isinstance(entry.event, WorkspaceOpened):
+            # a fresh checkout: a step that was redone after a crash, or another attempt
+            files = {}
         elif isinstance(entry.event, ToolReturned):
             for change in entry.event.changed:
                 first = files[change.path].before if change.path in files else change.before

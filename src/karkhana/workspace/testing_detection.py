@@ -15,6 +15,7 @@ from karkhana.domain.errors import InvalidSetting, SuiteUnusable
 from karkhana.domain.suites import Outcome, TestReport
 from karkhana.ports import Workspace
 from karkhana.workspace.finding import find_files
+from karkhana.workspace.testing_report import SESSION
 
 PYTEST = ("python", "-m", "pytest")
 _SHELL = re.compile(r"[$`*\n]|^cd\s|^\w+=")
@@ -65,7 +66,7 @@ def detect(workspace: Workspace, configured: str | None = None) -> tuple[str, ..
 def require_usable(report: TestReport) -> None:
     """Raise ``SuiteUnusable`` when a run says nothing about the code: nothing ran, or it could not start."""
     command = shlex.join(report.command)
-    if report.timed_out and not report.passed and len(report.failing) <= 1:
+    if report.timed_out and not report.passed and set(report.failing) <= {SESSION, command}:
         raise SuiteUnusable(
             f"`{command}` was still running after {report.duration_s:.0f} s",
             "name a command that ends, or raise sandbox.command_timeout_s",
