@@ -28,6 +28,8 @@ _ALONE = 40
 _ENDLESS = 2
 """Tests without an end after which others that nothing is known of get less time."""
 _MOMENT_S = 0.25
+_BARE = 3.0
+"""Times the limit for a test alone, which decides what it does: under the tracer only its lines matter."""
 _CRASHES = 8
 """Tests that may end the interpreter before the rest is given up."""
 
@@ -67,11 +69,12 @@ def _measure(session: pytest.Session, job: dict[str, Any], emit: Emit, root: str
     types: dict[str, dict[str, dict[str, list[str]]]] = {}
     alone: dict[str, tuple[str, float]] = {}
     for name in pass_.failing()[:_ALONE]:
-        # A test without an end is not worth waiting for twice; its first moments show the types.
-        endless = pass_.answers[name]["outcome"] == "timeout"
+        # A test without an end is not worth waiting for twice; its first moments show the types. But one that ended
+        # before, and does not under the tracer, is only slow.
+        endless = pass_.answers[name]["outcome"] == "timeout" and name not in job["limits"]
         if endless and sum(outcome == "timeout" for outcome, _ in alone.values()) >= _ENDLESS:
             continue
-        limit = _MOMENT_S if endless else job["limits"].get(name, job["limit"])
+        limit = _MOMENT_S if endless else _BARE * job["limits"].get(name, job["limit"])
         alone[name] = _alone(runner, name, limit, root, types)
     for name in names:
         answer = pass_.answers.get(name)
@@ -82,6 +85,8 @@ def _measure(session: pytest.Session, job: dict[str, Any], emit: Emit, root: str
             answer["alone"] = outcome
             if outcome == answer["outcome"]:
                 answer["seconds"] = min(seconds, answer["seconds"])
+            elif answer["outcome"] == "timeout":
+                answer["outcome"], answer["seconds"] = outcome, seconds
         emit({"test": answer})
     emit({"coverage": pass_.lines})
     emit({"types": types})
@@ -177,7 +182,7 @@ def _alone(runner: Runner, name: str, limit: float, root: str, types: dict[str, 
         recorder = _Types(root)
         sys.setprofile(recorder)
         try:
-            runner.run(name, limit)
+            runner.run(name, min(limit, _MOMENT_S))
         finally:
             sys.setprofile(None)
         send(recorder.seen)

@@ -128,7 +128,7 @@ class _Repair:
                 "no test fails, so there is nothing to repair",
                 "Which behaviour is wrong? A failing test would show it.",
             )
-        limits = {r.name: max(0.5, 6 * r.duration_s) for r in baseline.results if r.outcome is not TestOutcome.ERROR}
+        limits = {r.name: max(0.5, 2 * r.duration_s) for r in baseline.results if r.outcome is not TestOutcome.ERROR}
         spectrum = measure(
             self._run,
             arguments=pytest_arguments(self._assignment.test_command),
@@ -148,7 +148,9 @@ class _Repair:
                 "the tests that failed in the baseline pass when they are run here: "
                 "they may be flaky or depend on their order"
             )
-        targets = choose_targets(spectrum, self._assignment.ticket.text)
+        baseline = self._assignment.baseline
+        known = () if baseline.timed_out else baseline.failing
+        targets = choose_targets(spectrum, self._assignment.ticket.text, known)
         names = ", ".join(spectrum.tests[n].name for n in targets.chosen[:5])
         self._note(f"{len(targets.chosen)} target test(s), {targets.why}: {names}")
         if targets.others:

@@ -3,6 +3,8 @@
 Knows test names and ticket words. Tests that fail for other reasons are left alone and named.
 """
 
+from collections.abc import Collection
+
 import msgspec
 
 from karkhana.behaviour.spectra import Spectrum
@@ -19,12 +21,14 @@ class Targets(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-def choose_targets(spectrum: Spectrum, ticket: str) -> Targets:
+def choose_targets(spectrum: Spectrum, ticket: str, baseline: Collection[str] = ()) -> Targets:
     """Failing tests named by the ticket; else those that share its words; else all.
 
-    A ticket names a test by its full identifier, or by the name of its function.
+    A ticket names a test by its full identifier, or by the name of its function. Only tests that also fail in
+    ``baseline`` (names; empty: unknown) count: the tracer makes tests slower.
     """
-    failing = spectrum.failing
+    known = tuple(n for n in spectrum.failing if spectrum.tests[n].name in baseline)
+    failing = known or spectrum.failing
     named = [n for n in failing if _is_named(spectrum.tests[n].name, ticket)]
     if named:
         return _split(failing, named, "named by the ticket")

@@ -10,8 +10,8 @@ from karkhana.behaviour.spectra import Failure
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.scene import Idea, Scene, template
 from karkhana.engineers.symbolic.source import BUILTINS
-from karkhana.engineers.symbolic.templates.guards import answers, step_of
-from karkhana.engineers.symbolic.templates.statements import insert_before, whole_lines
+from karkhana.engineers.symbolic.templates.guards import answers
+from karkhana.engineers.symbolic.templates.statements import insert_before, step_of, whole_lines
 
 _DEFAULTS = (("", 1.0), ("0", 0.9), ("[]", 0.7), ("''", 0.5), ("{}", 0.6), ("None", 0.1), ("False", 0.4))
 _CONVERSIONS = (("str", 1.0), ("int", 0.9), ("list", 0.8), ("tuple", 0.7), ("float", 0.4), ("sorted", 0.2))
@@ -108,7 +108,7 @@ def _none_guards(scene: Scene, node: cst.Attribute | cst.Subscript | cst.Name, l
     view = scene.view
     owner = view.text_of(node if isinstance(node, cst.Name) else node.value)
     statement = view.statement(node)
-    step = step_of(scene)
+    step = step_of(scene.view)
     options = list(answers(scene))
     if any(isinstance(a, cst.For | cst.While) for a in view.ancestors(node)):
         options += [("continue", 0.9), ("break", 0.8)]
@@ -213,7 +213,7 @@ def zero_division(scene: Scene) -> Iterator[Idea]:
 def _when(scene: Scene, node: cst.CSTNode, fine: str, wrong: str, weight: float) -> Iterator[Idea]:
     """Guards on a condition: in the test that uses ``node``, around its statement, or by leaving before it."""
     view = scene.view
-    step = step_of(scene)
+    step = step_of(scene.view)
     statement = view.statement(node)
     line = view.line(node)
     inside = next((a for a in view.ancestors(node) if isinstance(a, cst.If | cst.While)), None)

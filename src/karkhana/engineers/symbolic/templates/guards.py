@@ -6,7 +6,7 @@ import libcst as cst
 
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.scene import Idea, Scene, template
-from karkhana.engineers.symbolic.templates.statements import blocks, insert_before, whole_lines
+from karkhana.engineers.symbolic.templates.statements import blocks, insert_before, step_of, whole_lines
 
 _CONSTANTS = frozenset(f"return {c}" for c in ("True", "False", "None", "0", "1", "-1", "[]", "{}", "''", '""'))
 
@@ -76,7 +76,7 @@ def early_return(scene: Scene) -> Iterator[Idea]:
     if len(body) > 1 and isinstance(body[0], cst.SimpleStatementLine) and isinstance(body[0].body[0], cst.Expr):
         body = body[1:]
     options = list(answers(scene))
-    step = step_of(scene)
+    step = step_of(scene.view)
     for question, one in _questions(scene, view.parameters):
         for answer, other in options:
             edit = insert_before(view, body[0], f"if {question}:\n{step}{answer}")
@@ -87,7 +87,7 @@ def early_return(scene: Scene) -> Iterator[Idea]:
 def loop_guard(scene: Scene) -> Iterator[Idea]:
     """A case in which a loop should go on with the next item, or end."""
     view = scene.view
-    step = step_of(scene)
+    step = step_of(scene.view)
     for loop in view.all(cst.For, cst.While):
         if not isinstance(loop.body, cst.IndentedBlock):
             continue
@@ -109,7 +109,7 @@ def loop_guard(scene: Scene) -> Iterator[Idea]:
 def guarded_statement(scene: Scene) -> Iterator[Idea]:
     """A statement that should only run under a condition."""
     view = scene.view
-    step = step_of(scene)
+    step = step_of(scene.view)
     for body in blocks(view):
         for node in body:
             if not isinstance(node, cst.SimpleStatementLine) or isinstance(node.body[0], cst.Import | cst.ImportFrom):
@@ -153,13 +153,3 @@ def default_value(scene: Scene) -> Iterator[Idea]:
             continue
         for default in ("[]", "{}", "''", "0"):
             yield Idea(view.line(node), (view.replace(node, f"{node.value} or {default}"),), 0.5)
-
-
-def step_of(scene: Scene) -> str:
-    """One level of indentation as this function writes it."""
-    root = scene.view.root
-    if isinstance(root, cst.FunctionDef) and isinstance(root.body, cst.IndentedBlock):
-        outer, inner = scene.view.indentation(root), scene.view.indentation(root.body.body[0])
-        if inner.startswith(outer) and len(inner) > len(outer):
-            return inner[len(outer) :]
-    return "    "

@@ -155,6 +155,8 @@ def insert_statement(scene: Scene) -> Iterator[Idea]:
         for position, node in enumerate(body):
             if _is_docstring(view, node):
                 continue
+            if isinstance(node, cst.For | cst.While):
+                yield from _guarded_after(scene, node, donors)
             for text, (weight, names) in donors.items():
                 if position == 0 and _bound(scene, names, node):
                     yield Idea(view.line(node), (insert_before(view, node, text),), weight)
@@ -162,6 +164,30 @@ def insert_statement(scene: Scene) -> Iterator[Idea]:
                     continue
                 if not (position + 1 < len(body) and view.text_of(body[position + 1]) == text):
                     yield Idea(view.line(node), (insert_after(view, node, text),), weight)
+
+
+def _guarded_after(scene: Scene, loop: cst.CSTNode, donors: dict[str, tuple[float, frozenset[str]]]) -> Iterator[Idea]:
+    """What a loop does for each full round, once more for the rest that it leaves behind."""
+    view = scene.view
+    step = step_of(view)
+    inside = {view.text_of(line) for line in view.all(cst.SimpleStatementLine) if loop in set(view.ancestors(line))}
+    for text, (weight, names) in donors.items():
+        if text not in inside or not _bound(scene, names, loop, after=True):
+            continue
+        for name in sorted(names):
+            if scene.sized(name) or scene.might_be(name, "bool"):
+                edit = insert_after(view, loop, f"if {name}:\n{step}{text}")
+                yield Idea(view.line(loop), (edit,), weight * 0.8)
+
+
+def step_of(view: FunctionView) -> str:
+    """One level of indentation as this function writes it."""
+    root = view.root
+    if isinstance(root, cst.FunctionDef) and isinstance(root.body, cst.IndentedBlock):
+        outer, inner = view.indentation(root), view.indentation(root.body.body[0])
+        if inner.startswith(outer) and len(inner) > len(outer):
+            return inner[len(outer) :]
+    return "    "
 
 
 def _bound(scene: Scene, names: frozenset[str], node: cst.CSTNode, *, after: bool = False) -> bool:
