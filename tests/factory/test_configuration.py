@@ -9,7 +9,7 @@ from karkhana.domain.policy import Autonomy
 from karkhana.factory.configuration import load_settings
 
 
-@pytest.fixture()
+@pytest.fixture
 def environ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return {"KARKHANA_HOME": str(tmp_path / "home")}
@@ -40,7 +40,7 @@ def test_a_repository_may_not_set_what_belongs_to_the_operator(environ: dict[str
 
 
 def test_a_repository_may_not_name_a_program_for_the_host_to_run(environ: dict[str, str]) -> None:
-    with pytest.raises(InvalidSetting, match="environment.python"):
+    with pytest.raises(InvalidSetting, match=r"environment\.python"):
         load_settings({}, environ=environ, repository_text="[environment]\npython = './evil'")
     assert not load_settings({}, environ=environ, repository_text="[environment]\ninstall = false").environment.install
 
