@@ -288,6 +288,49 @@ def test_other_failing_tests_are_left_alone_and_named() -> None:
         assert any("test_shout" in event.text for event in b.trail.of(Noted))  # type: ignore[union-attr]
 
 
+CONSTANT = """
+LIMIT = 4
+
+
+def accepts(n):
+    return n <= LIMIT
+
+
+def rest(n):
+    return LIMIT - n
+"""
+CONSTANT_TESTS = """
+from m import accepts, rest
+
+
+def test_both():
+    assert accepts(5)
+    assert not accepts(6)
+    assert rest(2) == 3
+"""
+
+
+@pytest.mark.slow
+def test_constant_of_a_module() -> None:
+    with bench({"m.py": CONSTANT.lstrip(), "test_m.py": CONSTANT_TESTS.lstrip()}, "the limit is wrong") as b:
+        handover = b.work()
+        assert handover.solved, handover
+        assert b.changed() == {"m.py": CONSTANT.lstrip().replace("LIMIT = 4", "LIMIT = 5")}
+
+
+@pytest.mark.slow
+def test_default_of_an_argument() -> None:
+    program = "def join(words, by=', '):\n    return by.join(words)\n"
+    tests = (
+        "from m import join\n\n\ndef test_join():\n    assert join(['a', 'b']) == 'a b'\n"
+        "    assert join(['a', 'b'], ', ') == 'a, b'\n"
+    )
+    with bench({"m.py": program, "test_m.py": tests}, "join") as b:
+        handover = b.work()
+        assert handover.solved, handover
+        assert b.changed() == {"m.py": program.replace("', '", "' '")}
+
+
 @pytest.mark.slow
 def test_it_abstains_when_the_tests_contradict_each_other() -> None:
     files = {

@@ -50,7 +50,7 @@ def main(job: dict[str, Any], emit: Emit) -> None:
         # In a child, so that this process stays without any module of the repository for the fresh ones.
         forked(lambda send: campaign.swap(swapped, send), lambda told: campaign.settle(*told), job["seconds"] * 4 + 60)
     for number in range(len(job["candidates"])):
-        if campaign.status[number] == "-" and campaign.going_on(number):
+        if campaign.status[number] == "-" and campaign.first_hit is None and campaign.going_on(number):
             campaign.fresh(number)
     campaign.finish()
 

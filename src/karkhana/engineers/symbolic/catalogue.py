@@ -42,6 +42,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     failure: Mapping[str, Any] | None = None
     classes: tuple[str, ...] = ()
     expected: tuple[str, ...] = ()
+    declarations: bool = False
+    """It also makes sense for constants of modules and classes."""
 
     @property
     def template(self) -> Template:

@@ -6,6 +6,7 @@ documentation, does it fail where others answer? Candidates that behave alike st
 outcomes; runs nothing.
 """
 
+import keyword
 import math
 import re
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     constant_condition: float = 2.0
     neutral_arithmetic: float = 1.5
     odd_form: float = 1.5
+    unused_variable: float = 1.0
     only_deletes: float = 0.7
     newly_broken: float = 4.0
     fails: float = 1.5
@@ -90,6 +92,11 @@ def naturalness(
     if len(re.findall(odd, new)) > len(re.findall(odd, old)):
         value -= weights.odd_form
         reasons.append("nobody would write it so")
+    whole = apply(place.text, hypothesis.edits)
+    forgotten = [t for t in dict.fromkeys(removed) if t.isidentifier() and len(re.findall(rf"\b{t}\b", whole)) == 1]
+    if forgotten and not keyword.iskeyword(forgotten[0]):
+        value -= weights.unused_variable
+        reasons.append(f"`{forgotten[0]}` is no longer used")
     if not added:
         value -= weights.only_deletes
         reasons.append("it only deletes")

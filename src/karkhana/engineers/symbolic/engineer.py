@@ -32,6 +32,7 @@ from karkhana.engineers.symbolic.hypotheses import (
     Hypothesis,
     Place,
     cut,
+    declared,
     expected_errors,
     hypotheses,
     literals_of,
@@ -106,6 +107,7 @@ class _Repair:
                 "Which module should the failing test exercise?",
             )
         places = self._places(suspects)
+        places += declared(places)
         literals, expected = self._test_words(spectrum, targets)
         ideas = hypotheses(places, spectrum, literals=literals, expected=expected, lessons=self._assignment.lessons)
         search = self._searcher(spectrum, places)
@@ -216,7 +218,7 @@ class _Repair:
             outcome = search.pairs(outcome)
             self._report(places, outcome, note="two changes at once")
         if not outcome.passing:
-            where = ", ".join(p.suspect.place.qualified for p in places[:4])
+            where = ", ".join(p.name for p in places[:4])
             raise Abstention(
                 f"none of {self._count} changes to {where} makes the failing tests pass without breaking others",
                 "What should the code do instead? A second example would narrow it down.",
@@ -314,7 +316,7 @@ class _Repair:
         tests = ", ".join(f"`{spectrum.tests[n].name}`" for n in targets.chosen[:3])
         more = f" and {len(targets.chosen) - 3} more" if len(targets.chosen) > 3 else ""
         summary = (
-            f"`{place.suspect.place.qualified}` in `{place.suspect.path}` (line {hypothesis.line}) had a "
+            f"`{place.name}` in `{place.suspect.path}` (line {hypothesis.line}) had a "
             f"{kind_of(hypothesis)}: {shown(place, hypothesis)}. "
             f"{tests}{more} failed before and pass{'es' if len(targets.chosen) == 1 else ''} now; "
             f"no test that passed before fails. "
@@ -325,7 +327,7 @@ class _Repair:
         self._tools.call(PushChanges(title=title, summary=summary))
         return Handover(
             solved=True,
-            reason=f"repaired {place.suspect.place.qualified}",
+            reason=f"repaired {place.name}",
             title=title,
             summary=summary,
             tried=self.tried(),

@@ -6,19 +6,24 @@ Knows suspects and templates; knows nothing of how candidates are run.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from karkhana.behaviour.spectra import Failure, Spectrum
+from karkhana.behaviour.spectra import Failure, FunctionPlace, Spectrum
 from karkhana.behaviour.validation import Edit, apply
 from karkhana.engineers.symbolic.catalogue import Entry, catalogue
+from karkhana.engineers.symbolic.declarations import Declaration, declarations, names_in
 from karkhana.engineers.symbolic.localise import Suspect
-from karkhana.engineers.symbolic.scene import Scene
+from karkhana.engineers.symbolic.scene import Idea, Scene
 from karkhana.engineers.symbolic.source import FunctionView, Unreadable
 
+_DECLARED = 0.5
+"""Suspicion of constants, as a share of that of the functions that use them."""
 _UNCOVERED = 0.15
 """Suspicion of a line that no failing test ran, as a share of its function's highest."""
+_FRESH = 80
+"""Candidates that need a fresh interpreter; each costs as much as hundreds of the others."""
 _NEUTRAL = 0.6
 """Power that line suspicion is raised to: differences between lines count less than those between templates."""
 
@@ -40,14 +45,44 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     suspect: Suspect
     text: str
-    """From the ``def`` to the last line."""
+    """From the ``def`` to the last line; the whole file when it is about declarations."""
     file_text: str
+    declarations: tuple[Declaration, ...] = ()
+    """Constants of the module and its classes to change, in place of a function."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.suspect.place.qualified or self.suspect.path.rsplit("/", 1)[-1].removesuffix(".py")
 
 
 def cut(file_text: str, suspect: Suspect) -> str:
     """The lines of a suspect's function."""
     lines = file_text.splitlines(keepends=True)
     return "".join(lines[suspect.place.start - 1 : suspect.place.end])
+
+
+def declared(places: tuple[Place, ...]) -> tuple[Place, ...]:
+    """One more place per file: the constants of its module and classes that the suspicious functions name."""
+    found: list[Place] = []
+    used = frozenset(name for place in places for name in names_in(place.text))
+    for path in dict.fromkeys(place.suspect.path for place in places):
+        own = [place for place in places if place.suspect.path == path]
+        constants = declarations(own[0].file_text, used)
+        if not constants:
+            continue
+        score = _DECLARED * max(place.suspect.score for place in own)
+        suspect = Suspect(
+            path=path,
+            place=FunctionPlace(name="", top=1, start=1, end=own[0].file_text.count("\n") + 1),
+            score=score,
+            lines={d.line: score for d in constants},
+            failing=tuple(sorted({n for place in own for n in place.suspect.failing})),
+            passing=tuple(sorted({n for place in own for n in place.suspect.passing})),
+        )
+        text = own[0].file_text
+        found.append(Place(suspect=suspect, text=text, file_text=text, declarations=constants))
+    return tuple(found)
 
 
 def scene_of(place: Place, spectrum: Spectrum, literals: tuple[str, ...], expected: tuple[str, ...]) -> Scene:
@@ -81,26 +116,56 @@ def hypotheses(
     found: dict[tuple[int, str], Hypothesis] = {}
     best = max((p.suspect.score for p in places), default=1.0)
     for number, place in enumerate(places):
-        try:
+        for entry, idea in _ideas(place, spectrum, literals, expected):
+            factor = _factor(entry, _errors(place, spectrum), lessons or {})
+            text = apply(place.text, idea.edits)
+            if factor is None or text == place.text:
+                continue
+            score = factor * idea.weight * _suspicion(place.suspect, idea.line, best)
+            known = found.get((number, text))
+            if known is None or known.score < score:
+                found[number, text] = Hypothesis(
+                    suspect=number, kind=entry.name, line=idea.line, edits=idea.edits, score=score, fresh=idea.fresh
+                )
+    ordered = sorted(found.values(), key=lambda h: (-h.score, h.suspect, h.line, h.kind, h.edits))
+    slow = [h for h in ordered if h.fresh][_FRESH:]
+    return [h for h in ordered if h not in slow] if slow else ordered
+
+
+def _ideas(
+    place: Place, spectrum: Spectrum, literals: tuple[str, ...], expected: tuple[str, ...]
+) -> Iterator[tuple[Entry, Idea]]:
+    try:
+        if place.declarations:
+            yield from _declaration_ideas(place, literals)
+        else:
             scene = scene_of(place, spectrum, literals, expected)
-        except Unreadable:
-            continue
-        errors = {f.type for f in scene.failures} | {b for f in scene.failures for b in f.bases}
+            start = scene.view.body_start
+            for entry in catalogue().values():
+                for idea in entry.template(scene):
+                    outside = any(edit.start < start for edit in idea.edits)
+                    yield entry, msgspec.structs.replace(idea, fresh=True) if outside else idea
+    except Unreadable:
+        return
+
+
+def _declaration_ideas(place: Place, literals: tuple[str, ...]) -> Iterator[tuple[Entry, Idea]]:
+    for declaration in place.declarations:
+        view = FunctionView(declaration.text, declaration.line, module_text=place.file_text)
+        scene = Scene(view, literals=literals, path=place.suspect.path)
         for entry in catalogue().values():
-            factor = _factor(entry, errors, lessons or {})
-            if factor is None:
+            if not entry.declarations:
                 continue
             for idea in entry.template(scene):
-                score = factor * idea.weight * _suspicion(place.suspect, idea.line, best)
-                text = apply(place.text, idea.edits)
-                if text == place.text:
-                    continue
-                known = found.get((number, text))
-                if known is None or known.score < score:
-                    found[number, text] = Hypothesis(
-                        suspect=number, kind=entry.name, line=idea.line, edits=idea.edits, score=score, fresh=idea.fresh
-                    )
-    return sorted(found.values(), key=lambda h: (-h.score, h.suspect, h.line, h.kind, h.edits))
+                moved = tuple(
+                    Edit(e.start + declaration.offset, e.end + declaration.offset, e.text) for e in idea.edits
+                )
+                yield entry, msgspec.structs.replace(idea, edits=moved, fresh=True)
+
+
+def _errors(place: Place, spectrum: Spectrum) -> set[str]:
+    failures = [f for n in place.suspect.failing if (f := spectrum.tests[n].failure) is not None]
+    return {f.type for f in failures} | {b for f in failures for b in f.bases}
 
 
 def _factor(entry: Entry, errors: set[str], lessons: Mapping[str, float]) -> float | None:

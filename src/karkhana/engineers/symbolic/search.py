@@ -86,7 +86,7 @@ class Search:
             Target(
                 path=place.suspect.path,
                 text=place.text,
-                place=place.suspect.place,
+                place=place.suspect.place if place.suspect.place.name else None,
                 failing=tuple(index[n] for n in failing),
                 passing=tuple(index[n] for n in passing),
             )

@@ -221,6 +221,14 @@ class FunctionView:
         bare = tightness_of(text) >= need
         return f"({text})" if loose and not bare else text
 
+    @functools.cached_property
+    def body_start(self) -> int:
+        """Offset of the function's first statement: what stands before runs when it is defined, not when called."""
+        body = getattr(self.root, "body", None)
+        if isinstance(self.root, cst.FunctionDef) and isinstance(body, cst.IndentedBlock | cst.SimpleStatementSuite):
+            return self.span(body.body[0])[0]
+        return 0
+
     # -- names -------------------------------------------------------------------------------------------------
 
     @functools.cached_property

@@ -11,7 +11,7 @@ _LINE_CHARS = 60
 
 def title_of(hypothesis: Hypothesis, place: Place) -> str:
     """Subject line: the function and the change, e.g. ``Fix wrong comparison in `cart.total` ``."""
-    return f"Fix {kind_of(hypothesis)} in {place.suspect.place.qualified}"[:120]
+    return f"Fix {kind_of(hypothesis)} in {place.name}"[:120]
 
 
 def kind_of(hypothesis: Hypothesis) -> str:

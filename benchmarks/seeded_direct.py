@@ -1,0 +1,112 @@
+"""The engineer without the line, and the comparison of two versions of a module, for the seeded benchmark.
+
+Runs code of libraries as plain subprocesses: only for libraries that you trust.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import karkhana.behaviour
+from karkhana.behaviour.observation import observe
+from karkhana.behaviour.running import PROBES, Run, pytest_arguments
+from karkhana.behaviour.spectra import measure
+from karkhana.behaviour.validation import Edit, Target
+from karkhana.domain.events import AnyEvent
+from karkhana.domain.tasks import Budget, Ticket
+from karkhana.domain.tools import CommandResult, RunTests
+from karkhana.engineers.symbolic import SymbolicEngineer
+from karkhana.ports import Assignment
+from karkhana.workspace.memory import TemporaryWorkspace
+from karkhana.workspace.toolbox import Toolbox
+
+HERE = str(Path(karkhana.behaviour.__file__).parent / "probes")
+
+
+class ProbedWorkspace(TemporaryWorkspace):
+    """A plain folder in which the probes' path inside the sandbox works."""
+
+    def run(
+        self,
+        argv: tuple[str, ...],
+        *,
+        stdin: bytes = b"",
+        timeout_s: float | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> CommandResult:
+        words = tuple(word.replace(PROBES, HERE, 1) for word in argv)
+        return super().run(words, stdin=stdin, timeout_s=timeout_s, env=env)
+
+
+class NoTrail:
+    """Keeps nothing."""
+
+    def record(self, event: AnyEvent) -> None:
+        pass
+
+    def keep(self, content: bytes) -> str:
+        return hashlib.sha256(content).hexdigest()
+
+
+def repair_directly(
+    files: Mapping[str, str], ticket: str, command: str, module: str, timeout_s: float
+) -> tuple[str | None, str]:
+    """The repaired module's text, or ``None``, and what the engineer said."""
+    words = tuple(command.split())
+    budget = Budget(seconds=timeout_s)
+    with ProbedWorkspace(files) as workspace:
+        before = Toolbox(workspace, NoTrail(), budget=Budget(), test_command=words).call(RunTests(timeout_s=60.0))
+        tools = Toolbox(workspace, NoTrail(), budget=budget, test_command=words)
+        assignment = Assignment(
+            ticket=Ticket(text=ticket), baseline=before, budget=budget, root=workspace.root, test_command=words
+        )
+        handover = SymbolicEngineer().work(assignment, tools, NoTrail())
+        if not handover.solved:
+            return None, f"{handover.reason} {handover.tried}"
+        changed = {change.path: after for change, _, after in workspace.changes()}
+        if module not in changed:
+            return files[module], f"changed {sorted(changed)}: {handover.summary}"
+        return (changed[module] or b"").decode(), handover.summary
+
+
+def same_behaviour(files: Mapping[str, str], module: str, repaired: str, command: str) -> dict[str, Any]:
+    """Whether the one function that differs answers alike on inputs from the tests and made from those."""
+    original = files[module]
+    with ProbedWorkspace(files) as workspace:
+
+        def run(argv: tuple[str, ...], stdin: bytes, timeout_s: float | None) -> CommandResult:
+            return workspace.run(argv, stdin=stdin, timeout_s=timeout_s)
+
+        return _compare(run, module, original, repaired, pytest_arguments(tuple(command.split())))
+
+
+def _compare(run: Run, module: str, original: str, repaired: str, arguments: tuple[str, ...]) -> dict[str, Any]:
+    old, new = original.splitlines(keepends=True), repaired.splitlines(keepends=True)
+    first = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0) + 1
+    spectrum = measure(run, arguments=arguments, limit_s=10.0, seconds=120.0)
+    place = next((p for p in spectrum.functions.get(module, ()) if p.start <= first <= p.end), None)
+    if place is None:
+        return {"right": False, "judged": "no function"}
+    shift = len(new) - len(old)
+    before = "".join(old[place.start - 1 : place.end])
+    after = "".join(new[place.start - 1 : place.end + shift])
+    if "".join(old[place.end :]) != "".join(new[place.end + shift :]):
+        return {"right": False, "judged": "more than one function differs"}
+    tests = spectrum.covering(module, place.start, place.end)
+    seen = observe(
+        run,
+        arguments=arguments,
+        tests=[t.name for t in spectrum.tests],
+        limits=[10.0] * len(spectrum.tests),
+        target=Target(path=module, text=before, place=place, failing=tests[:60], passing=()),
+        variants=[(Edit(0, len(before), after),)],
+        count=300,
+        seconds=60.0,
+        seed=99,
+    )
+    if seen is None:
+        return {"right": False, "judged": "not observable"}
+    differs = [n for n, (a, b) in enumerate(zip(seen.original, seen.variants[0], strict=True)) if a != b]
+    examples = [[seen.inputs[n][1][:120], seen.original[n][:80], seen.variants[0][n][:80]] for n in differs[:2]]
+    return {"right": not differs and len(seen.inputs) >= 5, "judged": f"{len(seen.inputs)} inputs", "differs": examples}
