@@ -77,3 +77,14 @@ def run_ticket(
     if not done.stdout.strip():
         return {"status": "crashed", "reason": done.stderr[-2000:]}
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def replayed(result: Mapping[str, Any], home: Path) -> bool:
+    """Whether the trail of the run is intact and gives its diff, byte for byte."""
+    program = Path(sys.executable).parent / "karkhana"
+    environment = {**os.environ, "KARKHANA_HOME": str(home)}
+    replay, verify = (
+        subprocess.run([program, "runs", word, result["run_id"]], capture_output=True, env=environment, check=False)
+        for word in ("replay", "verify")
+    )
+    return verify.returncode == 0 and replay.stdout == result["diff"].encode("utf-8", "surrogateescape")

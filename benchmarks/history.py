@@ -21,7 +21,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import emit, git, run_ticket
+from benchmarks.common import emit, git, replayed, run_ticket
 
 
 def find_repository(folder: Path, name: str) -> Path:
@@ -84,6 +84,7 @@ def measure(bug: dict[str, str], repositories: Path, home: Path) -> dict[str, An
         case["score"] = (result.get("confidence") or {}).get("score")
         case["abstained"] = not case["diff"]
         if case["diff"]:
+            case["replayed"] = replayed(result, home)
             patch = Path(temporary) / "change.patch"
             patch.write_text(case["diff"])
             git(folder, "apply", str(patch))

@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import emit, git, run_ticket, small_repository
+from benchmarks.common import emit, git, replayed, run_ticket, small_repository
 from benchmarks.quixbugs_inputs import MAKERS
 
 _CONFTEST = """import pytest
@@ -81,6 +81,7 @@ def repair(dataset: Path, name: str, folder: Path, timeout_s: float) -> dict[str
         row["abstained"] = True
         row["reason"] = result.get("reason") or result.get("error") or ""
         return row
+    row["replayed"] = replayed(result, folder / "home")
     repaired = folder / f"{name}.patched"
     git(repository, "worktree", "add", "--quiet", "--detach", str(repaired))
     subprocess.run(["git", "-C", repaired, "apply", "-"], input=row["diff"], text=True, check=True)
@@ -140,6 +141,7 @@ def main() -> None:
         "abstained": sum(r["abstained"] for r in rows),
         "median_cpu_s": round(statistics.median(r["cpu_s"] for r in rows), 2),
         "highest_cpu_s": max(r["cpu_s"] for r in rows),
+        "replayed": sum(r.get("replayed", False) for r in rows),
         "wrong": [r["name"] for r in rows if r["passing"] and not r["right"]],
         "cases": rows,
     }

@@ -168,3 +168,18 @@ def test_the_demo(karkhana: Karkhana) -> None:
     assert result["status"] == "delivered"
     assert result["remote"]
     assert "+        if tins >= least:" in result["diff"]
+
+
+@pytest.mark.postgres
+def test_the_same_on_postgresql(karkhana: Karkhana, repository: Repository, postgres_url: str) -> None:
+    folder = repository()
+    env = {"KARKHANA_DATABASE_URL": postgres_url}
+    task = karkhana.json("queue", "add", TICKET, "--repo", folder, env=env)[1]["task_id"]
+    assert karkhana("worker", "--drain", env=env).returncode == 0
+    shown = karkhana.json("queue", "show", task, env=env)[1]
+    assert shown["status"] == "waiting_for_review"
+    code, result = karkhana.json("runs", "approve", shown["runs"][0], env=env)
+    assert code == 0
+    assert git(folder, "rev-parse", result["branch"]) == result["commit"]
+    assert karkhana("runs", "replay", result["run_id"], env=env).stdout == result["diff"]
+    assert not list(karkhana.home.glob("*.sqlite3"))

@@ -200,7 +200,6 @@ class RunFinished(Event, frozen=True, kw_only=True, tag="run.finished"):
     """Stable name of the error that ended it."""
     turns: int = 0
     cost_usd: float = 0.0
-    duration_s: float = 0.0
 
 
 AnyEvent = (
