@@ -99,6 +99,8 @@ def test_a_project_that_states_everything_need_not_be_built_to_be_known() -> Non
         ({"pyproject.toml": STATIC.replace("hatchling.build", "maturin")}, ("my_shop.py",)),
         ({"pyproject.toml": STATIC.replace('dependencies = ["x"]', 'dynamic = ["dependencies"]')}, ("my_shop.py",)),
         ({"pyproject.toml": STATIC.replace('"x"', '"not a requirement"')}, ("my_shop.py",)),
+        ({"pyproject.toml": STATIC.replace('"my-shop"', '"../../x"')}, ("_/_/x.py",)),
+        ({"pyproject.toml": STATIC.replace('"1.2"', '"/../1.2"')}, ("my_shop.py",)),
     ],
 )
 def test_other_projects_have_to_be_built(files: dict[str, str], paths: tuple[str, ...]) -> None:
@@ -155,6 +157,22 @@ def test_files_that_cannot_be_read_are_named(files: dict[str, str]) -> None:
 )
 def test_odd_values_do_not_break_it(text: str) -> None:
     assert of({"pyproject.toml": text}).project
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tool = 1\n",
+        "project = 1\n",
+        "build-system = 1\n",
+        "dependency-groups = 1\n",
+        "[project]\nname = 'a'\noptional-dependencies = 1\n",
+        "[project]\nname = 'a'\ndynamic = 1\n",
+    ],
+)
+def test_values_of_the_wrong_kind_are_the_repositorys_fault(text: str) -> None:
+    with pytest.raises(EnvironmentFailure, match="wrong kind"):
+        of({"pyproject.toml": text}, ("a.py",))
 
 
 def test_native_sources() -> None:

@@ -33,6 +33,8 @@ _INCLUDED = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[\s=]+(\S+)", r
 _NATIVE = re.compile(
     r"\.(c|cc|cpp|cxx|h|hh|hpp|pyx|pxd|pxi|rs|f|f90|s|cu|in)$|^(meson\.build|CMakeLists\.txt|Cargo\.toml)$"
 )
+_NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?", re.ASCII)
+_VERSION = re.compile(r"[\w.!+-]*", re.ASCII)
 _TEST, _DEVELOPMENT = ("test", "tests", "testing"), ("dev", "develop", "development")
 _PURE = ("hatchling", "flit_core", "setuptools", "poetry.core", "pdm.backend", "uv_build")
 
@@ -79,7 +81,17 @@ def relevant(paths: Iterable[str], read: Mapping[str, bytes] | None = None) -> t
 
 
 def plan(files: Mapping[str, bytes], paths: Iterable[str] = ()) -> Plan:
-    """What has to be installed; ``paths``: all files of the repository."""
+    """What has to be installed; ``paths``: all files of the repository. Raises ``EnvironmentFailure``."""
+    try:
+        return _plan(files, paths)
+    except (AttributeError, TypeError) as error:
+        # the files may hold a number where their standards ask for a table or a list, at any of many places
+        raise EnvironmentFailure(
+            f"the repository's dependency files hold a value of the wrong kind: {error}", "mend pyproject.toml"
+        ) from error
+
+
+def _plan(files: Mapping[str, bytes], paths: Iterable[str]) -> Plan:
     pyproject = _toml(files)
     setup = _ini(files, "setup.cfg")
     if not _is_project(files, pyproject, setup):
@@ -204,8 +216,11 @@ def _with_static(base: Plan, files: Mapping[str, bytes], pyproject: dict[str, An
     name = str(project.get("name", ""))
     module = re.sub(r"[-.]+", "_", name)
     beside = {f"{place}{module}{end}" for place in ("", "src/") for end in (".py", "/__init__.py")}
+    version = str(project.get("version", ""))
     plain = (
-        name
+        # both become part of a folder's name
+        _NAME.fullmatch(name)
+        and _VERSION.fullmatch(version)
         and not set(project.get("dynamic", ())) - {"version", "description", "readme"}
         and "setup.py" not in files
         and "setup.cfg" not in files
@@ -222,7 +237,7 @@ def _with_static(base: Plan, files: Mapping[str, bytes], pyproject: dict[str, An
         base,
         static=all(_valid(need) for need in needs),
         name=name,
-        version=str(project.get("version", "")),
+        version=version,
         scripts=tuple((str(key), str(value)) for key, value in scripts.items()),
         needs=tuple(needs),
     )

@@ -10,6 +10,7 @@ True
 import functools
 import json
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -24,6 +25,8 @@ ENVIRONMENT = "/opt/karkhana/environment"
 """Where a sandbox finds the target's environment."""
 INSTRUMENTS = "/opt/karkhana/instruments"
 """Where a sandbox finds pytest and coverage for targets that have none of their own."""
+
+_SCRIPT = re.compile(r"\w[\w.-]*")
 
 _ASK = """
 import json, os, platform, sys
@@ -103,8 +106,10 @@ def make_empty(folder: Path, python: Python, search: Iterable[str], place: str =
 
 
 def write_script(folder: Path, name: str, module: str, function: str, place: str = ENVIRONMENT) -> None:
-    """A program in the environment's ``bin`` that calls a function."""
+    """A program in the environment's ``bin`` that calls a function; it never takes the interpreter's place."""
     path = folder / "bin" / name
+    if not _SCRIPT.fullmatch(name) or path.is_symlink():
+        return  # a repository chooses the name, and writing through the link would overwrite the host's interpreter
     path.write_text(
         f"#!{place}/bin/python\nimport sys\n\nfrom {module} import {function.partition('.')[0]}\n\n"
         f"sys.exit({function}())\n"
