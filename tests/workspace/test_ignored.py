@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ def test_ignored(rules: IgnoreRules, path: str) -> None:
     assert rules.of([path]) == {path}
 
 
-@pytest.mark.parametrize("path", ["build", "keep.log", "a/top", "local", "sub/x.log", "odd\nname", "caf\udce9", "-x"])
+@pytest.mark.parametrize(
+    "path", ["build", "keep.log", "a/top", "local", "sub/x.log", "odd\nname", "caf\udce9", "-x", ":(odd)x"]
+)
 def test_not_ignored(rules: IgnoreRules, path: str) -> None:
     assert rules.of([path]) == frozenset()
 
@@ -30,6 +33,21 @@ def test_not_ignored(rules: IgnoreRules, path: str) -> None:
 def test_one_path_that_git_cannot_place_does_not_spoil_the_others(rules: IgnoreRules) -> None:
     paths = ["a.log", "folder-link/x", "b.txt", "build/y"]
     assert rules.of(paths) == {"a.log", "build/y"}
+
+
+def test_many_paths_that_git_refuses_cost_no_process_each(tmp_path: Path, rules: IgnoreRules) -> None:
+    links = [f"folder-link/{place}{number}" for place in ("", "deeper/") for number in range(2_000)]
+    odd = [f":(odd){number}.log" for number in range(2_000)]
+    starts = tmp_path / "starts"
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    git = folder / "git"
+    git.write_text(f'#!/bin/sh\necho >> "{starts}"\nexec "{shutil.which("git")}" "$@"\n')
+    git.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(folder), prepend=":")
+        assert rules.of([*links, *odd]) == set(odd)
+    assert starts.read_text() == "\n"
 
 
 def test_answers_are_remembered(rules: IgnoreRules, tmp_path: Path) -> None:
