@@ -70,6 +70,21 @@ def test_unreasonable_durations_count_as_none() -> None:
     assert [r.duration_s for r in results] == [0.0, 0.0, 0.0]
 
 
+@pytest.mark.parametrize("seconds", [b"NaN", b"Infinity", b"-1", b"1e999", b"1" + b"0" * 400])
+def test_unreasonable_durations_of_phases_count_as_none(seconds: bytes) -> None:
+    results, _ = results_of(
+        evidence(b'["begin", 1]\n["phase", "a", "call", "passed", ' + seconds + b', ""]\n["end", 0]')
+    )
+    assert [(r.name, r.duration_s) for r in results] == [("a", 0.0)]
+
+
+def test_a_name_that_is_nested_too_deeply_is_none() -> None:
+    value = "[" * 100_000
+    xml = f'<testsuite><testcase name="a"><property name="karkhana_nodeid" value="{value}"/></testcase></testsuite>'
+    results, _ = results_of(evidence(xml=xml.encode()))
+    assert [r.name for r in results if r.outcome is Outcome.PASSED] == ["a"]
+
+
 def test_the_worst_outcome_of_a_test_counts() -> None:
     both = [
         TestResult("a", Outcome.ERROR, 1.0, "e"),

@@ -71,7 +71,7 @@ class Progress:
                 self.running.pop(name, None)
                 self.seconds[name] = _seconds(str(seconds))
             case "phase", [str(name), str(when), str(outcome), float() | int() as seconds, str(text)]:
-                self.phases.append((name, when, outcome, float(seconds), text))
+                self.phases.append((name, when, outcome, _seconds(str(seconds)), text))
 
     def results(self) -> Iterator[TestResult]:
         for name, when, word, seconds, text in self.phases:
@@ -176,7 +176,7 @@ def _name(element: Element) -> str | None:
         if item.get("name") == PROPERTY:
             try:
                 value = json.loads(item.get("value", ""))
-            except ValueError:
+            except (ValueError, RecursionError):
                 return None
             return value if isinstance(value, str) else None
     return None
