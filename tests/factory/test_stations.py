@@ -31,5 +31,5 @@ def test_links_are_made_replaced_and_deleted() -> None:
 
 
 def test_a_link_that_cannot_be_made_is_no_success() -> None:
-    with TemporaryWorkspace({"a.py": "a"}) as workspace, pytest.raises(InfrastructureFailure, match="link"):
+    with TemporaryWorkspace({"a.py": "a"}) as workspace, pytest.raises(InfrastructureFailure, match=r"a\.py"):
         state_after(workspace, {"a.py/link": (SYMLINK, b"x")})
