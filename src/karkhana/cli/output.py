@@ -44,6 +44,13 @@ def visible(text: str) -> str:
     return "".join(c if c in "\n\t" or (c.isprintable()) else f"\\x{ord(c):02x}" for c in text)
 
 
+def print_patch(text: str) -> None:
+    """A patch: its exact bytes for a program, without control characters on a terminal, which they could drive."""
+    shown = visible(text) if sys.stdout.isatty() else text
+    sys.stdout.buffer.write(shown.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns as wide as their widest cell; the last one is cut to the terminal's width when there is a terminal."""
     cells = [[visible(cell).replace("\n", " ").replace("\t", " ") for cell in row] for row in [header, *rows]]

@@ -1,14 +1,13 @@
 """``karkhana runs``: what happened, and what a person decides about it."""
 
 import getpass
-import sys
 from pathlib import Path
 
 import typer
 
 from karkhana.cli.card import print_card
 from karkhana.cli.options import AsJson
-from karkhana.cli.output import print_json, print_json_line, table, visible
+from karkhana.cli.output import print_json, print_json_line, print_patch, table, visible
 from karkhana.cli.progress import Progress
 from karkhana.domain.json import plain
 from karkhana.domain.tasks import Status
@@ -88,7 +87,7 @@ def _brief(event: object) -> str:
 def diff(run: str = RunId) -> None:
     """The change as a patch, as it stands in the trail."""
     with open_stores() as stores:
-        sys.stdout.buffer.write(result_of(stores, run).diff.encode("utf-8", "surrogateescape"))
+        print_patch(result_of(stores, run).diff)
 
 
 @app.command()
@@ -96,7 +95,7 @@ def replay(run: str = RunId) -> None:
     """Rebuild the change from the events alone, and print it as a patch."""
     with open_stores() as stores:
         stores.runs.get(run)
-        sys.stdout.buffer.write(replay_run(stores.events, run).encode("utf-8", "surrogateescape"))
+        print_patch(replay_run(stores.events, run))
 
 
 @app.command()
