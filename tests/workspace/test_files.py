@@ -92,7 +92,7 @@ def test_names_that_are_not_utf8(tree: Tree) -> None:
     assert tree.read("caf\udce9.txt") == b"latin"
 
 
-@pytest.mark.parametrize("path", ["", "/", "/x", "x/", "..", "a/../b", ".git", "a/.Git/b", "GIT~1/x", "a\0"])
+@pytest.mark.parametrize("path", ["", "/", "/x", "x/", "..", "a/../b", ".git", "a/.Git/b", "GIT~1/x", "a\0", "a\ud800"])
 def test_paths_that_are_refused(path: str) -> None:
     with pytest.raises(ToolRefused):
         checked(path)

@@ -92,6 +92,12 @@ def test_odd_test_names_are_exact_and_can_be_chosen() -> None:
     assert run(files, tests=chosen).passed == chosen
 
 
+def test_forged_names_of_tests_were_not_run() -> None:
+    names = ("folder::test_a", "test_a.py/x::test_a")
+    report = run({"test_a.py": "def test_a(): pass", "folder/x": ""}, tests=names)
+    assert outcomes(report) == dict.fromkeys(names, "error")
+
+
 def test_a_green_suite_is_green() -> None:
     report = run({"test_a.py": "def test_ok(): pass"})
     assert report.green

@@ -86,7 +86,10 @@ def checked(path: str) -> bytes:
         raise ToolRefused(f"{path!r} is not a path inside the workspace", "use a relative path such as src/cart.py")
     if any(part.lower() in (".git", "git~1") for part in parts):
         raise ToolRefused(f"{path!r} lies in git's own folder", "change the files of the repository only")
-    return path.encode("utf-8", "surrogateescape")
+    try:
+        return path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:  # half of a surrogate pair, which only text from outside can hold
+        raise ToolRefused(f"{path!r} cannot be the name of a file", "use the name as list_files gives it") from error
 
 
 class Tree:

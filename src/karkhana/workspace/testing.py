@@ -19,7 +19,7 @@ import shlex
 import zlib
 from pathlib import PurePosixPath
 
-from karkhana.domain.errors import InvalidInput
+from karkhana.domain.errors import InvalidInput, ToolRefused
 from karkhana.domain.suites import Outcome, TestReport, TestResult
 from karkhana.domain.tools import CommandResult
 from karkhana.ports import Workspace
@@ -107,7 +107,10 @@ def _files(workspace: Workspace, tests: tuple[str, ...]) -> tuple[str, ...]:
     files = tuple(dict.fromkeys(test.split("::", 1)[0] for test in tests))
     if len(files) > _FILES_MAX or any(file.startswith(("-", "/", "..")) for file in files):
         return ()
-    return files if all(workspace.read(file) is not None for file in files) else ()
+    try:
+        return files if all(workspace.read(file) is not None for file in files) else ()
+    except ToolRefused:  # a forged name: a folder, a link, or nothing that a file can be called
+        return ()
 
 
 def _environment(folder: str, tests: tuple[str, ...]) -> dict[str, str]:
