@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ import msgspec
 
 from karkhana.domain.errors import KarkhanaError
 
+_CONTROLS = re.compile(rb"\x7f|\xc2[\x80-\x9f]")
+
 
 def print_json(value: Any) -> None:
     """One JSON object (or array) and a newline on stdout."""
@@ -21,6 +24,8 @@ def print_json(value: Any) -> None:
     except UnicodeEncodeError:
         # Names and patches of files that are not UTF-8; `runs diff` and `runs replay` print their exact bytes.
         encoded = json.dumps(msgspec.to_builtins(value), ensure_ascii=False).encode("utf-8", "replace")
+    # JSON escapes only the control characters below 32, and a terminal obeys these others too
+    encoded = _CONTROLS.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), encoded)
     sys.stdout.buffer.write(encoded + b"\n")
     sys.stdout.buffer.flush()
 
