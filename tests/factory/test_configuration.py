@@ -57,6 +57,12 @@ def test_a_repository_may_set_its_policy(environ: dict[str, str]) -> None:
         ("[budget]\nturns = 'many'\n", r"karkhana.toml.*budget.turns"),
         ("[budget]\nturn = 3\n", r"karkhana.toml.*turn"),
         ("[policy]\ncanary_from = 0.2\n", "thresholds"),
+        ("[policy]\ndeploy_above = nan\n", "thresholds"),
+        ("[environment]\ntimeout_s = inf\n", r"karkhana.toml.*timeout_s"),
+        ("[environment]\ntimeout_s = nan\n", r"karkhana.toml.*timeout_s"),
+        ("[environment]\ntimeout_s = 0\n", r"karkhana.toml.*timeout_s"),
+        ("a = " + "[" * 100_000, "karkhana.toml"),
+        ("#" * 1_000_001, "karkhana.toml has more than"),
     ],
 )
 def test_a_mistake_names_its_place(environ: dict[str, str], text: str, message: str) -> None:

@@ -141,7 +141,14 @@ def test_which_files_matter_and_what_they_include() -> None:
     }
 
 
-@pytest.mark.parametrize("files", [{"pyproject.toml": "[project"}, {"setup.cfg": "name = x\n", "setup.py": ""}])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"pyproject.toml": "[project"},
+        {"pyproject.toml": "a=" + "[" * 10_000},
+        {"setup.cfg": "name = x\n", "setup.py": ""},
+    ],
+)
 def test_files_that_cannot_be_read_are_named(files: dict[str, str]) -> None:
     with pytest.raises(EnvironmentFailure, match="cannot be read"):
         of(files)

@@ -43,6 +43,11 @@ class EnvironmentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     install: bool = True
     """Install the repository's dependencies; off for repositories that need none or have no index to install from."""
 
+    def __post_init__(self) -> None:
+        # a repository may set it, and infinity or no number at all would end as an error of arithmetic much later
+        if not 0 < self.timeout_s <= 86_400:
+            raise ValueError("environment.timeout_s must be above 0 and at most 86400 seconds")
+
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Leases and retries of the durable queue."""

@@ -26,6 +26,9 @@ REPOSITORY_FILE = "karkhana.toml"
 REPOSITORY_KEYS = frozenset({"test_command", "environment", "budget", "policy"})
 """What a repository may say about itself. The rest belongs to whoever runs the factory."""
 
+_LONGEST = 1_000_000
+"""Characters of a file of settings; the parser takes seconds for each million."""
+
 _TABLES = {
     field.name: {inner.name for inner in msgspec.structs.fields(field.type)}
     for field in msgspec.structs.fields(Settings)
@@ -58,9 +61,11 @@ def load_settings(
 
 
 def _parse(text: str, source: str) -> dict[str, Any]:
+    if len(text) > _LONGEST:
+        raise InvalidSetting(f"{source} has more than {_LONGEST} characters", "Shorten it to the settings.")
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidSetting(f"{source}: {error}", "Correct the file; it must be valid TOML.") from error
 
 

@@ -313,7 +313,7 @@ def _strings(value: object) -> tuple[str, ...]:
 def _toml(files: Mapping[str, bytes]) -> dict[str, Any]:
     try:
         return tomllib.loads(files.get("pyproject.toml", b"").decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EnvironmentFailure(f"pyproject.toml of the repository cannot be read: {error}", "mend it") from error
 
 
