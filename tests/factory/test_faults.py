@@ -27,6 +27,11 @@ def test_a_fault_names_its_remedy(message: str, step: str) -> None:
     assert step in fault.next
 
 
+@pytest.mark.parametrize("text", ["\n", " ", "E", "E \n"])
+def test_endless_output_is_read_in_linear_time(text: str) -> None:
+    assert environment_fault(report(text * 300_000), modules=()) is None
+
+
 def test_a_missing_module_of_the_repository_is_a_bug() -> None:
     assert environment_fault(report("ModuleNotFoundError: No module named 'shop.prices'"), modules={"shop"}) is None
 

@@ -36,6 +36,11 @@ def test_an_added_secret_fails_hard_and_is_not_repeated(line: str, kind: str) ->
     assert RANDOM not in told
 
 
+@pytest.mark.parametrize("text", ["a.-", "token", "token-", "token=", "1.5-"])
+def test_a_very_long_line_is_read_in_linear_time(text: str) -> None:
+    assert check("", text * 100_000 + "\n").status is GateStatus.PASSED
+
+
 def test_a_key_block_over_several_lines() -> None:
     body = "\n".join(f"{n:02d}" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQ" for n in range(20))
     block = f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"

@@ -19,8 +19,8 @@ from karkhana.storage.redaction import Redactor
 NAME = "secrets"
 
 _ASSIGNMENT = re.compile(
-    r"""(?ix) \b [\w.-]*
-    (?:secret|token|passw(?:or)?d|api_?-?key|access_?-?key|private_?-?key|credential) [\w.-]* ["']?
+    # bounded, and without the beginning of the name: a line may be megabytes of what a name consists of
+    r"""(?ix) (?:secret|token|passw(?:or)?d|api_?-?key|access_?-?key|private_?-?key|credential) [\w.-]{0,100} ["']?
     \s* (?: = | : | => | := ) \s*
     (?P<quote>["']) (?P<value>[^"'\s]+) (?P=quote)"""
 )
