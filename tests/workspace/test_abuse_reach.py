@@ -142,14 +142,14 @@ def planted(tmp_path: Path, home: Path, repository: tuple[Path, str]) -> Iterato
     files = []
     for folder in folders:
         if folder.is_dir() and os.access(folder, os.W_OK):
-            file = folder / CANARY
+            file = folder / f"{CANARY}-{os.getpid()}"
             file.write_text(CANARY)
             file.chmod(0o644)
             files.append(file)
     assert len(files) >= 5
     yield files
     for file in files:
-        file.unlink()
+        file.unlink(missing_ok=True)
 
 
 SEARCH = f"""

@@ -199,8 +199,9 @@ def test_limits_are_named(sandbox: Sandbox) -> None:
 
 def test_an_interrupted_wait_never_gives_the_next_command_its_answer(home: Path) -> None:
     program = f"""
-import _thread, threading
+import _thread, signal, threading
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where a shell started us in the background
 from abuse_support import SMALL
 from karkhana.domain.errors import InfrastructureFailure
 from karkhana.workspace.sandbox import Sandbox, SandboxSpec

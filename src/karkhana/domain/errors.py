@@ -46,8 +46,7 @@ class KarkhanaError(Exception):
     @property
     def code(self) -> str:
         """The stable name of the error for scripts, e.g. ``not_a_repository``."""
-        name = type(self).__name__
-        return "".join("_" + c.lower() if c.isupper() else c for c in name).lstrip("_")
+        return _code(type(self))
 
 
 class UsageError(KarkhanaError):
@@ -146,8 +145,13 @@ def error_kind(code: str) -> type[KarkhanaError]:
     """
     kinds: list[type[KarkhanaError]] = [KarkhanaError]
     for kind in kinds:
-        kinds += kind.__subclasses__()
-    return next((kind for kind in kinds if kind("").code == code), RunFailure)
+        # One that is made from other data than a message cannot be made again from a message.
+        kinds += [sub for sub in kind.__subclasses__() if sub.__init__ is KarkhanaError.__init__]
+    return next((kind for kind in kinds if _code(kind) == code), RunFailure)
+
+
+def _code(kind: type[KarkhanaError]) -> str:
+    return "".join("_" + c.lower() if c.isupper() else c for c in kind.__name__).lstrip("_")
 
 
 class Signal(BaseException):

@@ -3,12 +3,12 @@
 Knows nothing of where it is stored.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from karkhana.domain.errors import InfrastructureFailure, KarkhanaError, RunFailure
+from karkhana.domain.errors import InfrastructureFailure, KarkhanaError, error_kind
 from karkhana.domain.events import StepRetried
 from karkhana.domain.json import canonical, decode
 from karkhana.factory.engine_control import RunControl
@@ -78,20 +78,6 @@ class StepRunner:
 def result_of(envelope: dict[str, Any]) -> Any:
     """What :meth:`StepRunner.run` returned, before or after a crash: the value as JSON data, or the error, raised."""
     if "error" in envelope:
-        raise _revive(envelope["error"])
+        error = envelope["error"]
+        raise error_kind(error["code"])(error["message"], error["next"])
     return envelope["value"]
-
-
-def _revive(error: dict[str, str]) -> KarkhanaError:
-    """The error that a step ended with before; a ``RunFailure`` when its class is gone."""
-
-    def classes(base: type[KarkhanaError]) -> Iterator[type[KarkhanaError]]:
-        yield base
-        for sub in base.__subclasses__():
-            yield from classes(sub)
-
-    for candidate in classes(KarkhanaError):
-        revived = candidate(error["message"], error["next"])
-        if revived.code == error["code"]:
-            return revived
-    return RunFailure(error["message"], error["next"])

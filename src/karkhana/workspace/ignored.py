@@ -35,9 +35,16 @@ class IgnoreRules:
         folder = path.rstrip("/").rpartition("/")[0]
         known = self._links.get(folder) if folder else False
         if known is None:
-            known = (self._checkout / folder).is_symlink() or self._below_link(folder)
+            known = self._is_link(folder) or self._below_link(folder)
             self._links[folder] = known
         return known
+
+    def _is_link(self, folder: str) -> bool:
+        try:
+            return (self._checkout / folder).is_symlink()
+        except OSError:
+            # A name longer than the host takes is in no checkout.
+            return False
 
     def _ask(self, paths: Sequence[str]) -> frozenset[str]:
         git = GitCommand(_empty(self._git_dir), work_tree=self._checkout, settings=("core.excludesFile=/dev/null",))
