@@ -30,6 +30,8 @@ def test_precedence(tmp_path: Path, environ: dict[str, str]) -> None:
         repository_text=repository,
     )
     assert (settings.budget.turns, settings.budget.seconds, settings.budget.usd) == (4, 3.0, 1.0)
+    without = load_settings({}, environ=environ, repository_text=repository)
+    assert (without.budget.turns, without.budget.seconds) == (1, 1.0)
     assert settings.sandbox.processes == 11
     assert settings.home == tmp_path / "home"
 
@@ -45,9 +47,16 @@ def test_a_repository_may_not_name_a_program_for_the_host_to_run(environ: dict[s
     assert not load_settings({}, environ=environ, repository_text="[environment]\ninstall = false").environment.install
 
 
-def test_a_repository_may_set_its_policy(environ: dict[str, str]) -> None:
-    text = '[policy]\nautonomy = "human_on_the_loop"\n'
-    assert load_settings({}, environ=environ, repository_text=text).policy.autonomy is Autonomy.ON_THE_LOOP
+def test_a_repository_may_only_tighten_policy_and_budget(tmp_path: Path, environ: dict[str, str]) -> None:
+    lax = '[policy]\nautonomy = "human_out_of_the_loop"\ndeploy_above = 0.7\n[budget]\nusd = 1e9\nturns = 3\n'
+    settings = load_settings({}, environ=environ, repository_text=lax)
+    assert settings.policy.autonomy is Autonomy.IN_THE_LOOP
+    assert settings.policy.deploy_above == 0.90
+    assert (settings.budget.usd, settings.budget.turns) == (2.0, 3)
+    user_file(tmp_path, '[policy]\nautonomy = "human_out_of_the_loop"\n')
+    strict = '[policy]\nautonomy = "human_on_the_loop"\ncanary_from = 0.8\n'
+    policy = load_settings({}, environ=environ, repository_text=strict).policy
+    assert (policy.autonomy, policy.canary_from) == (Autonomy.ON_THE_LOOP, 0.8)
 
 
 @pytest.mark.parametrize(

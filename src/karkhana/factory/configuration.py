@@ -18,13 +18,15 @@ import msgspec
 import platformdirs
 
 from karkhana.domain.errors import InvalidSetting
+from karkhana.domain.policy import Autonomy
 from karkhana.domain.settings import Settings
 
 PREFIX = "KARKHANA_"
 REPOSITORY_FILE = "karkhana.toml"
 
 REPOSITORY_KEYS = frozenset({"test_command", "environment", "budget", "policy"})
-"""What a repository may say about itself. The rest belongs to whoever runs the factory."""
+"""What a repository may say about itself; budget and policy only to tighten them. The rest belongs to whoever runs
+the factory."""
 
 _LONGEST = 1_000_000
 """Characters of a file of settings; the parser takes seconds for each million."""
@@ -54,7 +56,10 @@ def load_settings(
     if user_file.is_file():
         _merge(merged, _parse(user_file.read_text(), str(user_file)), str(user_file))
     if repository_text is not None:
-        _merge(merged, _only_repository_keys(_parse(repository_text, REPOSITORY_FILE)), REPOSITORY_FILE)
+        stated = _only_repository_keys(_parse(repository_text, REPOSITORY_FILE))
+        allowed = _convert(merged, "the user's settings")
+        _merge(merged, stated, REPOSITORY_FILE)
+        merged |= _tightened(_convert(merged, REPOSITORY_FILE), allowed)
     _merge(merged, _from_environment(environ), "the environment")
     _merge(merged, dict(flags), "the command line")
     return _convert(merged, "the merged settings")
@@ -84,6 +89,20 @@ def _only_repository_keys(values: dict[str, Any]) -> dict[str, Any]:
             "Set it in the user's config.toml or as KARKHANA_ENVIRONMENT_PYTHON.",
         )
     return values
+
+
+def _tightened(stated: Settings, allowed: Settings) -> dict[str, Any]:
+    """Policy and budget as a repository may have them: as strict as whoever runs the factory, or stricter."""
+    budget = {
+        name: min(getattr(stated.budget, name), getattr(allowed.budget, name))
+        for name in stated.budget.__struct_fields__
+    }
+    policy = {
+        "deploy_above": max(stated.policy.deploy_above, allowed.policy.deploy_above),
+        "canary_from": max(stated.policy.canary_from, allowed.policy.canary_from),
+        "autonomy": min(stated.policy.autonomy, allowed.policy.autonomy, key=list(Autonomy).index),
+    }
+    return {"budget": budget, "policy": policy}
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:

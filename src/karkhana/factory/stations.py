@@ -237,7 +237,7 @@ def request_approval(job: Job, built: Built) -> Asked:
 def record_approval(job: Job, built: Built, answer: str | None) -> Approval:
     """Write down who answered what. An approval of another diff is none."""
     approval = msgspec.json.decode(answer or "{}", type=Approval)
-    if approval.approved and approval.patch_sha256 not in ("", built.digest):
+    if approval.approved and approval.patch_sha256 != built.digest:
         approval = msgspec.structs.replace(
             approval, approved=False, comment="the approval was given for a different diff"
         )

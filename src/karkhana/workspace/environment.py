@@ -29,7 +29,7 @@ from karkhana.domain.settings import EnvironmentSettings, SandboxSettings
 from karkhana.ports import Trail
 from karkhana.workspace import index_settings
 from karkhana.workspace.environment_build import OpenBox, Site, install
-from karkhana.workspace.environment_files import dependency_files, native_sources
+from karkhana.workspace.environment_files import dependency_files, runs_own_code, sources
 from karkhana.workspace.environment_generated import populate
 from karkhana.workspace.environment_plan import Plan, plan
 from karkhana.workspace.environment_python import (
@@ -129,7 +129,8 @@ class Environments:
         python = describe(self._settings.python)
         files, paths = dependency_files(checkout)
         wanted = plan(files, paths)
-        key = self._key(python, files, native_sources(checkout) if wanted.compiled else {})
+        own = runs_own_code(wanted, files)
+        key = self._key(python, files, sources(checkout, native_only=not own) if wanted.compiled or own else {})
         found = self._cached(key, python)
         if found is None:
             with self._lock(key):

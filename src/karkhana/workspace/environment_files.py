@@ -8,12 +8,13 @@ of what the files mean.
 
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from karkhana.domain.errors import EnvironmentFailure
-from karkhana.workspace.environment_plan import is_native, relevant
+from karkhana.workspace.environment_plan import Plan, is_native, relevant
 
 _FILE_MAX = 8 << 20
 _FILES_MAX = 200
@@ -44,12 +45,26 @@ def _near_root(checkout: Path) -> Iterator[str]:
                 yield path.relative_to(checkout).as_posix()
 
 
-def native_sources(checkout: Path) -> dict[str, str]:
-    """Path and hash of what extensions are compiled from: another source is another environment."""
+def runs_own_code(wanted: Plan, files: Mapping[str, bytes]) -> bool:
+    """Whether installing runs code of the tree itself, whose outcome may then depend on any file of it."""
+    if wanted.project and not wanted.static:
+        return True
+    return any(_LOCAL.search(content) for path, content in files.items() if path.endswith((".txt", ".in")))
+
+
+_LOCAL = re.compile(rb"(?m)^[ \t]*(-e|--editable|\.|/)|@[ \t]*(\.|/)|file:")
+"""A requirement that is a place on disk."""
+
+
+def sources(checkout: Path, *, native_only: bool) -> dict[str, str]:
+    """Path and hash of what a build may read: another source is another environment.
+
+    With ``native_only`` just what extensions are compiled from.
+    """
     found = {}
     for folder, folders, names in os.walk(checkout):
         folders.sort()
-        for path in (Path(folder, name) for name in names if is_native(name)):
+        for path in (Path(folder, name) for name in names if not native_only or is_native(name)):
             if stat.S_ISREG(path.lstat().st_mode):
                 with path.open("rb") as file:
                     found[path.relative_to(checkout).as_posix()] = hashlib.file_digest(file, "sha256").hexdigest()
