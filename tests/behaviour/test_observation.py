@@ -52,7 +52,7 @@ def observed(bench, replacements: list[str]) -> Observations:
 def test_variants_fall_into_classes(bench) -> None:
     seen = observed(bench, ["value > best", "value >= best", "value == 3", "value.bad"])
     assert seen.classes() == [[0, 1], [2], [3]]
-    assert {origin for origin, _ in seen.inputs} == {"failing", "passing", "generated"}
+    assert {origin for origin, _ in seen.inputs} == {"failing", "passing", "near-failing", "near-passing"}
     assert len(seen.inputs) > 30
     assert seen.examples == ((True,), (True,), (False,), (False,))
     assert seen.changed(0, "passing") == 0.0

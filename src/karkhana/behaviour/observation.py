@@ -17,7 +17,8 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     """Outcomes per input, for the unchanged function and each variant."""
 
     inputs: tuple[tuple[str, str], ...]
-    """(origin, text); origin is ``failing``, ``passing`` or ``generated``."""
+    """(origin, text); origin is ``failing``, ``passing``, ``near-failing`` or ``near-passing``: the tests that
+    gave it, or that gave what it was made from."""
     original: tuple[str, ...]
     variants: tuple[tuple[str, ...], ...]
     examples: tuple[tuple[bool, ...], ...] = ()
@@ -37,6 +38,12 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
             return 0.0
         pairs = zip(self.variants[one], self.variants[other], strict=True)
         return sum(a != b for a, b in pairs) / len(self.inputs)
+
+    def dispute(self, one: int, other: int) -> float:
+        """Share on which two variants differ, of the inputs on which either changes anything, in [0,1]."""
+        rows = list(zip(self.original, self.variants[one], self.variants[other], strict=True))
+        touched = sum(before != a or before != b for before, a, b in rows)
+        return sum(a != b for _, a, b in rows) / touched if touched else 0.0
 
     def changed(self, variant: int, origin: str) -> float:
         """Share of the inputs of one origin on which a variant differs from the unchanged function."""

@@ -79,14 +79,15 @@ def validate(
     proposals: Sequence[Proposal],
     seconds: float,
     beyond: int = 200,
-    beyond_seconds: float = 4.0,
+    beyond_seconds: float = 8.0,
     batch: int = 24,
     ordered: bool = False,
 ) -> Validation:
     """Try ``proposals`` in their order.
 
-    ``limits`` are CPU seconds per test; ``seconds`` is the CPU budget of the whole; after the first hit another
-    ``beyond`` proposals are tried, for at most ``beyond_seconds`` (or as long as the hit took). Raises ``ProbeFailed``.
+    ``limits`` are CPU seconds per test; ``seconds`` bounds the whole, in CPU and in wall-clock time; after the first
+    hit another ``beyond`` proposals are tried, for at most ``beyond_seconds`` (or as long as the hit took). Raises
+    ``ProbeFailed``.
     """
     job = {
         "pytest": list(arguments),
@@ -96,13 +97,14 @@ def validate(
         "candidates": [[p.target, [[e.start, e.end, e.text] for e in p.edits], p.fresh] for p in proposals],
         "batch": batch,
         "seconds": seconds,
+        "wall_seconds": seconds,
         "beyond": beyond,
         "beyond_seconds": beyond_seconds,
         "ordered": ordered,
     }
     statuses = [SKIPPED] * len(proposals)
     spent, tried = 0.0, 0
-    for answer in ask(run, "validate", job, seconds * 2 + 60):
+    for answer in ask(run, "validate", job, seconds + 30):
         if "status" in answer:
             start = answer["from"]
             statuses[start : start + len(answer["status"])] = answer["status"]

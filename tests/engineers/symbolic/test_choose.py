@@ -49,7 +49,7 @@ def seen(
     *variants: tuple[str, ...], original: tuple[str, ...], examples: tuple[tuple[bool, ...], ...] = ()
 ) -> Observations:
     return Observations(
-        inputs=(("failing", "1, 2"), ("passing", "2, 1"), ("generated", "0, 0"), ("generated", "5, 5")),
+        inputs=(("failing", "1, 2"), ("passing", "2, 1"), ("near-failing", "0, 0"), ("near-passing", "5, 5")),
         original=original,
         variants=variants,
         examples=examples or tuple(() for _ in variants),
@@ -57,7 +57,9 @@ def seen(
 
 
 def test_the_one_that_leaves_other_answers_alone_wins_after_an_exception() -> None:
-    ranked = rank_by_text((place(),), [candidate("a < b", "a > b"), candidate("a < b", "a <= b", score=0.4)], ())
+    ranked = rank_by_text(
+        (place(),), [candidate("a < b", "a > b", score=0.9), candidate("a < b", "a <= b", score=0.05)], ()
+    )
     observations = seen(("=1", "=2", "=9", "=5"), ("=1", "=2", "=0", "=5"), original=("!KeyError", "=2", "=0", "=5"))
     choice = choose(ranked, observations, raised=True)
     assert choice.ranked[0].hypothesis.edits[0].text == "a <= b"

@@ -288,6 +288,23 @@ def test_other_failing_tests_are_left_alone_and_named() -> None:
         assert any("test_shout" in event.text for event in b.trail.of(Noted))  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
+def test_one_of_two_faults_is_repaired_and_the_other_named() -> None:
+    files = {
+        "m.py": "def double(n):\n    return n + n + 1\n\n\ndef parse(text):\n    return quux(text, fuzz=9)\n",
+        "test_m.py": (
+            "from m import double, parse\n\n\n"
+            "def test_double():\n    assert double(2) == 4\n    assert double(5) == 10\n\n\n"
+            "def test_parse():\n    assert parse('<a b=1>') == {'tag': 'a', 'b': 1}\n"
+        ),
+    }
+    with bench(files, "the suite fails") as b:
+        handover = b.work()
+        assert handover.solved, handover
+        assert "return n + n\n" in b.changed()["m.py"]
+        assert "test_parse" in handover.summary
+
+
 CONSTANT = """
 LIMIT = 4
 

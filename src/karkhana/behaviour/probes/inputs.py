@@ -53,35 +53,39 @@ def _is_sorted(values: Any) -> bool:
 
 
 class Generator:
-    """Makes calls like the recorded ones."""
+    """Makes calls like the recorded ones, which come as ``(origin, call)`` pairs."""
 
-    def __init__(self, calls: list[Any], literals: list[Any], seed: int) -> None:
+    def __init__(self, recorded: list[Any], literals: list[Any], seed: int) -> None:
         self.random = random.Random(seed)  # noqa: S311 - test data, not a secret
-        self.calls = calls
+        self.calls = calls = [call for _, call in recorded]
+        self.by_origin: dict[str, list[Any]] = {}
+        for origin, call in recorded:
+            self.by_origin.setdefault(origin, []).append(call)
         self.literals = literals
         width = max((len(arguments) for arguments, _ in calls), default=0)
         self.domains = [Domain([arguments[i] for arguments, _ in calls if i < len(arguments)]) for i in range(width)]
 
     def generate(self, count: int) -> list[Any]:
-        """At most ``count`` distinct new calls, those nearest to a recorded one first."""
+        """At most ``count`` distinct new calls, each with ``near-`` and the origin of the call it was made from."""
         seen = {canonical(call) for call in self.calls}
         found: list[Any] = []
         for attempt in range(count * 6):
             if len(found) >= count or not self.calls:
                 break
             try:
-                call = self._one(attempt)
+                origin = sorted(self.by_origin)[attempt % len(self.by_origin)]
+                call = self._one(self.by_origin[origin], attempt)
                 text = canonical(call)
             # Copying or comparing objects of the repository may fail in any way.
             except Exception:  # noqa: S112
                 continue
             if text not in seen:
                 seen.add(text)
-                found.append(call)
+                found.append(("near-" + origin, call))
         return found
 
-    def _one(self, attempt: int) -> Any:
-        arguments, named = copy.deepcopy(self.random.choice(self.calls))
+    def _one(self, calls: list[Any], attempt: int) -> Any:
+        arguments, named = copy.deepcopy(self.random.choice(calls))
         if not arguments:
             return arguments, named
         changes = 1 if attempt % 3 else self.random.randint(1, 3)

@@ -9,9 +9,9 @@ Job::
      "call_limit": CPU seconds per call, "seconds": CPU budget, "seed": number}
 
 Calls of the target are recorded while its tests run, further ones are made from them. Answers: ``{"inputs":
-[[origin, text], …]}`` with origin ``failing``, ``passing`` or ``generated``; then per variant (the unchanged
-function first) ``{"variant": n, "outcomes": [text, …], "examples": [kept?, …]}``. An outcome starts with ``=``
-(a value), ``!`` (an exception) or ``~`` (no end, or the end of the process).
+[[origin, text], …]}`` with origin ``failing``, ``passing``, ``near-failing`` or ``near-passing``; then per variant
+(the unchanged function first) ``{"variant": n, "outcomes": [text, …], "examples": [kept?, …]}``. An outcome starts
+with ``=`` (a value), ``!`` (an exception) or ``~`` (no end, or the end of the process).
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def _observe(runner: Runner, live: LiveFunctions, job: dict[str, Any], root: str
             if len(recorder.calls) >= _CALLS or time.process_time() > stop_at:
                 break
     calls = recorder.calls
-    generator = Generator([call for _, call in calls], [_literal(t) for t in job["literals"]], job["seed"])
-    inputs = [*calls, *(("generated", call) for call in generator.generate(job["count"]))]
+    generator = Generator(calls, [_literal(t) for t in job["literals"]], job["seed"])
+    inputs = [*calls, *generator.generate(job["count"])]
     send({"inputs": [[origin, _preview(call)] for origin, call in inputs]})
     variants = [live.original]
     for edits in job["variants"]:

@@ -6,8 +6,8 @@ Job::
      "targets": [{"path", "name", "classes", "top", "start", "text", "failing": [test numbers],
                   "passing": [test numbers]}],
      "candidates": [[target, [[start, end, replacement], …], fresh], …],
-     "batch": candidates per child, "seconds": CPU budget, "beyond": candidates to go on for after the first hit,
-     "beyond_seconds": CPU seconds to go on for after it,
+     "batch": candidates per child, "seconds": CPU budget, "wall_seconds": wall-clock budget,
+     "beyond": candidates to go on for after the first hit, "beyond_seconds": CPU seconds to go on for after it,
      "ordered": run the tests in their own order instead of the failing ones first}
 
 A target whose ``name`` is empty is a whole file; its candidates, and those marked ``fresh``, run in a new
@@ -25,6 +25,7 @@ import gc
 import importlib.machinery
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,9 @@ class Campaign:
         self.batch = int(job["batch"])
         self._cpu = _cpu_seconds()
         self._hit_at: float | None = None
+        self._deadline = time.monotonic() + job["wall_seconds"]
+        self._told_at = time.monotonic()
+        self._untold: list[int] = []
         self._send: Send | None = None
 
     def needs_fresh(self, candidate: list[Any]) -> bool:
@@ -76,7 +80,7 @@ class Campaign:
 
     def going_on(self, number: int) -> bool:
         spent = _cpu_seconds() - self._cpu
-        if spent > self.job["seconds"]:
+        if spent > self.job["seconds"] or time.monotonic() > self._deadline:
             return False
         if self._hit_at is not None and spent > self._hit_at + max(self.job["beyond_seconds"], self._hit_at):
             return False
@@ -86,12 +90,23 @@ class Campaign:
         self.status[number] = status
         if self._send is not None:
             self._send([number, status])
+        else:
+            self._tell(number)
         if status not in "dsx":
             self.tried += 1
         if status == "p":
             if self._hit_at is None:
                 self._hit_at = _cpu_seconds() - self._cpu
             self.first_hit = number if self.first_hit is None else min(number, self.first_hit)
+
+    def _tell(self, number: int) -> None:
+        """Answer about once a second, so that little is lost when this process is ended from outside."""
+        self._untold.append(number)
+        if time.monotonic() - self._told_at > 1.0:
+            first, last = min(self._untold), max(self._untold)
+            self.emit({"from": first, "status": "".join(self.status[first : last + 1])})
+            self._told_at = time.monotonic()
+            self._untold = []
 
     def finish(self) -> None:
         self.emit({"from": 0, "status": "".join(self.status)})

@@ -18,8 +18,16 @@ from karkhana.behaviour.validation import apply
 from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place
 from karkhana.engineers.symbolic.patching import changed_lines
 
+_ELSEWHERE = 0.3
+"""Disagreement with an equally good change of another function, whose behaviour cannot be compared."""
 _PLAUSIBLE = 4.0
 """Rivals so many log units behind the best no longer count as alternatives."""
+
+
+_NEUTRAL = re.compile(
+    r"(True|False|None) [+*/-]|(?<![\w.])0 [+*-] |[+-] 0(?![\w.])|\* [01](?![\w.])|// 1(?![\w.])|(?<![\w.])1 \* |\+ -"
+)
+"""Arithmetic that changes nothing, or that nobody would write."""
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +45,10 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     newly_broken: float = 4.0
     fails: float = 1.5
     changed_passing: float = 3.0
-    changed_generated_error: float = 6.0
-    changed_generated_assertion: float = 0.5
+    changed_near_passing: float = 2.0
+    changed_near_failing: float = 0.2
+    changed_after_error: float = 6.0
+    """When the failing tests failed by an exception, what was answered near them was right."""
     example_broken: float = 3.0
     company: float = 0.3
     """Per e-fold of candidates that behave alike."""
@@ -50,6 +60,8 @@ class Ranked(msgspec.Struct, frozen=True, kw_only=True):
     hypothesis: Hypothesis
     value: float
     reasons: tuple[str, ...] = ()
+    absurd: bool = False
+    """It fits the tests and nothing else: never to be handed over."""
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,14 +75,13 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     question: str = ""
 
 
-def naturalness(
-    place: Place, hypothesis: Hypothesis, literals: tuple[str, ...], weights: Weights
-) -> tuple[float, tuple[str, ...]]:
-    """Log-weight of a candidate from its text alone, and the reasons against it."""
+def naturalness(place: Place, hypothesis: Hypothesis, literals: tuple[str, ...], weights: Weights) -> Ranked:
+    """A candidate by its text alone: its log-weight and the reasons against it."""
     before, after = changed_lines(place.text, hypothesis.edits)
     old, new = "".join(before), "".join(after)
     value = math.log(max(hypothesis.score, 1e-6))
     reasons: list[str] = []
+    absurd = False
     added, removed = _difference(old, new)
     value -= weights.added_token * len(added) + weights.removed_token * len(removed)
     numbers = [t for t in added if re.fullmatch(r"-?\d{2,}|-?\d+\.\d+|'.+'|\".+\"", t)]
@@ -81,11 +92,12 @@ def naturalness(
     if re.search(same, new) and not re.search(same, old):
         value -= weights.self_comparison
         reasons.append("it compares something with itself")
+        absurd = True
     if re.search(r"\b(if|while|and|or) (not )?(True|False|None|\d+)(:| and| or|$)", new) and "while True" not in old:
         value -= weights.constant_condition
         reasons.append("its condition is constant")
-    neutral = r"(?<![\w.])0 [+*-] |[+-] 0(?![\w.])|\* [01](?![\w.])|// 1(?![\w.])|(?<![\w.])1 \* |\+ -"
-    if len(re.findall(neutral, new)) > len(re.findall(neutral, old)):
+        absurd = True
+    if len(_NEUTRAL.findall(new)) > len(_NEUTRAL.findall(old)):
         value -= weights.neutral_arithmetic
         reasons.append("it calculates with nothing")
     odd = r"len\([\w.]+\[[^\]]*:[^\]]*\]\)|\bnot not\b|\[:\]|not \("
@@ -100,7 +112,7 @@ def naturalness(
     if not added:
         value -= weights.only_deletes
         reasons.append("it only deletes")
-    return value, tuple(reasons)
+    return Ranked(hypothesis=hypothesis, value=value, reasons=tuple(reasons), absurd=absurd)
 
 
 def _difference(old: str, new: str) -> tuple[list[str], list[str]]:
@@ -121,10 +133,7 @@ def rank_by_text(
     places: tuple[Place, ...], passing: Sequence[Hypothesis], literals: tuple[str, ...], weights: Weights | None = None
 ) -> list[Ranked]:
     """Best first, from the texts alone."""
-    found: list[Ranked] = []
-    for hypothesis in passing:
-        value, reasons = naturalness(places[hypothesis.suspect], hypothesis, literals, weights or Weights())
-        found.append(Ranked(hypothesis=hypothesis, value=value, reasons=reasons))
+    found = [naturalness(places[h.suspect], h, literals, weights or Weights()) for h in passing]
     return sorted(found, key=lambda r: (-r.value, apply(places[r.hypothesis.suspect].text, r.hypothesis.edits)))
 
 
@@ -149,7 +158,7 @@ def choose(
     best_value, best = standing[0]
     rivals = [(value, members) for value, members in standing[1:] if value >= best_value - _PLAUSIBLE]
     disagreement = max(
-        (math.exp(value - best_value) * observations.difference(best[0], members[0]) for value, members in rivals),
+        (math.exp(value - best_value) * observations.dispute(best[0], members[0]) for value, members in rivals),
         default=0.0,
     )
     order = [n for _, members in standing for n in members]
@@ -167,6 +176,20 @@ def choose(
     )
 
 
+def with_others(choice: Choice, others: Sequence[Ranked]) -> Choice:
+    """The choice with passing candidates in other places behind it, whose behaviour was not compared."""
+    if not others or not choice.ranked:
+        return choice
+    best = choice.ranked[0].value
+    doubt = max(_ELSEWHERE * math.exp(min(0.0, other.value - best)) for other in others)
+    return msgspec.structs.replace(
+        choice,
+        ranked=(*choice.ranked, *others),
+        classes=choice.classes + len(others),
+        disagreement=max(choice.disagreement, doubt),
+    )
+
+
 def _judged(ranked: Ranked, seen: Observations, number: int, raised: bool, weight: Weights) -> Ranked:
     value, reasons = ranked.value, list(ranked.reasons)
     broken = seen.broken(number)
@@ -175,13 +198,14 @@ def _judged(ranked: Ranked, seen: Observations, number: int, raised: bool, weigh
         reasons.append(f"it fails on {broken:.0%} of inputs that were answered before")
     value -= weight.fails * seen.failing(number)
     value -= weight.changed_passing * seen.changed(number, "passing")
-    per_change = weight.changed_generated_error if raised else weight.changed_generated_assertion
-    value -= per_change * seen.changed_answers(number, "generated")
+    value -= weight.changed_near_passing * seen.changed_answers(number, "near-passing")
+    per_change = weight.changed_after_error if raised else weight.changed_near_failing
+    value -= per_change * seen.changed_answers(number, "near-failing")
     lost = sum(not now for now in seen.examples[number])
     if lost:
         value -= weight.example_broken * lost
         reasons.append(f"{lost} example(s) of the documentation are not kept")
-    return Ranked(hypothesis=ranked.hypothesis, value=value, reasons=tuple(reasons))
+    return msgspec.structs.replace(ranked, value=value, reasons=tuple(reasons))
 
 
 def _answer(outcome: str) -> str:

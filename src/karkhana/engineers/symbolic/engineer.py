@@ -10,8 +10,6 @@ and leaves its hypotheses in the trail; it knows nothing of queues, gates or del
 
 import time
 
-import msgspec
-
 from karkhana.behaviour.running import ProbeFailed, Run, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum, measure
 from karkhana.domain.errors import BudgetExhausted, ToolRefused
@@ -26,8 +24,9 @@ from karkhana.domain.tools import (
     ReviewDiff,
     RunCommand,
     RunTests,
+    WriteFile,
 )
-from karkhana.engineers.symbolic.choose import Choice, Ranked, choose, rank_by_text
+from karkhana.engineers.symbolic.choose import Choice, Ranked, choose, rank_by_text, with_others
 from karkhana.engineers.symbolic.hypotheses import (
     Hypothesis,
     Place,
@@ -40,12 +39,14 @@ from karkhana.engineers.symbolic.hypotheses import (
 from karkhana.engineers.symbolic.localise import Suspect, localise
 from karkhana.engineers.symbolic.patching import replacement
 from karkhana.engineers.symbolic.search import Budget, Outcome, Search
-from karkhana.engineers.symbolic.targets import Targets, choose_targets
+from karkhana.engineers.symbolic.targets import Targets, choose_targets, groups
 from karkhana.engineers.symbolic.wording import kind_of, shown, title_of
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
 _COMPARED = 40
 """Passing candidates whose behaviour is compared."""
+_GROUPS = 3
+"""Groups of failing tests that are tried on their own when nothing repairs all."""
 _RESERVE_S = 20.0
 """Seconds kept back for confirming and handing over."""
 
@@ -58,6 +59,10 @@ class Abstention(Exception):
         self.reason = reason
         self.question = question
         self.tried = tried
+
+
+class NothingPasses(Abstention):
+    """No change was found that turns the target tests green."""
 
 
 class SymbolicEngineer:
@@ -83,6 +88,10 @@ class SymbolicEngineer:
             return Handover(solved=False, reason=f"{error.message}. {error.next}", tried=repair.tried())
 
 
+def _covering(spectrum: Spectrum, suspect: Suspect) -> tuple[int, ...]:
+    return spectrum.covering(suspect.path, suspect.place.start, suspect.place.end)
+
+
 class _Repair:
     """One assignment."""
 
@@ -100,9 +109,33 @@ class _Repair:
     def carry_out(self) -> Handover:
         spectrum = self._measure()
         targets = self._choose(spectrum)
+        parts = groups(spectrum, targets.chosen)
+        try:
+            return self._repair(spectrum, targets, share=0.6 if len(parts) > 1 else 1.0)
+        except NothingPasses as nothing:
+            for part in parts[:_GROUPS] if len(parts) > 1 else ():
+                rest = tuple(n for n in (*targets.chosen, *targets.others) if n not in set(part))
+                one = Targets(chosen=part, others=rest, why="a group that fails at one place")
+                self._note(f"the failing tests may have several causes; now {len(part)} of them")
+                try:
+                    return self._repair(spectrum, one, share=0.5, apart=frozenset(targets.chosen) - set(part))
+                except NothingPasses:
+                    continue
+            raise nothing from None
+
+    def _repair(
+        self, spectrum: Spectrum, targets: Targets, share: float, apart: frozenset[int] = frozenset()
+    ) -> Handover:
+        """Look for one change that turns all target tests green, in a share of the time that is left.
+
+        Functions that the tests ``apart`` run are left out.
+        """
         suspects = localise(spectrum, targets.chosen, self._assignment.ticket.text)
+        if apart:
+            # A failing test that runs the same function and stays red would contradict the change.
+            suspects = tuple(s for s in suspects if not apart & set(_covering(spectrum, s)))
         if not suspects:
-            raise Abstention(
+            raise NothingPasses(
                 "the failing tests run no function of the repository in their own process",
                 "Which module should the failing test exercise?",
             )
@@ -110,7 +143,7 @@ class _Repair:
         places += declared(places)
         literals, expected = self._test_words(spectrum, targets)
         ideas = hypotheses(places, spectrum, literals=literals, expected=expected, lessons=self._assignment.lessons)
-        search = self._searcher(spectrum, places)
+        search = self._searcher(spectrum, places, share)
         outcome = self._search(search, places, ideas)
         choice = self._compare(search, places, outcome, literals, spectrum)
         return self._confirm(places, choice, targets, spectrum)
@@ -199,8 +232,8 @@ class _Repair:
 
     # -- trying ------------------------------------------------------------------------------------------------
 
-    def _searcher(self, spectrum: Spectrum, places: tuple[Place, ...]) -> Search:
-        budget = Budget(seconds=max(1.0, self._left() - _RESERVE_S))
+    def _searcher(self, spectrum: Spectrum, places: tuple[Place, ...], share: float) -> Search:
+        budget = Budget(seconds=max(1.0, (self._left() - _RESERVE_S) * share))
         return Search(self._run, spectrum, pytest_arguments(self._assignment.test_command), places, budget)
 
     def _search(self, search: Search, places: tuple[Place, ...], ideas: list[Hypothesis]) -> Outcome:
@@ -219,7 +252,7 @@ class _Repair:
             self._report(places, outcome, note="two changes at once")
         if not outcome.passing:
             where = ", ".join(p.name for p in places[:4])
-            raise Abstention(
+            raise NothingPasses(
                 f"none of {self._count} changes to {where} makes the failing tests pass without breaking others",
                 "What should the code do instead? A second example would narrow it down.",
             )
@@ -251,7 +284,15 @@ class _Repair:
         self, search: Search, places: tuple[Place, ...], outcome: Outcome, literals: tuple[str, ...], spectrum: Spectrum
     ) -> Choice:
         """Rank what passes: by its text, then by what it does on inputs like those of the tests."""
-        ranked = rank_by_text(places, outcome.passing, literals)
+        every = rank_by_text(places, outcome.passing, literals)
+        ranked = [r for r in every if not r.absurd]
+        if not ranked:
+            place = places[every[0].hypothesis.suspect]
+            raise Abstention(
+                f"only changes that make no sense pass the tests, such as {shown(place, every[0].hypothesis)}: "
+                + "; ".join(every[0].reasons),
+                "What should the code do instead? A second example would narrow it down.",
+            )
         first = ranked[0].hypothesis.suspect
         same = [r for r in ranked if r.hypothesis.suspect == first and not r.hypothesis.fresh][:_COMPARED]
         others = [r for r in ranked if r not in same]
@@ -263,9 +304,10 @@ class _Repair:
                 self._note(f"behaviour was not compared: {error.message}")
         failures = [spectrum.tests[n].failure for n in places[first].suspect.failing]
         raised = all(f is None or f.type not in ("AssertionError", "Failed") for f in failures)
-        choice = choose(same, observations, raised=raised) if same else choose(ranked, None, raised=raised)
-        if same and others:
-            choice = msgspec.structs.replace(choice, ranked=(*choice.ranked, *others))
+        if same:
+            choice = with_others(choose(same, observations, raised=raised), others)
+        else:
+            choice = choose(ranked, None, raised=raised)
         best = choice.ranked[0]
         self._trail.record(
             CandidatesCompared(
@@ -294,7 +336,7 @@ class _Repair:
             trouble = self._trouble(report, targets, spectrum)
             if trouble:
                 self._note(f"{shown(place, candidate.hypothesis)}: {trouble}")
-                self._tools.call(EditFile(path=place.suspect.path, old=new, new=old))
+                self._tools.call(WriteFile(path=place.suspect.path, content=place.file_text))
                 continue
             return self._push(place, candidate, choice, targets, spectrum)
         raise Abstention("the changes that passed the selected tests fail in the whole suite")
@@ -316,10 +358,10 @@ class _Repair:
         tests = ", ".join(f"`{spectrum.tests[n].name}`" for n in targets.chosen[:3])
         more = f" and {len(targets.chosen) - 3} more" if len(targets.chosen) > 3 else ""
         summary = (
-            f"`{place.name}` in `{place.suspect.path}` (line {hypothesis.line}) had a "
-            f"{kind_of(hypothesis)}: {shown(place, hypothesis)}. "
+            f"`{place.name}` in `{place.suspect.path}`, line {hypothesis.line}, {kind_of(hypothesis)}: "
+            f"{shown(place, hypothesis)}. "
             f"{tests}{more} failed before and pass{'es' if len(targets.chosen) == 1 else ''} now; "
-            f"no test that passed before fails. "
+            f"no test that passed before fails. {self._still_failing(targets, spectrum)}"
             f"{self._count} changes were tried, {len(choice.ranked)} of them passed."
         )
         if choice.distinguishing:
@@ -335,6 +377,12 @@ class _Repair:
             disagreement=choice.disagreement,
             question=choice.question,
         )
+
+    def _still_failing(self, targets: Targets, spectrum: Spectrum) -> str:
+        if not targets.others:
+            return ""
+        names = ", ".join(f"`{spectrum.tests[n].name}`" for n in targets.others[:3])
+        return f"Left alone, for another cause: {len(targets.others)} failing test(s), such as {names}. "
 
     # -- hands -------------------------------------------------------------------------------------------------
 

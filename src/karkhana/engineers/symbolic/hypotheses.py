@@ -5,13 +5,14 @@ outcomes taught.
 Knows suspects and templates; knows nothing of how candidates are run.
 """
 
+import heapq
 import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from karkhana.behaviour.spectra import Failure, FunctionPlace, Spectrum
-from karkhana.behaviour.validation import Edit, apply
+from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.catalogue import Entry, catalogue
 from karkhana.engineers.symbolic.declarations import Declaration, declarations, names_in
 from karkhana.engineers.symbolic.localise import Suspect
@@ -24,6 +25,8 @@ _UNCOVERED = 0.15
 """Suspicion of a line that no failing test ran, as a share of its function's highest."""
 _FRESH = 80
 """Candidates that need a fresh interpreter; each costs as much as hundreds of the others."""
+_LEAST = 0.002
+"""Score below which a candidate is not worth keeping in mind."""
 _NEUTRAL = 0.6
 """Power that line suspicion is raised to: differences between lines count less than those between templates."""
 
@@ -111,23 +114,27 @@ def hypotheses(
     literals: tuple[str, ...] = (),
     expected: tuple[str, ...] = (),
     lessons: Mapping[str, float] | None = None,
+    limit: int = 8000,
 ) -> list[Hypothesis]:
-    """Distinct one-place changes of all places, most promising first."""
-    found: dict[tuple[int, str], Hypothesis] = {}
+    """Distinct one-place changes of all places, most promising first, at most ``limit``."""
+    found: dict[tuple[int, tuple[Edit, ...]], Hypothesis] = {}
+    lowest: list[float] = []
     best = max((p.suspect.score for p in places), default=1.0)
     for number, place in enumerate(places):
+        errors = _errors(place, spectrum)
+        factors = {entry.name: _factor(entry, errors, lessons or {}) for entry in catalogue().values()}
         for entry, idea in _ideas(place, spectrum, literals, expected):
-            factor = _factor(entry, _errors(place, spectrum), lessons or {})
-            text = apply(place.text, idea.edits)
-            if factor is None or text == place.text:
+            factor = factors[entry.name]
+            score = (factor or 0.0) * idea.weight * _suspicion(place.suspect, idea.line, best)
+            if score < _LEAST or (len(lowest) == limit and score <= lowest[0]):
                 continue
-            score = factor * idea.weight * _suspicion(place.suspect, idea.line, best)
-            known = found.get((number, text))
+            known = found.get((number, idea.edits))
             if known is None or known.score < score:
-                found[number, text] = Hypothesis(
+                (heapq.heappush if len(lowest) < limit else heapq.heapreplace)(lowest, score)
+                found[number, idea.edits] = Hypothesis(
                     suspect=number, kind=entry.name, line=idea.line, edits=idea.edits, score=score, fresh=idea.fresh
                 )
-    ordered = sorted(found.values(), key=lambda h: (-h.score, h.suspect, h.line, h.kind, h.edits))
+    ordered = sorted(found.values(), key=lambda h: (-h.score, h.suspect, h.line, h.kind, h.edits))[:limit]
     slow = [h for h in ordered if h.fresh][_FRESH:]
     return [h for h in ordered if h not in slow] if slow else ordered
 
@@ -141,6 +148,7 @@ def _ideas(
         else:
             scene = scene_of(place, spectrum, literals, expected)
             start = scene.view.body_start
+            scene.view.hot = frozenset(place.suspect.lines)
             for entry in catalogue().values():
                 for idea in entry.template(scene):
                     outside = any(edit.start < start for edit in idea.edits)

@@ -44,6 +44,7 @@ class Scene:
         path: str = "",
     ) -> None:
         self.view = view
+        self._bound_at: dict[tuple[int, int], frozenset[str]] = {}
         self.types = {**written_types(view), **(types or {})}
         """Variable → names of the types it was seen with; ``NoneType`` included."""
         self.failures = failures
@@ -114,6 +115,19 @@ class Scene:
                 found.setdefault(node.value, self.view.span(node)[0])
         return {name: -1 if name in self.view.parameters else place for name, place in found.items()}
 
+    def bound_at(self, offset: int, node: cst.CSTNode) -> frozenset[str]:
+        """Variables that are bound above an offset of the text, and in scope at ``node``."""
+        key = (offset, id(node))
+        if key not in self._bound_at:
+            self._bound_at[key] = frozenset(
+                n for n in self.variables if self._first_bound.get(n, -1) < offset and self.reachable(n, node)
+            )
+        return self._bound_at[key]
+
+    @functools.cached_property
+    def variable_set(self) -> frozenset[str]:
+        return frozenset(self.variables)
+
     def reachable(self, name: str, node: cst.CSTNode) -> bool:
         """Whether comprehension variables that ``name`` may be are in scope at ``node``."""
         homes = self._comprehension_variables.get(name)
@@ -182,6 +196,11 @@ def _written_type(value: cst.BaseExpression | None) -> str:
     if isinstance(value, cst.Call) and isinstance(value.func, cst.Name):
         return _MADE_BY.get(value.func.value, "")
     return ""
+
+
+def is_truth(node: cst.CSTNode) -> bool:
+    """Whether an expression is ``True``, ``False`` or ``None``."""
+    return isinstance(node, cst.Name) and node.value in ("True", "False", "None")
 
 
 Template = Callable[[Scene], Iterator[Idea]]

@@ -8,6 +8,7 @@ formatting, and thousands of candidates cost no code generation. Knows Python's 
 ['a - b']
 """
 
+import bisect
 import builtins
 import functools
 import re
@@ -56,7 +57,7 @@ def tightness(node: cst.CSTNode) -> int:
 @functools.lru_cache(maxsize=20_000)
 def tightness_of(text: str) -> int:
     """:func:`tightness` of an expression given as text; ``POSTFIX`` when it is none."""
-    if re.fullmatch(r"[\w.]+", text):
+    if _TIGHT.fullmatch(text):
         return POSTFIX
     try:
         return tightness(cst.parse_expression(text))
@@ -99,6 +100,8 @@ class FunctionView:
         self.first_line = first_line
         self.module_text = module_text
         self.classes = classes
+        self.hot: frozenset[int] | None = None
+        """Lines of the file that failing tests ran; ``None`` when unknown."""
         prefix = "if 1:\n" if text[:1] in " \t" else ""
         wrapped = prefix + (text if text.endswith("\n") else text + "\n")
         try:
@@ -144,6 +147,28 @@ class FunctionView:
         for kind in kinds:
             yield from self._by_type.get(kind, ())
 
+    def suspicious(self, *kinds: type[cst.CSTNode]) -> Iterator[Any]:
+        """As :meth:`all`, but only what stands on a line that failing tests ran."""
+        return (node for node in self.all(*kinds) if self.is_suspicious(node))
+
+    def is_suspicious(self, node: cst.CSTNode) -> bool:
+        """Whether a line of the node is run by a failing test (yes, when nothing is known)."""
+        if self.hot is None:
+            return True
+        start, end = self.span(node)
+        return any(line in self.hot for line in range(self.line_at(start), self.line_at(max(start, end - 1)) + 1))
+
+    def names_in(self, node: cst.CSTNode) -> list[cst.Name]:
+        """Names inside a node, in the order of the text."""
+        start, end = self.span(node)
+        names, places = self._names
+        return names[bisect.bisect_left(places, start) : bisect.bisect_left(places, end)]
+
+    @functools.cached_property
+    def _names(self) -> tuple[list[cst.Name], list[int]]:
+        names: list[cst.Name] = sorted(self.all(cst.Name), key=lambda n: self.span(n)[0])
+        return names, [self.span(n)[0] for n in names]
+
     def span(self, node: cst.CSTNode) -> tuple[int, int]:
         """Character offsets without the parentheses around the node."""
         return self._spans[node]
@@ -165,7 +190,7 @@ class FunctionView:
         return self.line_at(self.span(node)[0])
 
     def line_at(self, offset: int) -> int:
-        return self.first_line + self.text.count("\n", 0, max(0, offset))
+        return self.first_line + max(0, bisect.bisect_right(self._starts, offset) - 1)
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         found = self.parents.get(node)
@@ -194,20 +219,24 @@ class FunctionView:
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def replace(self, node: cst.CSTNode, text: str) -> Edit:
-        """Put the expression ``text`` in the place of ``node``, in parentheses only when its place needs them."""
+    def replace(self, node: cst.CSTNode, text: str, tight: int | None = None) -> Edit:
+        """Put the expression ``text`` in the place of ``node``, in parentheses only when its place needs them.
+
+        ``tight`` is the tightness of ``text`` when the caller knows it; parsing it takes its time.
+        """
         parent, field = self.parents[node]
         if getattr(node, "lpar", ()) and not isinstance(node, cst.Tuple | cst.GeneratorExp):
             start, end = self.outer_span(node)
-            return Edit(start, end, self._fit(text, parent, field, keep=True))
+            return Edit(start, end, self._fit(text, (parent, field), tight, keep=True))
         start, end = self.outer_span(node)
-        return Edit(start, end, self._fit(text, parent, field, keep=False))
+        return Edit(start, end, self._fit(text, (parent, field), tight, keep=False))
 
-    def _fit(self, text: str, parent: cst.CSTNode, field: str, *, keep: bool) -> str:
+    def _fit(self, text: str, place: tuple[cst.CSTNode, str], known: int | None, *, keep: bool) -> str:
+        parent, field = place
         operator = getattr(parent, "operator", None)
         kind: type[cst.CSTNode] | None = type(operator) if operator is not None else None
         need = required(type(parent), field, kind)
-        tight = tightness_of(text)
+        tight = tightness_of(text) if known is None else known
         if tight >= need and not (keep and tight < POSTFIX):
             return text
         if text.startswith("(") and tight == POSTFIX:
@@ -300,6 +329,8 @@ class FunctionView:
         return tuple(dict.fromkeys(n.attr.value for n in self.all(cst.Attribute)))
 
 
+_TIGHT = re.compile(r"[\w.]+(?:\[[^\[\]()]*\]|\([^\[\]()]*\))*")
+"""Names, attributes, and simple calls and subscripts of them."""
 _TOP_LEVEL = re.compile(r"(?:async\s+)?(?:def\s+|class\s+)?(?P<name>[^\W\d]\w*)\s*(?:[(:=]|$)")
 _IMPORT = re.compile(r"(?:from\s+\S+\s+)?import\s+(?P<names>.+)$")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from karkhana.behaviour.validation import Edit
-from karkhana.engineers.symbolic.scene import Idea, Scene, template
+from karkhana.engineers.symbolic.scene import Idea, Scene, is_truth, template
 from karkhana.engineers.symbolic.source import ADD, FunctionView
 
 
@@ -14,7 +14,7 @@ from karkhana.engineers.symbolic.source import ADD, FunctionView
 def off_by_one(scene: Scene) -> Iterator[Idea]:
     """One more or one less, where a number counts: bounds, indices, arguments, comparisons, results."""
     view = scene.view
-    for node in view.all(cst.Integer):
+    for node in view.suspicious(cst.Integer):
         try:
             value = int(node.value.replace("_", ""), 0)
         except ValueError:
@@ -29,7 +29,7 @@ def off_by_one(scene: Scene) -> Iterator[Idea]:
             continue
         if _ends_with_one(view, place):
             continue
-        if isinstance(place, cst.Name) and not scene.might_be(place.value, "int", "float"):
+        if isinstance(place, cst.Name) and (is_truth(place) or not scene.might_be(place.value, "int", "float")):
             continue
         base = view.tight(place, ADD)
         for operator in ("+", "-"):
@@ -46,31 +46,31 @@ def _ends_with_one(view: FunctionView, node: cst.BaseExpression) -> bool:
 
 def _counting_places(scene: Scene) -> Iterator[tuple[cst.BaseExpression, float]]:
     view = scene.view
-    for index in view.all(cst.Index):
+    for index in view.suspicious(cst.Index):
         yield index.value, 0.7
-    for part in view.all(cst.Slice):
+    for part in view.suspicious(cst.Slice):
         for bound in (part.lower, part.upper):
             if bound is not None:
                 yield bound, 0.9
-    for call in view.all(cst.Call):
+    for call in view.suspicious(cst.Call):
         weight = 1.0 if isinstance(call.func, cst.Name) and call.func.value == "range" else 0.6
         for argument in call.args:
             if not argument.star:
                 yield argument.value, weight
-    for comparison in view.all(cst.Comparison):
+    for comparison in view.suspicious(cst.Comparison):
         if isinstance(comparison.comparisons[0].operator, cst.In | cst.NotIn | cst.Is | cst.IsNot):
             continue
         yield comparison.left, 0.5
         for target in comparison.comparisons:
             yield target.comparator, 0.6
-    for back in view.all(cst.Return):
+    for back in view.suspicious(cst.Return):
         if back.value is not None:
             yield back.value, 0.6
-    for assign in view.all(cst.Assign):
+    for assign in view.suspicious(cst.Assign):
         yield assign.value, 0.4
-    for tuple_ in view.all(cst.Element):
+    for tuple_ in view.suspicious(cst.Element):
         yield tuple_.value, 0.3
-    for operation in view.all(cst.BinaryOperation):
+    for operation in view.suspicious(cst.BinaryOperation):
         yield operation.left, 0.2
         yield operation.right, 0.2
 
@@ -91,11 +91,11 @@ def constant(scene: Scene) -> Iterator[Idea]:
             strings.setdefault(literal, 0.12)
     strings.setdefault("''", 0.3)
     strings.setdefault("' '", 0.3)
-    for node in view.all(cst.Integer, cst.Float):
+    for node in view.suspicious(cst.Integer, cst.Float):
         for text, weight in numbers.items():
             if text != node.value:
                 yield Idea(view.line(node), (view.replace(node, text),), weight)
-    for node_ in view.all(cst.SimpleString):
+    for node_ in view.suspicious(cst.SimpleString):
         if _is_docstring(view, node_):
             continue
         for text, weight in strings.items():
@@ -123,7 +123,7 @@ def _is_docstring(view: FunctionView, node: cst.CSTNode) -> bool:
 def truth_value(scene: Scene) -> Iterator[Idea]:
     """``True``, ``False`` and ``None`` exchanged."""
     view = scene.view
-    for node in view.all(cst.Name):
+    for node in view.suspicious(cst.Name):
         if node.value in ("True", "False", "None") and view.is_load(node):
             for other in ("True", "False", "None"):
                 if other != node.value:
@@ -135,7 +135,7 @@ def truth_value(scene: Scene) -> Iterator[Idea]:
 def slice_bounds(scene: Scene) -> Iterator[Idea]:
     """A slice that is missing, superfluous, or has the wrong ends."""
     view = scene.view
-    for node in view.all(cst.Slice):
+    for node in view.suspicious(cst.Slice):
         lower = view.text_of(node.lower) if node.lower else ""
         upper = view.text_of(node.upper) if node.upper else ""
         step = view.text_of(node.step) if node.step else ""
@@ -148,7 +148,7 @@ def slice_bounds(scene: Scene) -> Iterator[Idea]:
             options |= {f"{lower}:{upper}", f"{lower}:{upper}:-{step}".replace("--", "")}
         for text in sorted(options - {view.text[start:end], ":", "::"}):
             yield Idea(view.line(node), (Edit(start, end, text),), 0.6)
-    for whole in view.all(cst.Subscript):
+    for whole in view.suspicious(cst.Subscript):
         if isinstance(whole.slice[0].slice, cst.Slice):
             yield Idea(view.line(whole), (view.replace(whole, view.text_of(whole.value)),), 0.5)
 
@@ -157,7 +157,7 @@ def slice_bounds(scene: Scene) -> Iterator[Idea]:
 def missing_slice(scene: Scene) -> Iterator[Idea]:
     """Only part of a sequence was meant."""
     view = scene.view
-    for node in view.all(cst.Name, cst.Attribute):
+    for node in view.suspicious(cst.Name, cst.Attribute):
         if isinstance(node, cst.Name) and (not view.is_load(node) or node.value not in scene.variables):
             continue
         parent, field = view.parents[node]
@@ -187,13 +187,13 @@ def missing_slice(scene: Scene) -> Iterator[Idea]:
 def subscript_order(scene: Scene) -> Iterator[Idea]:
     """``x[i, j]`` or ``x[i][j]`` with the indices exchanged, and pairs in the wrong order."""
     view = scene.view
-    for node in view.all(cst.Subscript):
+    for node in view.suspicious(cst.Subscript):
         parts = node.slice
         if len(parts) == 2:
             yield Idea(view.line(node), _swap(view, parts[0].slice, parts[1].slice))
         if isinstance(node.value, cst.Subscript) and len(parts) == 1 and len(node.value.slice) == 1:
             yield Idea(view.line(node), _swap(view, node.value.slice[0].slice, parts[0].slice), 0.7)
-    for tuple_ in view.all(cst.Tuple):
+    for tuple_ in view.suspicious(cst.Tuple):
         if len(tuple_.elements) == 2:
             one, other = (e.value for e in tuple_.elements)
             yield Idea(view.line(tuple_), _swap(view, one, other), 0.6)
@@ -211,7 +211,7 @@ def _swap(view: FunctionView, one: cst.CSTNode, other: cst.CSTNode) -> tuple[Edi
 def range_bounds(scene: Scene) -> Iterator[Idea]:
     """``range`` with a start, a stop or a step that is missing or superfluous."""
     view = scene.view
-    for node in view.all(cst.Call):
+    for node in view.suspicious(cst.Call):
         if not (isinstance(node.func, cst.Name) and node.func.value == "range"):
             continue
         texts = [view.text_of(a.value) for a in node.args]
@@ -239,7 +239,7 @@ def range_bounds(scene: Scene) -> Iterator[Idea]:
 def empty_collection(scene: Scene) -> Iterator[Idea]:
     """An empty list (dict, set, string) that should hold something, or another kind of emptiness."""
     view = scene.view
-    for node in view.all(cst.List, cst.Dict, cst.Tuple):
+    for node in view.suspicious(cst.List, cst.Dict, cst.Tuple):
         if node.elements:
             if len(node.elements) == 1 and isinstance(node, cst.List):
                 yield Idea(view.line(node), (view.replace(node, "[]"),), 0.4)

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 import libcst as cst
 
 from karkhana.behaviour.validation import Edit
-from karkhana.engineers.symbolic.scene import Idea, Scene, template, words
+from karkhana.engineers.symbolic.scene import Idea, Scene, is_truth, template, words
+
+_NO_NUMBERS = (cst.Tuple, cst.List, cst.Comparison, cst.BooleanOperation)
 
 
 @template("argument-order")
 def argument_order(scene: Scene) -> Iterator[Idea]:
     view = scene.view
-    for node in view.all(cst.Call):
+    for node in view.suspicious(cst.Call):
         plain = [a for a in node.args if not a.star and a.keyword is None]
         for i, one in enumerate(plain):
             for other in plain[i + 1 :]:
@@ -40,7 +42,7 @@ def argument_order(scene: Scene) -> Iterator[Idea]:
 @template("superfluous-argument")
 def superfluous_argument(scene: Scene) -> Iterator[Idea]:
     view = scene.view
-    for node in view.all(cst.Call):
+    for node in view.suspicious(cst.Call):
         for position, argument in enumerate(node.args):
             start, end = view.span(argument)
             if position + 1 < len(node.args):
@@ -54,7 +56,7 @@ def superfluous_argument(scene: Scene) -> Iterator[Idea]:
 def missing_argument(scene: Scene) -> Iterator[Idea]:
     """A variable in scope, or the key-word of a parameter of the same name, that was not passed on."""
     view = scene.view
-    for node in view.all(cst.Call):
+    for node in view.suspicious(cst.Call):
         given = {view.text_of(a.value) for a in node.args}
         keywords = {a.keyword.value for a in node.args if a.keyword is not None}
         if node.args:
@@ -78,7 +80,7 @@ def missing_argument(scene: Scene) -> Iterator[Idea]:
 def superfluous_call(scene: Scene) -> Iterator[Idea]:
     """``f(x)`` or ``x.f()`` where ``x`` was meant; a nested call that should not be made."""
     view = scene.view
-    for node in view.all(cst.Call):
+    for node in view.suspicious(cst.Call):
         for argument in node.args:
             if not argument.star:
                 yield Idea(view.line(node), (view.replace(node, view.text_of(argument.value)),))
@@ -105,6 +107,8 @@ def missing_call(scene: Scene) -> Iterator[Idea]:
         names.setdefault(name, weight)
     for node, weight in _wrappable(scene):
         text = view.text_of(node)
+        if is_truth(node):
+            continue
         for name, own in names.items():
             if isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value == name:
                 continue
@@ -125,7 +129,7 @@ def missing_method(scene: Scene) -> Iterator[Idea]:
         c.func.attr.value for c in view.all(cst.Call) if isinstance(c.func, cst.Attribute) and not c.args
     )
     for node, weight in _wrappable(scene):
-        if isinstance(node, cst.BinaryOperation | cst.Comparison | cst.BooleanOperation):
+        if is_truth(node) or isinstance(node, cst.BinaryOperation | cst.Comparison | cst.BooleanOperation):
             continue
         text = view.text_of(node)
         options = dict.fromkeys(called, 0.6)
@@ -142,7 +146,7 @@ def missing_method(scene: Scene) -> Iterator[Idea]:
 def clamp(scene: Scene) -> Iterator[Idea]:
     """A value that must not pass a limit: ``max(0, x)``, ``x = max(x, …)``, ``min(x, limit)``."""
     view = scene.view
-    for assign in view.all(cst.Assign):
+    for assign in view.suspicious(cst.Assign):
         target, value = view.text_of(assign.targets[0].target), view.text_of(assign.value)
         if isinstance(assign.targets[0].target, cst.Tuple | cst.List):
             continue
@@ -157,8 +161,12 @@ def clamp(scene: Scene) -> Iterator[Idea]:
                 continue
             for function in ("max", "min"):
                 yield Idea(view.line(assign), (view.replace(assign.value, f"{function}({limit}, {value})"),), weight)
-    for back in view.all(cst.Return):
-        if back.value is None or isinstance(back.value, cst.Tuple | cst.List | cst.Comparison | cst.BooleanOperation):
+    for back in view.suspicious(cst.Return):
+        if (
+            back.value is None
+            or is_truth(back.value)
+            or isinstance(back.value, cst.Tuple | cst.List | cst.Comparison | cst.BooleanOperation)
+        ):
             continue
         value = view.text_of(back.value)
         limits = {"0": 0.8, "1": 0.4}
@@ -174,33 +182,33 @@ def clamp(scene: Scene) -> Iterator[Idea]:
 
 def _wrappable(scene: Scene) -> Iterator[tuple[cst.BaseExpression, float]]:
     view = scene.view
-    for back in view.all(cst.Return):
+    for back in view.suspicious(cst.Return):
         if back.value is not None:
             yield back.value, 1.0
-    for assign in view.all(cst.Assign, cst.AugAssign):
+    for assign in view.suspicious(cst.Assign, cst.AugAssign):
         yield assign.value, 0.7
-    for loop in view.all(cst.For, cst.CompFor):
+    for loop in view.suspicious(cst.For, cst.CompFor):
         yield loop.iter, 0.7
-    for call in view.all(cst.Call):
+    for call in view.suspicious(cst.Call):
         for argument in call.args:
             if not argument.star:
                 yield argument.value, 0.5
-    for comparison in view.all(cst.Comparison):
+    for comparison in view.suspicious(cst.Comparison):
         yield comparison.left, 0.6
         for target in comparison.comparisons:
             yield target.comparator, 0.5
-    for element in view.all(cst.Element):
+    for element in view.suspicious(cst.Element):
         yield element.value, 0.4
-    for operation in view.all(cst.BinaryOperation):
+    for operation in view.suspicious(cst.BinaryOperation):
         yield operation.left, 0.5
         yield operation.right, 0.5
-    for index in view.all(cst.Index):
+    for index in view.suspicious(cst.Index):
         yield index.value, 0.3
-    for generator in view.all(cst.GeneratorExp, cst.ListComp, cst.SetComp):
+    for generator in view.suspicious(cst.GeneratorExp, cst.ListComp, cst.SetComp):
         yield generator.elt, 0.4
-    for produced in view.all(cst.Yield):
+    for produced in view.suspicious(cst.Yield):
         if isinstance(produced.value, cst.BaseExpression):
             yield produced.value, 0.5
-    for ternary in view.all(cst.IfExp):
+    for ternary in view.suspicious(cst.IfExp):
         yield ternary.body, 0.4
         yield ternary.orelse, 0.4

@@ -5,30 +5,30 @@ from collections.abc import Iterator
 import libcst as cst
 
 from karkhana.behaviour.validation import Edit
-from karkhana.engineers.symbolic.scene import Idea, Scene, template
-from karkhana.engineers.symbolic.source import AND, OR
+from karkhana.engineers.symbolic.scene import Idea, Scene, is_truth, template
+from karkhana.engineers.symbolic.source import ADD, AND, MULTIPLY, OR
 
 
 @template("superfluous-operand")
 def superfluous_operand(scene: Scene) -> Iterator[Idea]:
     """``a + b``, ``a and b``, ``a if c else b`` where only one part was meant."""
     view = scene.view
-    for node in view.all(cst.BinaryOperation, cst.BooleanOperation):
+    for node in view.suspicious(cst.BinaryOperation, cst.BooleanOperation):
         for part in (node.left, node.right):
             yield Idea(view.line(node), (view.replace(node, view.text_of(part)),))
-    for ternary in view.all(cst.IfExp):
+    for ternary in view.suspicious(cst.IfExp):
         for part in (ternary.body, ternary.orelse):
             yield Idea(view.line(ternary), (view.replace(ternary, view.text_of(part)),), 0.6)
-    for comparison in view.all(cst.Comparison):
+    for comparison in view.suspicious(cst.Comparison):
         if len(comparison.comparisons) == 1:
             yield Idea(view.line(comparison), (view.replace(comparison, view.text_of(comparison.left)),), 0.3)
-    for subscript in view.all(cst.Subscript):
+    for subscript in view.suspicious(cst.Subscript):
         yield Idea(view.line(subscript), (view.replace(subscript, view.text_of(subscript.value)),), 0.5)
-    for tuple_ in view.all(cst.Tuple):
+    for tuple_ in view.suspicious(cst.Tuple):
         if len(tuple_.elements) == 2 and not view.is_store(tuple_):
             for element in tuple_.elements:
                 yield Idea(view.line(tuple_), (view.replace(tuple_, view.text_of(element.value)),), 0.3)
-    for condition in view.all(cst.CompIf):
+    for condition in view.suspicious(cst.CompIf):
         start, end = view.span(condition)
         while start and view.text[start - 1] in " \t\n":
             start -= 1
@@ -41,7 +41,7 @@ def missing_operand(scene: Scene) -> Iterator[Idea]:
     view = scene.view
     for node, weight in _value_places(scene):
         text = view.text_of(node)
-        if isinstance(node, cst.Comparison | cst.BooleanOperation | cst.Lambda | cst.BaseString):
+        if isinstance(node, cst.Comparison | cst.BooleanOperation | cst.Lambda) or is_truth(node):
             continue
         base = view.tight(node, 9)
         if _numeric(scene, text) and not isinstance(node, cst.BaseNumber | cst.List | cst.Dict | cst.ListComp):
@@ -56,8 +56,8 @@ def missing_operand(scene: Scene) -> Iterator[Idea]:
                     continue
                 left = base if operator in "+-" else view.tight(node, 10)
                 if operator == "+" and not scene.known(other, "int", "float"):
-                    yield Idea(view.line(node), (view.replace(node, f"{other} + {text}"),), weight * own * 0.8)
-                edit = view.replace(node, f"{left} {operator} {other}")
+                    yield Idea(view.line(node), (view.replace(node, f"{other} + {text}", ADD),), weight * own * 0.8)
+                edit = view.replace(node, f"{left} {operator} {other}", ADD if operator in "+-" else MULTIPLY)
                 yield Idea(view.line(node), (edit,), weight * own * factor)
 
 
@@ -80,30 +80,30 @@ def _numeric(scene: Scene, text: str) -> bool:
 
 def _value_places(scene: Scene) -> Iterator[tuple[cst.BaseExpression, float]]:
     view = scene.view
-    for back in view.all(cst.Return):
+    for back in view.suspicious(cst.Return):
         if back.value is not None:
             yield back.value, 0.9
-    for assign in view.all(cst.Assign, cst.AugAssign):
+    for assign in view.suspicious(cst.Assign, cst.AugAssign):
         yield assign.value, 0.7
-    for call in view.all(cst.Call):
+    for call in view.suspicious(cst.Call):
         for argument in call.args:
             if not argument.star:
                 yield argument.value, 0.7
-    for index in view.all(cst.Index):
+    for index in view.suspicious(cst.Index):
         yield index.value, 0.5
-    for part in view.all(cst.Slice):
+    for part in view.suspicious(cst.Slice):
         for bound in (part.lower, part.upper):
             if bound is not None:
                 yield bound, 0.6
-    for comparison in view.all(cst.Comparison):
+    for comparison in view.suspicious(cst.Comparison):
         yield comparison.left, 0.4
         for target in comparison.comparisons:
             yield target.comparator, 0.5
-    for loop in view.all(cst.For):
+    for loop in view.suspicious(cst.For):
         yield loop.iter, 0.3
-    for element in view.all(cst.Element):
+    for element in view.suspicious(cst.Element):
         yield element.value, 0.3
-    for operation in view.all(cst.BinaryOperation):
+    for operation in view.suspicious(cst.BinaryOperation):
         yield operation.left, 0.3
         yield operation.right, 0.3
 
@@ -142,11 +142,11 @@ def other_condition(scene: Scene) -> Iterator[Idea]:
 
 def _condition_places(scene: Scene) -> Iterator[tuple[cst.BaseExpression, float]]:
     view = scene.view
-    for node in view.all(cst.If, cst.While):
+    for node in view.suspicious(cst.If, cst.While):
         yield node.test, 1.0
-    for other in view.all(cst.IfExp, cst.CompIf):
+    for other in view.suspicious(cst.IfExp, cst.CompIf):
         yield other.test, 0.6
-    for back in view.all(cst.Return):
+    for back in view.suspicious(cst.Return):
         if isinstance(back.value, cst.Comparison | cst.BooleanOperation) or (
             isinstance(back.value, cst.Name) and back.value.value in ("True", "False")
         ):
@@ -211,7 +211,7 @@ def other_expression(scene: Scene) -> Iterator[Idea]:
     for donor in _donors(scene):
         donors.setdefault(view.text_of(donor), donor)
     kinds = (cst.Name, cst.Attribute, cst.Subscript, cst.Call, cst.BinaryOperation, cst.List, cst.Integer, cst.Dict)
-    for node in view.all(*kinds):
+    for node in view.suspicious(*kinds):
         assert isinstance(node, cst.BaseExpression)
         parent, field = view.parents[node]
         if isinstance(node, cst.Name) and (not view.is_load(node) or (node.value not in scene.variables)):
@@ -251,29 +251,18 @@ def _donors(scene: Scene) -> Iterator[cst.BaseExpression]:
 
 
 def _bound_here(scene: Scene, donor: cst.CSTNode, place: cst.CSTNode) -> bool:
-    if scene.view.line(donor) == scene.view.line(place):
+    view = scene.view
+    if view.line(donor) == view.line(place):
         return True
-    allowed = set(scene.in_scope(place))
-    inside = _names(donor)
-    return all(name not in scene.variables or name in allowed for name in inside)
-
-
-def _names(node: cst.CSTNode) -> set[str]:
-    found: set[str] = set()
-    stack = [node]
-    while stack:
-        current = stack.pop()
-        if isinstance(current, cst.Name):
-            found.add(current.value)
-        stack.extend(current.children)
-    return found
+    allowed = scene.bound_at(view.span(place)[1], place)
+    return all(n.value in allowed or n.value not in scene.variable_set for n in view.names_in(donor))
 
 
 @template("ternary-swap")
 def ternary_swap(scene: Scene) -> Iterator[Idea]:
     """The two results of a conditional expression, exchanged."""
     view = scene.view
-    for node in view.all(cst.IfExp):
+    for node in view.suspicious(cst.IfExp):
         edits = (view.replace(node.body, view.text_of(node.orelse)), view.replace(node.orelse, view.text_of(node.body)))
         yield Idea(view.line(node), edits)
 
@@ -282,11 +271,11 @@ def ternary_swap(scene: Scene) -> Iterator[Idea]:
 def comprehension_filter(scene: Scene) -> Iterator[Idea]:
     """A comprehension that should leave something out."""
     view = scene.view
-    for node in view.all(cst.CompFor):
+    for node in view.suspicious(cst.CompFor):
         if node.ifs or node.inner_for_in is not None:
             continue
         at = view.outer_span(node.iter)[1]
-        names = [n.value for n in view.all(cst.Name) if view.is_store(n) and node in set(view.ancestors(n))]
+        names = [n.value for n in view.names_in(node) if view.is_store(n)]
         for name in names:
             for text, weight in ((name, 1.0), (f"{name} is not None", 0.6), (f"not {name}", 0.3)):
                 yield Idea(view.line(node), (Edit(at, at, f" if {text}"),), weight)

@@ -88,7 +88,7 @@ def loop_guard(scene: Scene) -> Iterator[Idea]:
     """A case in which a loop should go on with the next item, or end."""
     view = scene.view
     step = step_of(scene.view)
-    for loop in view.all(cst.For, cst.While):
+    for loop in view.suspicious(cst.For, cst.While):
         if not isinstance(loop.body, cst.IndentedBlock):
             continue
         first = loop.body.body[0]
@@ -115,6 +115,8 @@ def guarded_statement(scene: Scene) -> Iterator[Idea]:
             if not isinstance(node, cst.SimpleStatementLine) or isinstance(node.body[0], cst.Import | cst.ImportFrom):
                 continue
             if isinstance(node.body[0], cst.Expr) and isinstance(node.body[0].value, cst.BaseString):
+                continue
+            if not view.is_suspicious(node):
                 continue
             start, end = whole_lines(view, node)
             indent, text = view.indentation(node), view.text_of(node)
@@ -146,7 +148,7 @@ def guarded_statement(scene: Scene) -> Iterator[Idea]:
 def default_value(scene: Scene) -> Iterator[Idea]:
     """``x`` where ``x or {}``, ``x or []``, ``x or ''`` is needed because ``x`` may be ``None``."""
     view = scene.view
-    for node in view.all(cst.Name):
+    for node in view.suspicious(cst.Name):
         if not view.is_load(node) or node.value not in scene.variables or node.value in ("self", "cls"):
             continue
         if scene.known(node.value, "int", "float"):

@@ -39,7 +39,7 @@ _ARITHMETIC: dict[str, tuple[tuple[str, float], ...]] = {
 @template("comparison-operator")
 def comparison_operator(scene: Scene) -> Iterator[Idea]:
     view = scene.view
-    for node in view.all(cst.ComparisonTarget):
+    for node in view.suspicious(cst.ComparisonTarget):
         operator = node.operator
         for other, weight in _COMPARISONS.get(" ".join(view.text_of(operator).split()), ()):
             start, end = view.span(operator)
@@ -50,7 +50,7 @@ def comparison_operator(scene: Scene) -> Iterator[Idea]:
 def comparison_bound(scene: Scene) -> Iterator[Idea]:
     """Operator and number of a comparison both wrong: ``n == 0`` for ``n <= 1``."""
     view = scene.view
-    for node in view.all(cst.ComparisonTarget):
+    for node in view.suspicious(cst.ComparisonTarget):
         if not isinstance(node.comparator, cst.Integer) or not node.comparator.value.isdigit():
             continue
         start, end = view.span(node.operator)
@@ -65,14 +65,14 @@ def comparison_bound(scene: Scene) -> Iterator[Idea]:
 @template("arithmetic-operator")
 def arithmetic_operator(scene: Scene) -> Iterator[Idea]:
     view = scene.view
-    for node in view.all(cst.BinaryOperation):
+    for node in view.suspicious(cst.BinaryOperation):
         old = view.text_of(node.operator).strip()
         start, end = view.span(node.operator)
         for other, weight in _ARITHMETIC.get(old, ()):
             if other.isalpha():
                 continue
             yield Idea(view.line(node.operator), (Edit(start, end, other),), weight)
-    for augmented in view.all(cst.AugAssign):
+    for augmented in view.suspicious(cst.AugAssign):
         old = view.text_of(augmented.operator).strip()[:-1]
         start, end = view.span(augmented.operator)
         for other, weight in _ARITHMETIC.get(old, ()):
@@ -85,7 +85,7 @@ def arithmetic_operator(scene: Scene) -> Iterator[Idea]:
 def augmented_assignment(scene: Scene) -> Iterator[Idea]:
     """``x = y`` that should have added to ``x``."""
     view = scene.view
-    for node in view.all(cst.Assign):
+    for node in view.suspicious(cst.Assign):
         if len(node.targets) != 1 or isinstance(node.targets[0].target, cst.Tuple | cst.List):
             continue
         at = view.span(node.targets[0].target)[1]
@@ -97,7 +97,7 @@ def augmented_assignment(scene: Scene) -> Iterator[Idea]:
 @template("boolean-operator")
 def boolean_operator(scene: Scene) -> Iterator[Idea]:
     view = scene.view
-    for node in view.all(cst.BooleanOperation):
+    for node in view.suspicious(cst.BooleanOperation):
         start, end = view.span(node.operator)
         other = "or" if isinstance(node.operator, cst.And) else "and"
         yield Idea(view.line(node.operator), (Edit(start, end, other),))
@@ -105,12 +105,12 @@ def boolean_operator(scene: Scene) -> Iterator[Idea]:
 
 def _conditions(scene: Scene) -> Iterator[cst.BaseExpression]:
     view = scene.view
-    for node in view.all(cst.If, cst.While, cst.IfExp, cst.Assert, cst.CompIf):
+    for node in view.suspicious(cst.If, cst.While, cst.IfExp, cst.Assert, cst.CompIf):
         yield node.test
-    for operation in view.all(cst.BooleanOperation):
+    for operation in view.suspicious(cst.BooleanOperation):
         yield operation.left
         yield operation.right
-    for back in view.all(cst.Return):
+    for back in view.suspicious(cst.Return):
         if isinstance(back.value, cst.Comparison | cst.BooleanOperation | cst.Name | cst.Call | cst.Attribute):
             yield back.value
 
@@ -119,7 +119,7 @@ def _conditions(scene: Scene) -> Iterator[cst.BaseExpression]:
 def negation(scene: Scene) -> Iterator[Idea]:
     """A condition that is missing a ``not``, or has one too many."""
     view = scene.view
-    for node in view.all(cst.UnaryOperation):
+    for node in view.suspicious(cst.UnaryOperation):
         if isinstance(node.operator, cst.Not):
             yield Idea(view.line(node), (view.replace(node, view.text_of(node.expression)),))
     for condition in _conditions(scene):
@@ -136,13 +136,13 @@ def negation(scene: Scene) -> Iterator[Idea]:
 def sign(scene: Scene) -> Iterator[Idea]:
     """A missing or superfluous minus (or ``~``)."""
     view = scene.view
-    for node in view.all(cst.UnaryOperation):
+    for node in view.suspicious(cst.UnaryOperation):
         if not isinstance(node.operator, cst.Not):
             yield Idea(view.line(node), (view.replace(node, view.text_of(node.expression)),))
-    for name in view.all(cst.Name):
+    for name in view.suspicious(cst.Name):
         if view.is_load(name) and scene.known(name.value, "int", "float"):
             yield Idea(view.line(name), (view.replace(name, "-" + name.value),), 0.3)
-    for back in view.all(cst.Return):
+    for back in view.suspicious(cst.Return):
         if isinstance(back.value, cst.BinaryOperation | cst.Call | cst.Subscript | cst.Attribute):
             text = view.text_of(back.value)
             loose = isinstance(back.value, cst.BinaryOperation)
@@ -153,11 +153,11 @@ def sign(scene: Scene) -> Iterator[Idea]:
 def operand_order(scene: Scene) -> Iterator[Idea]:
     """The two sides of an operator or comparison, exchanged."""
     view = scene.view
-    for node in view.all(cst.BinaryOperation):
+    for node in view.suspicious(cst.BinaryOperation):
         if isinstance(node.operator, cst.Multiply | cst.BitAnd | cst.BitOr | cst.BitXor):
             continue
         yield Idea(view.line(node), _exchange(scene, node.left, node.right), 0.7)
-    for comparison in view.all(cst.Comparison):
+    for comparison in view.suspicious(cst.Comparison):
         if len(comparison.comparisons) == 1:
             other = comparison.comparisons[0].comparator
             if isinstance(comparison.comparisons[0].operator, cst.In | cst.NotIn):
@@ -173,7 +173,7 @@ def _exchange(scene: Scene, one: cst.BaseExpression, other: cst.BaseExpression) 
 def association(scene: Scene) -> Iterator[Idea]:
     """Parentheses that bind the wrong operands: ``a + b // c`` against ``(a + b) // c``."""
     view = scene.view
-    for node in view.all(cst.BinaryOperation):
+    for node in view.suspicious(cst.BinaryOperation):
         for side, inner in (("left", node.left), ("right", node.right)):
             if not isinstance(inner, cst.BinaryOperation):
                 continue

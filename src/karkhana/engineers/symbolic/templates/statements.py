@@ -9,6 +9,8 @@ from karkhana.engineers.symbolic.scene import Idea, Scene, template, words
 from karkhana.engineers.symbolic.source import FunctionView
 
 _MAXIMUM_CHARS = 120
+_DONORS = 200
+"""Statements that are offered to every place of a function; the likeliest ones."""
 
 
 def blocks(view: FunctionView) -> Iterator[Sequence[cst.CSTNode]]:
@@ -57,6 +59,8 @@ def delete_statement(scene: Scene) -> Iterator[Idea]:
         for node in body:
             if _is_docstring(view, node) or isinstance(node, cst.FunctionDef | cst.ClassDef):
                 continue
+            if not view.is_suspicious(node):
+                continue
             start, end = whole_lines(view, node)
             weight = 1.0 if isinstance(node, cst.SimpleStatementLine) else 0.3
             if len(body) == 1:
@@ -70,7 +74,7 @@ def delete_statement(scene: Scene) -> Iterator[Idea]:
 def unwrap_block(scene: Scene) -> Iterator[Idea]:
     """Statements that should not depend on the ``if`` (``else``, ``for``, ``with``) around them."""
     view = scene.view
-    for node in view.all(cst.If, cst.For, cst.While, cst.With):
+    for node in view.suspicious(cst.If, cst.For, cst.While, cst.With):
         if not isinstance(node.body, cst.IndentedBlock) or getattr(node, "orelse", None) is not None:
             continue
         parent = view.parent(node)
@@ -85,7 +89,7 @@ def unwrap_block(scene: Scene) -> Iterator[Idea]:
             outer + line[len(inner) :] if line.startswith(inner) else line for line in body.splitlines(keepends=True)
         )
         yield Idea(view.line(node), (Edit(start, end, text),))
-    for branch in view.all(cst.If):
+    for branch in view.suspicious(cst.If):
         other = branch.orelse
         if isinstance(other, cst.Else) and isinstance(other.body, cst.IndentedBlock):
             begin = view.text.rfind("\n", 0, view.span(other)[0]) + 1
@@ -107,6 +111,8 @@ def move_statement(scene: Scene) -> Iterator[Idea]:
     for body in blocks(view):
         for position, node in enumerate(body):
             if not isinstance(node, cst.SimpleStatementLine) or _is_docstring(view, node):
+                continue
+            if not _near(view, body, position):
                 continue
             start, end = whole_lines(view, node)
             text = view.text_of(node)
@@ -153,7 +159,7 @@ def insert_statement(scene: Scene) -> Iterator[Idea]:
     donors = dict(_donor_statements(scene))
     for body in blocks(view):
         for position, node in enumerate(body):
-            if _is_docstring(view, node):
+            if _is_docstring(view, node) or not _near(view, body, position):
                 continue
             if isinstance(node, cst.For | cst.While):
                 yield from _guarded_after(scene, node, donors)
@@ -166,11 +172,17 @@ def insert_statement(scene: Scene) -> Iterator[Idea]:
                     yield Idea(view.line(node), (insert_after(view, node, text),), weight)
 
 
+def _near(view: FunctionView, body: Sequence[cst.CSTNode], position: int) -> bool:
+    """Whether a statement or one of its neighbours is run by a failing test."""
+    return any(view.is_suspicious(node) for node in body[max(0, position - 1) : position + 2])
+
+
 def _guarded_after(scene: Scene, loop: cst.CSTNode, donors: dict[str, tuple[float, frozenset[str]]]) -> Iterator[Idea]:
     """What a loop does for each full round, once more for the rest that it leaves behind."""
     view = scene.view
     step = step_of(view)
-    inside = {view.text_of(line) for line in view.all(cst.SimpleStatementLine) if loop in set(view.ancestors(line))}
+    first, last = view.span(loop)
+    inside = {view.text_of(line) for line in view.all(cst.SimpleStatementLine) if first <= view.span(line)[0] < last}
     for text, (weight, names) in donors.items():
         if text not in inside or not _bound(scene, names, loop, after=True):
             continue
@@ -192,9 +204,7 @@ def step_of(view: FunctionView) -> str:
 
 def _bound(scene: Scene, names: frozenset[str], node: cst.CSTNode, *, after: bool = False) -> bool:
     start, end = scene.view.span(node)
-    limit = end if after else start
-    bound = {n for n in scene.variables if scene._first_bound.get(n, -1) < limit and scene.reachable(n, node)}
-    return all(name in bound for name in names if name in scene.variables)
+    return names & scene.variable_set <= scene.bound_at(end if after else start, node)
 
 
 def _ends(node: cst.CSTNode) -> bool:
@@ -223,7 +233,7 @@ def _donor_statements(scene: Scene) -> Iterator[tuple[str, tuple[float, frozense
             or isinstance(statement, cst.Import | cst.ImportFrom | cst.Pass)
         ):
             continue
-        reads = [n for n in view.all(cst.Name) if view.is_load(n) and line in set(view.ancestors(n))]
+        reads = [n for n in view.names_in(line) if view.is_load(n)]
         loaded = [n.value for n in reads]
         text = view.text_of(line)
         add(text, 0.8, *loaded)
@@ -236,36 +246,36 @@ def _donor_statements(scene: Scene) -> Iterator[tuple[str, tuple[float, frozense
                     a, b = view.span(name)
                     changed = text[: a - start] + other + text[b - start :]
                     add(changed, 0.5, other, *(n for n in loaded if n != name.value))
-    for name in variables:
+    for variable in variables:
         inserters = words()["inserters"]
         assert isinstance(inserters, dict)
         for kind, methods in inserters.items():
-            if not scene.known(name, kind):
+            if not scene.known(variable, kind):
                 continue
             for method in methods:
                 for other in variables:
-                    if other == name:
+                    if other == variable:
                         continue
                     fits = method in ("append", "add", "appendleft") or not scene.known(other, "int", "float", "bool")
                     if fits:
-                        weight = 2.5 if name in scene.never_filled else 0.6
-                        add(f"{name}.{method}({other})", weight, name, other)
+                        weight = 2.5 if variable in scene.never_filled else 0.6
+                        add(f"{variable}.{method}({other})", weight, variable, other)
         for other in variables:
-            if other != name and scene.alike(name, other) and name in scene.types and other in scene.types:
-                add(f"{name} = {other}", 0.5, other)
-        if scene.known(name, "int"):
-            add(f"{name} += 1", 0.5, name)
-            add(f"{name} -= 1", 0.4, name)
-        add(f"return {name}", 0.3, name)
+            if other != variable and scene.alike(variable, other) and variable in scene.types and other in scene.types:
+                add(f"{variable} = {other}", 0.5, other)
+        if scene.known(variable, "int"):
+            add(f"{variable} += 1", 0.5, variable)
+            add(f"{variable} -= 1", 0.4, variable)
+        add(f"return {variable}", 0.3, variable)
     for constant, weight in (("True", 0.3), ("False", 0.3), ("None", 0.1), ("[]", 0.15), ("0", 0.15), ("''", 0.1)):
         add(f"return {constant}", weight)
     if any(True for _ in view.all(cst.For, cst.While)):
         add("break", 0.5)
         add("continue", 0.3)
     if any(True for _ in view.all(cst.Yield)):
-        for name in variables:
-            add(f"yield {name}", 0.4, name)
-    yield from made.items()
+        for variable in variables:
+            add(f"yield {variable}", 0.4, variable)
+    yield from sorted(made.items(), key=lambda item: -item[1][0])[:_DONORS]
 
 
 @template("statement-kind")
@@ -273,7 +283,7 @@ def statement_kind(scene: Scene) -> Iterator[Idea]:
     """``if`` for ``while``, ``break`` for ``continue``, ``return`` for ``yield``, a missing ``return``."""
     view = scene.view
     text = view.text
-    for branch in view.all(cst.If):
+    for branch in view.suspicious(cst.If):
         start, _ = view.span(branch)
         if text.startswith("if", start):
             if branch.orelse is None:
@@ -283,18 +293,18 @@ def statement_kind(scene: Scene) -> Iterator[Idea]:
                 yield from _as_elif(view, branch)
         elif text.startswith("elif", start):
             yield Idea(view.line(branch), (Edit(start, start + 4, "if"),), 0.6)
-    for loop in view.all(cst.While):
+    for loop in view.suspicious(cst.While):
         start, _ = view.span(loop)
         yield Idea(view.line(loop), (Edit(start, start + 5, "if"),), 0.6)
     for kinds, other in (((cst.Break,), "continue"), ((cst.Continue,), "break")):
-        for node in view.all(*kinds):
+        for node in view.suspicious(*kinds):
             yield Idea(view.line(node), (view_edit(view, node, other),))
             yield Idea(view.line(node), (view_edit(view, node, "return"),), 0.3)
-    for back in view.all(cst.Return):
+    for back in view.suspicious(cst.Return):
         if back.value is not None:
             start = view.span(back)[0]
             yield Idea(view.line(back), (Edit(start, start + 6, "yield"),), 0.3)
-    for expression in view.all(cst.Expr):
+    for expression in view.suspicious(cst.Expr):
         if isinstance(expression.value, cst.Call | cst.Comparison | cst.BinaryOperation | cst.Name):
             start = view.span(expression)[0]
             yield Idea(view.line(expression), (Edit(start, start, "return "),), 1.0)
@@ -327,17 +337,17 @@ def view_edit(view: FunctionView, node: cst.CSTNode, text: str) -> Edit:
 def yield_kind(scene: Scene) -> Iterator[Idea]:
     """``yield x`` for ``yield from x`` and the reverse, a missing or superfluous ``await``."""
     view = scene.view
-    for node in view.all(cst.Yield):
+    for node in view.suspicious(cst.Yield):
         start, end = view.span(node)
         if isinstance(node.value, cst.From):
             yield Idea(view.line(node), (Edit(start, end, f"yield {view.text_of(node.value.item)}"),))
         elif node.value is not None:
             yield Idea(view.line(node), (Edit(start, end, f"yield from {view.text_of(node.value)}"),))
     if isinstance(view.root, cst.FunctionDef) and view.root.asynchronous is not None:
-        for call in view.all(cst.Call):
+        for call in view.suspicious(cst.Call):
             if not isinstance(view.parent(call), cst.Await):
                 yield Idea(view.line(call), (view.replace(call, f"await {view.text_of(call)}"),))
-    for awaited in view.all(cst.Await):
+    for awaited in view.suspicious(cst.Await):
         yield Idea(view.line(awaited), (view.replace(awaited, view.text_of(awaited.expression)),), 0.3)
 
 
@@ -345,7 +355,7 @@ def yield_kind(scene: Scene) -> Iterator[Idea]:
 def return_value(scene: Scene) -> Iterator[Idea]:
     """Another value returned; a result that is computed and not returned."""
     view = scene.view
-    for back in view.all(cst.Return):
+    for back in view.suspicious(cst.Return):
         old = view.text_of(back.value) if back.value is not None else ""
         start, end = view.span(back)
         options = {

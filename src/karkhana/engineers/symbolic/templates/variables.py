@@ -14,7 +14,7 @@ def variable(scene: Scene) -> Iterator[Idea]:
     """Another variable in scope, of a type that fits."""
     view = scene.view
     constants = ("True", "False", "None")
-    for node in view.all(cst.Name):
+    for node in view.suspicious(cst.Name):
         if not view.is_load(node) or node.value in constants or _is_callee(view.parents[node]):
             continue
         own = scene.variables
@@ -34,7 +34,7 @@ def variable(scene: Scene) -> Iterator[Idea]:
 def assigned_variable(scene: Scene) -> Iterator[Idea]:
     """A value stored under the wrong name."""
     view = scene.view
-    for node in view.all(cst.Name):
+    for node in view.suspicious(cst.Name):
         parent, _ = view.parents.get(node, (None, ""))
         if not isinstance(parent, cst.AssignTarget | cst.AugAssign | cst.Element) or not view.is_store(node):
             continue
@@ -48,7 +48,7 @@ def attribute(scene: Scene) -> Iterator[Idea]:
     """Another attribute: of those used in the function or class, and of the families in ``words.toml``."""
     view = scene.view
     of_class = _self_attributes(scene)
-    for node in view.all(cst.Attribute):
+    for node in view.suspicious(cst.Attribute):
         old = node.attr.value
         owner = view.text_of(node.value)
         used = {
@@ -73,7 +73,7 @@ def function(scene: Scene) -> Iterator[Idea]:
     """Another function: of the families in ``words.toml``, or one of the module."""
     view = scene.view
     called = dict.fromkeys(n.func.value for n in view.all(cst.Call) if isinstance(n.func, cst.Name))
-    for node in view.all(cst.Call):
+    for node in view.suspicious(cst.Call):
         if not isinstance(node.func, cst.Name):
             continue
         names = dict.fromkeys(family("functions", node.func.value), 1.0)
@@ -93,7 +93,7 @@ def missing_attribute(scene: Scene) -> Iterator[Idea]:
     view = scene.view
     of_class = set(_self_attributes(scene))
     plain = [a for a in view.attributes if not _called(scene, a)]
-    for node in view.all(cst.Name):
+    for node in view.suspicious(cst.Name):
         if not view.is_load(node) or node.value in ("self", "cls") or node.value not in scene.variables:
             continue
         if _is_callee(view.parents[node]):
@@ -104,7 +104,7 @@ def missing_attribute(scene: Scene) -> Iterator[Idea]:
             continue
         for name in plain:
             yield Idea(view.line(node), (view.replace(node, f"{node.value}.{name}"),), 0.4)
-    for attribute_node in view.all(cst.Attribute):
+    for attribute_node in view.suspicious(cst.Attribute):
         if _is_callee(view.parents[attribute_node]):
             continue
         for name in plain:
@@ -116,7 +116,7 @@ def missing_attribute(scene: Scene) -> Iterator[Idea]:
 def superfluous_attribute(scene: Scene) -> Iterator[Idea]:
     """``x.attribute`` where ``x`` was meant."""
     view = scene.view
-    for node in view.all(cst.Attribute):
+    for node in view.suspicious(cst.Attribute):
         if _is_callee(view.parents[node]) or view.text_of(node.value) in ("self", "cls"):
             continue
         yield Idea(view.line(node), (view.replace(node, view.text_of(node.value)),))
