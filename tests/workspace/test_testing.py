@@ -310,3 +310,30 @@ def test_more_chosen_tests_than_an_environment_can_hold() -> None:
 )
 def test_runners_are_recognised(command: tuple[str, ...], pytest_: bool, unittest_: bool) -> None:
     assert (is_pytest(command), is_unittest(command)) == (pytest_, unittest_)
+
+
+def test_an_endless_test_fails_and_the_others_still_run() -> None:
+    source = """
+def test_before(): pass
+
+def test_endless():
+    while True:
+        try:
+            while True: pass
+        except Exception: pass
+
+def test_endless_again():
+    while True: pass
+
+def test_after(): pass
+"""
+    with TemporaryWorkspace({"test_a.py": source}) as workspace:
+        report = run_tests(workspace, PYTEST, timeout_s=60, test_limit_s=1.0)
+    assert not report.timed_out
+    assert {name.partition("::")[2]: outcome for name, outcome in outcomes(report).items()} == {
+        "test_before": "passed",
+        "test_endless": "failed",
+        "test_endless_again": "failed",
+        "test_after": "passed",
+    }
+    assert "still running after 1 s" in report.results[1].message

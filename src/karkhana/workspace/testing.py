@@ -31,6 +31,9 @@ __all__ = ["command_words", "detect", "is_pytest", "is_unittest", "require_usabl
 OUTPUT_TAIL = 20_000
 """Characters of the runner's output that a report keeps."""
 
+TEST_LIMIT_S = 30.0
+"""A test that runs longer has failed; the suite goes on with the next one."""
+
 _SELECTION_MAX = 96 * 1024  # one string of the environment may have 128 KiB
 _FILES_MAX = 40
 
@@ -43,8 +46,11 @@ def run_tests(
     tests: tuple[str, ...] = (),
     *,
     timeout_s: float | None = None,
+    test_limit_s: float = TEST_LIMIT_S,
 ) -> TestReport:
     """Run the suite, or only ``tests`` (names as reports give them), for at most ``timeout_s`` seconds.
+
+    A single test of a pytest run fails after ``test_limit_s`` seconds, and the suite goes on.
 
     A chosen test that does not exist is reported as an error of its own. Raises ``InvalidInput`` for an empty
     command and ``InfrastructureFailure`` when the sandbox broke.
@@ -53,7 +59,7 @@ def run_tests(
         raise InvalidInput("the test command is empty", 'give one, e.g. --test-command "python -m pytest"')
     folder = f"/tmp/karkhana-{secrets.token_hex(8)}"  # noqa: S108 - a name inside the sandbox
     argv = _instrumented(workspace, command, tests)
-    done = workspace.run(argv, timeout_s=timeout_s, env=_environment(folder, tests))
+    done = workspace.run(argv, timeout_s=timeout_s, env=_environment(folder, tests, test_limit_s))
     fetched = workspace.run(("sh", "-c", _FETCH, "sh", folder), timeout_s=60)
     progress, _, xml = fetched.stdout.partition(b"\0")
     evidence = Evidence(command=command, done=done, progress=progress, xml=xml, limit_s=timeout_s)
@@ -113,15 +119,16 @@ def _files(workspace: Workspace, tests: tuple[str, ...]) -> tuple[str, ...]:
         return ()
 
 
-def _environment(folder: str, tests: tuple[str, ...]) -> dict[str, str]:
+def _environment(folder: str, tests: tuple[str, ...], test_limit_s: float) -> dict[str, str]:
     options = (
-        *("-p", "karkhana_report", f"--junitxml={folder}/report.xml"),
+        *("-p", "karkhana_limit", "-p", "karkhana_report", f"--junitxml={folder}/report.xml"),
         *("-o", "junit_family=xunit1", "-o", "junit_logging=no", "-o", "junit_duration_report=total"),
         # a fresh cache folder instead of -p no:cacheprovider: suites may use --ff, cache_dir or the cache itself
         *("-o", f"cache_dir={folder}/cache", "--color=no", "--continue-on-collection-errors"),
     )
     environment = {
         "KARKHANA_REPORT": folder,
+        "KARKHANA_TEST_LIMIT_S": f"{test_limit_s:g}",
         "PYTEST_ADDOPTS": shlex.join(options),
         "COVERAGE_FILE": f"{folder}/coverage",
         "HYPOTHESIS_STORAGE_DIRECTORY": f"{folder}/hypothesis",

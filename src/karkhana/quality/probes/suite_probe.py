@@ -78,7 +78,11 @@ def measure(job: Job, scratch: Path) -> Job:
     environment = dict(os.environ)
     (scratch / "karkhana_observer.py").write_text(OBSERVER, encoding="utf-8")
     # A cache folder of our own instead of none: suites may name the cache's options in their configuration.
-    addopts = [environment.get("PYTEST_ADDOPTS", ""), "-p karkhana_observer", "-o cache_dir=%s/cache" % scratch]  # noqa: UP031
+    places = environment.get("PYTHONPATH", "").split(os.pathsep)
+    limited = any(Path(place, "karkhana_limit.py").exists() for place in places)
+    environment["KARKHANA_TEST_LIMIT_S"] = "30"
+    addopts = ["-p karkhana_limit" if limited else "", environment.get("PYTEST_ADDOPTS", "")]
+    addopts += ["-p karkhana_observer", "-o cache_dir=%s/cache" % scratch]  # noqa: UP031
     if job["cover"]:
         prepare_coverage(job, scratch, environment)
         if importlib.util.find_spec("pytest_cov") is not None:
