@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from karkhana.domain.changes import Hunk, apply, difference
 
-lines = st.lists(st.sampled_from([b"a\n", b"b\n", b"\r\n", b"\xff\x00\n", b"no end", b"\x0c"]), max_size=12).map(b"".join)
+lines = st.lists(st.sampled_from([b"a\n", b"b\n", b"\r\n", b"\xff\x00\n", b"no end", b"\x0c"]), max_size=12).map(
+    b"".join
+)
 
 
 @given(lines, lines)
