@@ -50,7 +50,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     changed_after_error: float = 6.0
     """When the failing tests failed by an exception, what was answered near them was right."""
     example_broken: float = 3.0
-    company: float = 0.3
+    company: float = 0.15
     """Per e-fold of candidates that behave alike."""
 
 
@@ -198,9 +198,10 @@ def _judged(ranked: Ranked, seen: Observations, number: int, raised: bool, weigh
         reasons.append(f"it fails on {broken:.0%} of inputs that were answered before")
     value -= weight.fails * seen.failing(number)
     value -= weight.changed_passing * seen.changed(number, "passing")
-    value -= weight.changed_near_passing * seen.changed_answers(number, "near-passing")
-    per_change = weight.changed_after_error if raised else weight.changed_near_failing
-    value -= per_change * seen.changed_answers(number, "near-failing")
+    near_passing = weight.changed_after_error if raised else weight.changed_near_passing
+    near_failing = weight.changed_after_error if raised else weight.changed_near_failing
+    value -= near_passing * seen.changed_answers(number, "near-passing")
+    value -= near_failing * seen.changed_answers(number, "near-failing")
     lost = sum(not now for now in seen.examples[number])
     if lost:
         value -= weight.example_broken * lost

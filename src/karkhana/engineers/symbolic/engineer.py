@@ -8,61 +8,30 @@ and leaves its hypotheses in the trail; it knows nothing of queues, gates or del
 'symbolic'
 """
 
-import time
+import msgspec
 
-from karkhana.behaviour.running import ProbeFailed, Run, pytest_arguments
+from karkhana.behaviour.running import ProbeFailed, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum, measure
 from karkhana.domain.errors import BudgetExhausted, ToolRefused
-from karkhana.domain.events import CandidatesCompared, HypothesisTried, Noted
 from karkhana.domain.suites import Outcome as TestOutcome
 from karkhana.domain.suites import TestReport
-from karkhana.domain.tools import (
-    CommandResult,
-    EditFile,
-    PushChanges,
-    ReadFile,
-    ReviewDiff,
-    RunCommand,
-    RunTests,
-    WriteFile,
-)
-from karkhana.engineers.symbolic.choose import Choice, Ranked, choose, rank_by_text, with_others
-from karkhana.engineers.symbolic.hypotheses import (
-    Hypothesis,
-    Place,
-    cut,
-    declared,
-    expected_errors,
-    hypotheses,
-    literals_of,
-)
+from karkhana.domain.tools import EditFile, PushChanges, ReviewDiff, RunTests, WriteFile
+from karkhana.engineers.symbolic.choose import Choice, Ranked
+from karkhana.engineers.symbolic.exploration import Exploration
+from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
+from karkhana.engineers.symbolic.hypotheses import Place, cut, declared, expected_errors, hypotheses, literals_of
 from karkhana.engineers.symbolic.localise import Suspect, localise
 from karkhana.engineers.symbolic.patching import replacement
-from karkhana.engineers.symbolic.search import Budget, Outcome, Search
 from karkhana.engineers.symbolic.targets import Targets, choose_targets, groups
 from karkhana.engineers.symbolic.wording import kind_of, shown, title_of
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
-_COMPARED = 40
-"""Passing candidates whose behaviour is compared."""
+_CONFIRMED = 5
+"""Candidates that are tried on the whole suite, best first."""
+_SECOND_CHOICE = 0.5
+"""Disagreement when the first choice fails in the whole suite."""
 _GROUPS = 3
 """Groups of failing tests that are tried on their own when nothing repairs all."""
-_RESERVE_S = 20.0
-"""Seconds kept back for confirming and handing over."""
-
-
-class Abstention(Exception):
-    """There is nothing that the engineer would put its name to."""
-
-    def __init__(self, reason: str, question: str = "", tried: tuple[str, ...] = ()) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.question = question
-        self.tried = tried
-
-
-class NothingPasses(Abstention):
-    """No change was found that turns the target tests green."""
 
 
 class SymbolicEngineer:
@@ -80,7 +49,7 @@ class SymbolicEngineer:
                 solved=False,
                 reason=abstention.reason,
                 question=abstention.question,
-                tried=abstention.tried or repair.tried(),
+                tried=repair.tried(),
             )
         except BudgetExhausted as error:
             return Handover(solved=False, reason=f"stopped: {error.message}", tried=repair.tried())
@@ -96,13 +65,9 @@ class _Repair:
     """One assignment."""
 
     def __init__(self, assignment: Assignment, tools: Tools, trail: Trail) -> None:
+        self._hands = Hands(assignment, tools, trail)
         self._assignment = assignment
-        self._tools = tools
-        self._trail = trail
-        self._deadline = time.monotonic() + assignment.budget.seconds
-        self._texts: dict[str, str] = {}
-        self._tried: list[str] = []
-        self._count = 0
+        self._exploration = Exploration(self._hands)
 
     # -- the line ----------------------------------------------------------------------------------------------
 
@@ -116,7 +81,7 @@ class _Repair:
             for part in parts[:_GROUPS] if len(parts) > 1 else ():
                 rest = tuple(n for n in (*targets.chosen, *targets.others) if n not in set(part))
                 one = Targets(chosen=part, others=rest, why="a group that fails at one place")
-                self._note(f"the failing tests may have several causes; now {len(part)} of them")
+                self._hands.note(f"the failing tests may have several causes; now {len(part)} of them")
                 try:
                     return self._repair(spectrum, one, share=0.5, apart=frozenset(targets.chosen) - set(part))
                 except NothingPasses:
@@ -143,16 +108,11 @@ class _Repair:
         places += declared(places)
         literals, expected = self._test_words(spectrum, targets)
         ideas = hypotheses(places, spectrum, literals=literals, expected=expected, lessons=self._assignment.lessons)
-        search = self._searcher(spectrum, places, share)
-        outcome = self._search(search, places, ideas)
-        choice = self._compare(search, places, outcome, literals, spectrum)
+        choice = self._exploration.choose(spectrum, places, ideas, literals, share)
         return self._confirm(places, choice, targets, spectrum)
 
     def tried(self) -> tuple[str, ...]:
-        return tuple(self._tried)
-
-    def _left(self) -> float:
-        return self._deadline - time.monotonic()
+        return tuple(self._exploration.tried)
 
     # -- what is wrong -----------------------------------------------------------------------------------------
 
@@ -165,16 +125,19 @@ class _Repair:
             )
         limits = {r.name: max(0.5, 2 * r.duration_s) for r in baseline.results if r.outcome is not TestOutcome.ERROR}
         spectrum = measure(
-            self._run,
+            self._hands.run,
             arguments=pytest_arguments(self._assignment.test_command),
             limits=limits,
             limit_s=0.4,
-            seconds=max(5.0, min(120.0, self._left() / 3)),
+            seconds=max(5.0, min(120.0, self._hands.left() / 3)),
         )
-        if not spectrum.tests and spectrum.collect_errors:
+        if not spectrum.failing and spectrum.collect_errors:
             node, message = spectrum.collect_errors[0]
             last = message.strip().splitlines()[-1:] or [""]
-            raise Abstention(f"{node} cannot be collected: {last[0]}")
+            raise Abstention(
+                f"{node} cannot be collected: {last[0].removeprefix('E').strip()}",
+                "Which import should work? Only faults inside functions that tests reach are looked for.",
+            )
         return spectrum
 
     def _choose(self, spectrum: Spectrum) -> Targets:
@@ -187,32 +150,19 @@ class _Repair:
         known = () if baseline.timed_out else baseline.failing
         targets = choose_targets(spectrum, self._assignment.ticket.text, known)
         names = ", ".join(spectrum.tests[n].name for n in targets.chosen[:5])
-        self._note(f"{len(targets.chosen)} target test(s), {targets.why}: {names}")
+        self._hands.note(f"{len(targets.chosen)} target test(s), {targets.why}: {names}")
         if targets.others:
             others = ", ".join(spectrum.tests[n].name for n in targets.others[:5])
-            self._note(f"{len(targets.others)} other failing test(s) left alone: {others}")
+            self._hands.note(f"{len(targets.others)} other failing test(s) left alone: {others}")
         return targets
 
     def _places(self, suspects: tuple[Suspect, ...]) -> tuple[Place, ...]:
         found: list[Place] = []
         for suspect in suspects:
-            text = self._text(suspect.path)
+            text = self._hands.text(suspect.path)
             if text is not None:
                 found.append(Place(suspect=suspect, text=cut(text, suspect), file_text=text))
         return tuple(found)
-
-    def _text(self, path: str) -> str | None:
-        if path not in self._texts:
-            try:
-                read = self._tools.call(ReadFile(path=path))
-            except ToolRefused as refusal:
-                self._note(f"{path} was not read: {refusal.message}")
-                return None
-            if read.truncated:
-                self._note(f"{path} is too large to work on")
-                return None
-            self._texts[path] = read.text
-        return self._texts[path]
 
     def _test_words(self, spectrum: Spectrum, targets: Targets) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Literals of the failing tests and the ticket, and the exceptions that the tests expect."""
@@ -221,7 +171,7 @@ class _Repair:
             test = spectrum.tests[number]
             path, _, rest = test.name.partition("::")
             name = rest.split("[")[0].rsplit("::", 1)[-1]
-            text = self._text(path) or ""
+            text = self._hands.text(path) or ""
             place = next((p for p in spectrum.functions.get(path, ()) if p.name == name), None)
             if place is not None:
                 found.append("".join(text.splitlines(keepends=True)[place.top - 1 : place.end]))
@@ -230,114 +180,27 @@ class _Repair:
         text = "\n".join(found)
         return literals_of(text), expected_errors(text)
 
-    # -- trying ------------------------------------------------------------------------------------------------
-
-    def _searcher(self, spectrum: Spectrum, places: tuple[Place, ...], share: float) -> Search:
-        budget = Budget(seconds=max(1.0, (self._left() - _RESERVE_S) * share))
-        return Search(self._run, spectrum, pytest_arguments(self._assignment.test_command), places, budget)
-
-    def _search(self, search: Search, places: tuple[Place, ...], ideas: list[Hypothesis]) -> Outcome:
-        outcome = search.singles(ideas)
-        self._report(places, outcome)
-        if not outcome.passing:
-            for again, note in (
-                (search.again_in_order, "again, in the suite's own order"),
-                (search.again_longer, "again, with more time"),
-            ):
-                second = again(outcome)
-                self._report(places, second, note=note)
-                if second.passing:
-                    return second
-            outcome = search.pairs(outcome)
-            self._report(places, outcome, note="two changes at once")
-        if not outcome.passing:
-            where = ", ".join(p.name for p in places[:4])
-            raise NothingPasses(
-                f"none of {self._count} changes to {where} makes the failing tests pass without breaking others",
-                "What should the code do instead? A second example would narrow it down.",
-            )
-        return outcome
-
-    def _report(self, places: tuple[Place, ...], outcome: Outcome, note: str = "") -> None:
-        """One event per suspect and template, and a line of what was tried."""
-        self._count += outcome.count
-        table: dict[tuple[int, str], list[int]] = {}
-        for hypothesis, status in zip(outcome.tried, outcome.statuses, strict=True):
-            if status in "-dsx":
-                continue
-            row = table.setdefault((hypothesis.suspect, hypothesis.kind), [0, 0, hypothesis.line])
-            row[0] += 1
-            row[1] += status == "p"
-        for (number, kind), (tried, passing, line) in sorted(table.items()):
-            path = places[number].suspect.path
-            if "+" not in kind or passing:
-                self._trail.record(
-                    HypothesisTried(place=f"{path}:{line}", kind=kind, tried=tried, passing=passing, note=note)
-                )
-        if outcome.count:
-            self._tried.append(
-                f"{outcome.count} changes{' (' + note + ')' if note else ''} in "
-                f"{len({n for n, _ in table})} function(s): {len(outcome.passing)} pass"
-            )
-
-    def _compare(
-        self, search: Search, places: tuple[Place, ...], outcome: Outcome, literals: tuple[str, ...], spectrum: Spectrum
-    ) -> Choice:
-        """Rank what passes: by its text, then by what it does on inputs like those of the tests."""
-        every = rank_by_text(places, outcome.passing, literals)
-        ranked = [r for r in every if not r.absurd]
-        if not ranked:
-            place = places[every[0].hypothesis.suspect]
-            raise Abstention(
-                f"only changes that make no sense pass the tests, such as {shown(place, every[0].hypothesis)}: "
-                + "; ".join(every[0].reasons),
-                "What should the code do instead? A second example would narrow it down.",
-            )
-        first = ranked[0].hypothesis.suspect
-        same = [r for r in ranked if r.hypothesis.suspect == first and not r.hypothesis.fresh][:_COMPARED]
-        others = [r for r in ranked if r not in same]
-        observations = None
-        if same and (len(ranked) > 1 or self._left() > 2 * _RESERVE_S):
-            try:
-                observations = search.observed(first, [r.hypothesis for r in same], literals)
-            except ProbeFailed as error:
-                self._note(f"behaviour was not compared: {error.message}")
-        failures = [spectrum.tests[n].failure for n in places[first].suspect.failing]
-        raised = all(f is None or f.type not in ("AssertionError", "Failed") for f in failures)
-        if same:
-            choice = with_others(choose(same, observations, raised=raised), others)
-        else:
-            choice = choose(ranked, None, raised=raised)
-        best = choice.ranked[0]
-        self._trail.record(
-            CandidatesCompared(
-                passing=len(ranked),
-                classes=choice.classes,
-                disagreement=choice.disagreement,
-                chosen=shown(places[best.hypothesis.suspect], best.hypothesis),
-                reasons=best.reasons,
-                distinguishing_input=choice.distinguishing,
-            )
-        )
-        return choice
-
     # -- handing over ------------------------------------------------------------------------------------------
 
     def _confirm(self, places: tuple[Place, ...], choice: Choice, targets: Targets, spectrum: Spectrum) -> Handover:
-        for candidate in choice.ranked[:5]:
+        for position, candidate in enumerate(choice.ranked[:_CONFIRMED]):
             place = places[candidate.hypothesis.suspect]
             old, new = replacement(place.file_text, place.suspect.place.start, place.text, candidate.hypothesis.edits)
             try:
-                self._tools.call(EditFile(path=place.suspect.path, old=old, new=new))
+                self._hands.tools.call(EditFile(path=place.suspect.path, old=old, new=new))
             except ToolRefused as refusal:
-                self._note(f"refused: {refusal.message}")
+                self._hands.note(f"refused: {refusal.message}")
                 continue
-            report = self._tools.call(RunTests())
+            report = self._hands.tools.call(RunTests())
             trouble = self._trouble(report, targets, spectrum)
             if trouble:
-                self._note(f"{shown(place, candidate.hypothesis)}: {trouble}")
-                self._tools.call(WriteFile(path=place.suspect.path, content=place.file_text))
+                self._hands.note(f"{shown(place, candidate.hypothesis)}: {trouble}")
+                self._hands.tools.call(WriteFile(path=place.suspect.path, content=place.file_text))
                 continue
+            if position:
+                # The comparison was about the first choice; what is known of this one is less.
+                doubt = max(choice.disagreement, _SECOND_CHOICE)
+                choice = msgspec.structs.replace(choice, disagreement=doubt)
             return self._push(place, candidate, choice, targets, spectrum)
         raise Abstention("the changes that passed the selected tests fail in the whole suite")
 
@@ -352,7 +215,7 @@ class _Repair:
         return ""
 
     def _push(self, place: Place, candidate: Ranked, choice: Choice, targets: Targets, spectrum: Spectrum) -> Handover:
-        self._tools.call(ReviewDiff())
+        self._hands.tools.call(ReviewDiff())
         hypothesis = candidate.hypothesis
         title = title_of(hypothesis, place)
         tests = ", ".join(f"`{spectrum.tests[n].name}`" for n in targets.chosen[:3])
@@ -362,11 +225,11 @@ class _Repair:
             f"{shown(place, hypothesis)}. "
             f"{tests}{more} failed before and pass{'es' if len(targets.chosen) == 1 else ''} now; "
             f"no test that passed before fails. {self._still_failing(targets, spectrum)}"
-            f"{self._count} changes were tried, {len(choice.ranked)} of them passed."
+            f"{self._exploration.count} changes were tried, {len(choice.ranked)} of them passed."
         )
         if choice.distinguishing:
             summary += f" Passing changes differ {choice.distinguishing}."
-        self._tools.call(PushChanges(title=title, summary=summary))
+        self._hands.tools.call(PushChanges(title=title, summary=summary))
         return Handover(
             solved=True,
             reason=f"repaired {place.name}",
@@ -383,21 +246,3 @@ class _Repair:
             return ""
         names = ", ".join(f"`{spectrum.tests[n].name}`" for n in targets.others[:3])
         return f"Left alone, for another cause: {len(targets.others)} failing test(s), such as {names}. "
-
-    # -- hands -------------------------------------------------------------------------------------------------
-
-    @property
-    def _run(self) -> Run:
-        def run(argv: tuple[str, ...], stdin: bytes, timeout_s: float | None) -> CommandResult:
-            limit = max(1.0, self._left())
-            return self._tools.call(
-                RunCommand(argv=argv, stdin=stdin, timeout_s=min(limit, timeout_s or limit), discard=True)
-            )
-
-        return run
-
-    def _note(self, text: str) -> None:
-        self._trail.record(Noted(text=text))
-
-
-__all__ = ["SymbolicEngineer"]

@@ -148,7 +148,9 @@ def _ideas(
         else:
             scene = scene_of(place, spectrum, literals, expected)
             start = scene.view.body_start
-            scene.view.hot = frozenset(place.suspect.lines)
+            # Defaults are evaluated when the function is made, before any test.
+            signature = range(scene.view.first_line, scene.view.line_at(start))
+            scene.view.hot = frozenset((*place.suspect.lines, *signature))
             for entry in catalogue().values():
                 for idea in entry.template(scene):
                     outside = any(edit.start < start for edit in idea.edits)

@@ -109,11 +109,7 @@ class Scene:
 
     @functools.cached_property
     def _first_bound(self) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for node in self.view.all(cst.Name):
-            if self.view.is_store(node):
-                found.setdefault(node.value, self.view.span(node)[0])
-        return {name: -1 if name in self.view.parameters else place for name, place in found.items()}
+        return {name: -1 if name in self.view.parameters else place for name, place in self._first_place.items()}
 
     def bound_at(self, offset: int, node: cst.CSTNode) -> frozenset[str]:
         """Variables that are bound above an offset of the text, and in scope at ``node``."""
@@ -123,6 +119,23 @@ class Scene:
                 n for n in self.variables if self._first_bound.get(n, -1) < offset and self.reachable(n, node)
             )
         return self._bound_at[key]
+
+    def nearness(self, names: frozenset[str], node: cst.CSTNode) -> float:
+        """Below 1 when a variable of an enclosing function is used where the inner one has its own."""
+        inner = next((a for a in self.view.ancestors(node) if isinstance(a, cst.FunctionDef)), None)
+        if inner is None or inner is self.view.root or not names & self.variable_set:
+            return 1.0
+        start, end = self.view.span(inner)
+        own = {n for n in names if start <= self._first_place.get(n, -1) < end}
+        return 1.0 if own else 0.6
+
+    @functools.cached_property
+    def _first_place(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for node in self.view.all(cst.Name):
+            if self.view.is_store(node):
+                found.setdefault(node.value, self.view.span(node)[0])
+        return found
 
     @functools.cached_property
     def variable_set(self) -> frozenset[str]:

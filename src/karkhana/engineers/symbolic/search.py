@@ -21,6 +21,8 @@ _TIMES = 6.0
 _UNKNOWN_S = 0.015
 """CPU seconds for a test that never ended, when nothing like it is known; see :meth:`Search.again_longer`."""
 _STRETCH = 20.0
+_DEAR = 0.33
+"""Share of the time that is left for an attempt that is unlikely and slow."""
 _WITH_VALUE = frozenset({"-p", "-o", "-W", "-c", "--rootdir", "-k", "-m", "--override-ini"})
 _SLOWEST_PASSING = 400
 """Passing tests that are run for a candidate; the quickest ones are taken."""
@@ -133,12 +135,16 @@ class Search:
     def _ordered(self) -> bool:
         return any(self._spectrum.tests[n].order_dependent for n in self._numbers)
 
+    def fresh(self, hypotheses: Sequence[Hypothesis]) -> Outcome:
+        """Changes that need the suite to be collected again, each as dear as hundreds of the others."""
+        return self._try(list(hypotheses), ordered=self._ordered(), share=_DEAR)
+
     def again_longer(self, outcome: Outcome) -> Outcome:
         """Those that ran out of time once more with more of it: a right fix may be slow."""
         late = [h for h, s in zip(outcome.tried, outcome.statuses, strict=True) if s == OVERTIME]
-        return self._try(late[:400], ordered=self._ordered(), stretch=_STRETCH)
+        return self._try(late[:400], ordered=self._ordered(), stretch=_STRETCH, share=_DEAR)
 
-    def _try(self, hypotheses: list[Hypothesis], *, ordered: bool, stretch: float = 1.0) -> Outcome:
+    def _try(self, hypotheses: list[Hypothesis], *, ordered: bool, stretch: float = 1.0, share: float = 1.0) -> Outcome:
         if not hypotheses or self._left() <= 0:
             return Outcome(tried=(), statuses="", passing=(), cpu_s=0.0)
         result: Validation = validate(
@@ -148,7 +154,7 @@ class Search:
             limits=[limit * stretch for limit in self.limits()],
             targets=self._targets,
             proposals=[Proposal(h.suspect, h.edits, h.fresh) for h in hypotheses],
-            seconds=max(1.0, self._left() / (1.0 if stretch == 1.0 else 3.0)),
+            seconds=max(1.0, self._left() * share),
             beyond=self._budget.beyond,
             ordered=ordered,
         )

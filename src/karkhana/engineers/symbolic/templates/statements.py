@@ -163,7 +163,8 @@ def insert_statement(scene: Scene) -> Iterator[Idea]:
                 continue
             if isinstance(node, cst.For | cst.While):
                 yield from _guarded_after(scene, node, donors)
-            for text, (weight, names) in donors.items():
+            for text, (plain, names) in donors.items():
+                weight = plain * scene.nearness(names, node)
                 if position == 0 and _bound(scene, names, node):
                     yield Idea(view.line(node), (insert_before(view, node, text),), weight)
                 if _ends(node) or not _bound(scene, names, node, after=True):
