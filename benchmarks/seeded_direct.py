@@ -84,7 +84,7 @@ def same_behaviour(files: Mapping[str, str], module: str, repaired: str, command
 def _compare(run: Run, module: str, original: str, repaired: str, arguments: tuple[str, ...]) -> dict[str, Any]:
     old, new = original.splitlines(keepends=True), repaired.splitlines(keepends=True)
     first = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0) + 1
-    spectrum = measure(run, arguments=arguments, limit_s=10.0, seconds=120.0)
+    spectrum = measure(run, arguments=arguments, limit_s=10.0, seconds=120.0, everything=True)
     place = next((p for p in spectrum.functions.get(module, ()) if p.start <= first <= p.end), None)
     if place is None:
         return {"right": False, "judged": "no function"}

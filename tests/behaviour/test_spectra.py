@@ -94,6 +94,15 @@ def test_lines_are_counted_per_test(bench) -> None:
     assert places == {"Box.__init__": (2, 3), "Box.size": (5, 6), "gcd": (9, 12), "spin": (15, 17)}
 
 
+def test_only_functions_that_failing_tests_run_are_told(bench) -> None:
+    run = bench({"code_under_test.py": CODE, "test_code.py": TESTS}).run
+    names = ["test_code.py::test_gcd[12-8-4]", "test_code.py::test_gcd[7-0-7]", "test_code.py::test_last"]
+    some = measure(run, tests=names)
+    assert sorted(some.coverage["code_under_test.py"]) == [10, 11, 12]
+    every = measure(run, tests=names, everything=True)
+    assert sorted(every.coverage["code_under_test.py"]) == [3, 10, 11, 12]
+
+
 def test_failure_carries_type_message_frames_and_locals(bench) -> None:
     run = bench({"code_under_test.py": CODE, "test_code.py": TESTS}).run
     spectrum = measure(run, tests=["test_code.py::test_gcd[12-8-4]", "test_code.py::test_size"])

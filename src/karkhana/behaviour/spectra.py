@@ -80,7 +80,7 @@ class Spectrum(msgspec.Struct, frozen=True, kw_only=True):
     tests: tuple[TestRun, ...]
     """In the suite's own order."""
     coverage: Mapping[str, Mapping[int, tuple[int, ...]]]
-    """Path → line → numbers of the tests that ran it."""
+    """Path → line → numbers of the tests that ran it; see :func:`measure` for which lines."""
     functions: Mapping[str, tuple[FunctionPlace, ...]]
     types: Mapping[str, Mapping[int, Mapping[str, tuple[str, ...]]]] = {}
     """Path → first line of a function → variable → names of the types that failing tests saw in it."""
@@ -131,11 +131,13 @@ def measure(
     limits: Mapping[str, float] | None = None,
     limit_s: float = 2.0,
     seconds: float = 60.0,
+    everything: bool = False,
 ) -> Spectrum:
     """Trace a suite, or the named tests of it.
 
     ``limits`` and ``limit_s`` bound each test's CPU seconds, ``seconds`` those of the whole pass: tests that it
-    does not reach are missing from the result. Raises ``ProbeFailed``.
+    does not reach are missing from the result. The lines told are those of functions that a failing test runs, or
+    ``everything``. Raises ``ProbeFailed``.
     """
     job = {
         "pytest": list(arguments),
@@ -143,6 +145,7 @@ def measure(
         "limits": dict(limits or {}),
         "limit": limit_s,
         "seconds": seconds,
+        "everything": everything,
     }
     return _read(ask(run, "spectrum", job, seconds * 3 + 60))
 

@@ -14,8 +14,6 @@ from typing import Any
 
 from .outcomes import canonical
 
-Call = "tuple[list[Any], dict[str, Any]]"
-
 
 class Domain:
     """What the recorded values of one parameter have in common."""

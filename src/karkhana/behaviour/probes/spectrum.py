@@ -1,8 +1,9 @@
 """Which lines does each test run, and how do the failing ones fail?
 
 Job: ``{"pytest": [arguments], "tests": [names to run] or null, "limits": {name: CPU seconds}, "limit": default,
-"seconds": budget}``. Answers: one ``{"test": …}`` line per test, then one ``{"coverage": …}`` line, then
-``{"files": …}`` with the functions of each covered file, then ``{"session": …}``.
+"seconds": budget, "everything": also the lines that no failing test runs}``. Answers: one ``{"test": …}`` line per
+test, then one ``{"coverage": …}`` line, ``{"types": …}``, ``{"files": …}`` with the functions of each covered file,
+and ``{"session": …}``.
 
 Every failing test is run again, alone, without the tracer: if it then does something else it depends on the
 order, and its CPU time is that of the bare test.
@@ -88,9 +89,26 @@ def _measure(session: pytest.Session, job: dict[str, Any], emit: Emit, root: str
             elif answer["outcome"] == "timeout":
                 answer["outcome"], answer["seconds"] = outcome, seconds
         emit({"test": answer})
-    emit({"coverage": pass_.lines})
+    failing = {names.index(name) for name in pass_.failing()}
+    places: dict[str, list[dict[str, Any]]] = {}
+    coverage: dict[str, dict[str, list[int]]] = {}
+    for path, lines in pass_.lines.items():
+        if job["everything"] or any(failing.intersection(tests) for tests in lines.values()):
+            places[path] = functions(Path(root, path))
+            coverage[path] = lines if job["everything"] else _concerned(lines, places[path], failing)
+    emit({"coverage": coverage})
     emit({"types": types})
-    emit({"files": {path: functions(Path(root, path)) for path in pass_.lines}})
+    emit({"files": places})
+
+
+def _concerned(lines: dict[str, list[int]], places: list[dict[str, Any]], failing: set[int]) -> dict[str, list[int]]:
+    """The lines of functions that a failing test runs: on a large suite the rest would be megabytes."""
+    kept: dict[str, list[int]] = {}
+    for place in places:
+        inside = {line: lines[line] for n in range(place["start"], place["end"] + 1) if (line := str(n)) in lines}
+        if any(failing.intersection(tests) for tests in inside.values()):
+            kept.update(inside)
+    return kept
 
 
 class _Pass:
