@@ -115,6 +115,8 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     """What the reporter could answer to make it solvable."""
     alternatives: int = 0
     disagreement: float = 0.0
+    probability: float | None = None
+    """The engineer's calibrated probability, in [0,1], that the change is right; ``None`` when it has none."""
 
 
 class Engineer(Protocol):

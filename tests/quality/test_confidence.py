@@ -172,6 +172,7 @@ def evidences(draw: st.DrawFn) -> Evidence:
         review=tuple(finding(draw(st.sampled_from(RULES))) for _ in range(draw(st.integers(0, 3)))),
         alternatives=draw(st.integers(0, 3)),
         disagreement=draw(st.floats(0, 1)),
+        probability=draw(st.none() | st.floats(0, 1)),
     )
 
 
@@ -216,6 +217,23 @@ def test_more_disagreement_never_raises_it(
 ) -> None:
     less, more = (msgspec.structs.replace(evidence, disagreement=share) for share in sorted((one, other)))
     assert value(more, record) <= value(less, record)
+
+
+@given(evidences(), records, st.floats(0, 1), st.floats(0, 1))
+def test_it_never_exceeds_what_the_engineer_calls_probable(
+    evidence: Evidence, record: tuple[int, int], one: float, other: float
+) -> None:
+    less, more = (msgspec.structs.replace(evidence, probability=p) for p in sorted((one, other)))
+    silent = msgspec.structs.replace(evidence, probability=None)
+    assert value(less, record) <= value(more, record) <= value(silent, record)
+    assert value(less, record) <= round(min(one, other), 4)
+
+
+def test_a_stated_probability_is_among_the_reasons() -> None:
+    held = score(msgspec.structs.replace(clean(), probability=0.6), track_record=(80, 0))
+    assert held.score == 0.6
+    assert any("0.60" in sentence and "probable" in sentence for sentence in held.caps)
+    assert score(msgspec.structs.replace(clean(), probability=1.0), track_record=(80, 0)).caps == ()
 
 
 @given(evidences(), records)

@@ -94,6 +94,24 @@ class HypothesisTried(Event, frozen=True, kw_only=True, tag="hypothesis.tried"):
     note: str = ""
 
 
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that passes the selected tests, standing for those that behave like it."""
+
+    patch: str
+    """Unified diff; it applies to the base commit."""
+    place: str
+    """E.g. ``cart.py:41``."""
+    kind: str
+    """Template or strategy."""
+    alike: int = 1
+    """Passing candidates that behave like it, itself included."""
+    probability: float | None = None
+    reasons: tuple[str, ...] = ()
+    """What speaks for and against it, the weightiest first."""
+    features: dict[str, float] = {}
+    """The evidence as numbers, by name."""
+
+
 class CandidatesCompared(Event, frozen=True, kw_only=True, tag="candidates.compared"):
     """Passing candidates, and how far they disagree in behaviour."""
 
@@ -105,6 +123,10 @@ class CandidatesCompared(Event, frozen=True, kw_only=True, tag="candidates.compa
     chosen: str
     reasons: tuple[str, ...] = ()
     distinguishing_input: str = ""
+    probability: float | None = None
+    """Calibrated probability that the chosen one is right."""
+    candidates: tuple[Candidate, ...] = ()
+    """The best of each behaviour class, the chosen one first; not all when there are many."""
 
 
 class ChangeHandedOver(Event, frozen=True, kw_only=True, tag="change.handed_over"):

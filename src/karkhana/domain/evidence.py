@@ -55,6 +55,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Other candidates that passed the same tests."""
     disagreement: float = 0.0
     """Share, in [0,1], of generated inputs on which passing candidates behave differently from the chosen one."""
+    probability: float | None = None
+    """The engineer's calibrated probability, in [0,1], that its change is right; ``None`` when it states none."""
 
     def gate(self, name: str) -> GateResult | None:
         return next((g for g in self.gates if g.gate == name), None)

@@ -64,6 +64,7 @@ def dossier(stores: Stores, run_id: str) -> Dossier:
             gates=tuple({gate.result.gate: gate.result for gate in history.all(ev.GateFinished)}.values()),
             review=review.findings if review else (),
             disagreement=compared.disagreement if compared else 0.0,
+            probability=compared.probability if compared else None,
         ),
         confidence=history.need(ev.ScoreComputed).confidence,
         decision=history.need(ev.DecisionMade).decision,

@@ -184,6 +184,7 @@ def verify(job: Job, plan: Plan, built: Built, review: Review) -> Verified:
         review=review.findings,
         alternatives=built.handover.alternatives,
         disagreement=built.handover.disagreement,
+        probability=built.handover.probability,
     )
     return Verified(evidence=evidence, result=result)
 

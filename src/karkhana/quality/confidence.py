@@ -54,12 +54,17 @@ def score(evidence: Evidence, track_record: TrackRecord, weights: Weights | None
     )
     total = sum(c.value * c.weight for c in components)
     caps = sorted((cap for cap in weights.caps if _applies(cap, evidence, track_record, weights)), key=_ceiling)
-    held = min([total, *(cap.ceiling for cap in caps)])
+    ceilings = [cap.ceiling for cap in caps]
+    sentences = [_sentence(cap, evidence, track_record) for cap in caps if cap.ceiling < total]
+    if evidence.probability is not None and (stated := min(1.0, max(0.0, evidence.probability))) < total:
+        ceilings.append(stated)
+        sentences.append(f"at most {stated:.2f}: so probable does its engineer call the change")
+    held = min([total, *ceilings])
     return Confidence(
         score=round(held, 4),
         components=components,
         weights_version=weights.version,
-        caps=tuple(_sentence(cap, evidence, track_record) for cap in caps if cap.ceiling < total),
+        caps=tuple(sentences),
     )
 
 
