@@ -1,11 +1,12 @@
 """Seeded one-place bugs in real libraries, each caught by the library's own tests, repaired and judged.
 
-    python -m benchmarks.seeded --dataset DIR [--count 100] [--seed 1] [--direct] [--json]
+    python -m benchmarks.seeded --dataset DIR [--count 100] [--seed 1] [--direct] [--diagnose]
+                               [--json]
 
 DIR holds a git repository per library of ``seeded.toml``, named OWNER+NAME or OWNER+NAME/repo. *Right*: the repaired
 module is the original's syntax tree, or its functions answer like the original's on inputs recorded from the tests
 and made from those. A passing change that was not compared counts as wrong. ``--direct`` leaves the line and its
-sandbox out and asks the engineer alone (libraries that you trust).
+sandbox out and asks the engineer alone (libraries that you trust); ``--diagnose`` adds why a bug was not repaired.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from typing import Any
 
 from benchmarks.common import emit, git, run_ticket, small_repository
 from benchmarks.seeded_bugs import Seed, seeds
-from benchmarks.seeded_direct import repair_directly, same_behaviour
+from benchmarks.seeded_direct import diagnose, repair_directly, same_behaviour
 
 
 def library_files(source: Path, patterns: list[str]) -> dict[str, str]:
@@ -87,7 +88,9 @@ def draw(libraries: list[dict[str, Any]], folder: Path, count: int, seed: int) -
     return cases
 
 
-def attempt(case: dict[str, Any], folder: Path, number: int, *, direct: bool, timeout_s: float) -> dict[str, Any]:
+def attempt(
+    case: dict[str, Any], folder: Path, number: int, *, direct: bool, timeout_s: float, why: bool = False
+) -> dict[str, Any]:
     """One bug through the line (or the engineer alone): a row of the report."""
     library, module, bug = case["library"], case["module"], case["bug"]
     names = [n for n in case["failing"] if n][:3]
@@ -117,6 +120,8 @@ def attempt(case: dict[str, Any], folder: Path, number: int, *, direct: bool, ti
             row |= {"right": True, "judged": "same code"}
         else:
             row |= same_behaviour({**case["files"], module: original}, module, after_text, library["tests"])
+    if why and not row["right"]:
+        row |= diagnose(case["files"], ticket, library["tests"], module, library["texts"][module])
     return row
 
 
@@ -140,6 +145,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=150.0)
     parser.add_argument("--direct", action="store_true")
+    parser.add_argument("--diagnose", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     data = tomllib.loads(Path(__file__).with_suffix(".toml").read_text())
@@ -155,7 +161,7 @@ def main() -> None:
         cases = draw(libraries, folder, options.count, options.seed)
         rows = []
         for number, case in enumerate(cases):
-            row = attempt(case, folder, number, direct=options.direct, timeout_s=options.timeout)
+            row = attempt(case, folder, number, direct=options.direct, timeout_s=options.timeout, why=options.diagnose)
             rows.append(row)
             word = "right" if row["right"] else "wrong" if row["passing"] else "abstained"
             print(

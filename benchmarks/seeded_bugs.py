@@ -1,7 +1,8 @@
-"""One-place bugs put into real functions, independent of the repair templates: what the seeded benchmark repairs.
+"""One-place bugs put into real modules, independent of the repair templates: what the seeded benchmark repairs.
 
-Every mutator yields ``(start, end, text)`` replacements of a module's source, in characters. Only functions are
-touched, never their signatures or documentation.
+Every mutator yields ``(start, end, text)`` replacements of a module's source, in characters: in the bodies of
+functions, and in what runs when the module is imported (constants of modules and classes, defaults of arguments,
+decorators). Documentation and names are never touched.
 """
 
 import ast
@@ -196,8 +197,12 @@ MUTATORS: dict[str, Mutator] = {
 }
 
 
+VALUES = ("comparison", "arithmetic", "boolean", "number", "truth", "operand left out")
+"""Mutators that make sense for values outside function bodies."""
+
+
 def seeds(text: str) -> list[Seed]:
-    """Every bug that can be put into a module's functions, those of one kind together."""
+    """Every bug that can be put into a module, those of one kind together."""
     module = Module(text)
     found: list[Seed] = []
     for function in ast.walk(module.tree):
@@ -211,8 +216,44 @@ def seeds(text: str) -> list[Seed]:
         for statement in body:
             for node in ast.walk(statement):
                 for kind, mutator in MUTATORS.items():
-                    for start, end, new in mutator(module, node, names):
-                        if module.text[start:end] != new:
-                            line = module.text.count("\n", 0, start) + 1
-                            found.append(Seed(kind, function.name, line, start, end, new))
-    return list(dict.fromkeys(found))
+                    found += [_seed(module, kind, function.name, c) for c in mutator(module, node, names)]
+    found += at_import(module)
+    return [s for s in dict.fromkeys(found) if text[s.start : s.end] != s.text]
+
+
+def at_import(module: Module) -> list[Seed]:
+    """Bugs in constants, defaults and decorators: code that runs before any test."""
+    found: list[Seed] = []
+    for home, statement in _declared(module.tree, "module"):
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
+            found += _in_value(module, "constant", home, statement.value)
+        if isinstance(statement, ast.FunctionDef):
+            for default in [*statement.args.defaults, *(d for d in statement.args.kw_defaults if d is not None)]:
+                found += _in_value(module, "default", statement.name, default)
+            for decorator in statement.decorator_list:
+                start, end = module.span(decorator)
+                # The line holds nothing but the decorator, so nothing of it stays.
+                line = module.text.rindex("\n", 0, start) + 1 if "\n" in module.text[:start] else 0
+                if module.text[end : end + 1] == "\n":
+                    found.append(_seed(module, "decorator", statement.name, (line, end + 1, "")))
+    return found
+
+
+def _declared(tree: ast.Module | ast.ClassDef, home: str) -> Iterator[tuple[str, ast.stmt]]:
+    for statement in tree.body:
+        if isinstance(statement, ast.ClassDef):
+            yield from _declared(statement, statement.name)
+        else:
+            yield home, statement
+
+
+def _in_value(module: Module, kind: str, home: str, value: ast.expr) -> Iterator[Seed]:
+    for node in ast.walk(value):
+        for name in VALUES:
+            for change in MUTATORS[name](module, node, []):
+                yield _seed(module, kind, home, change)
+
+
+def _seed(module: Module, kind: str, home: str, change: Change) -> Seed:
+    start, end, new = change
+    return Seed(kind, home, module.text.count("\n", 0, start) + 1, start, end, new)

@@ -1,10 +1,12 @@
 """The engineer without the line, and the comparison of two versions of a module, for the seeded benchmark.
 
-Runs code of libraries as plain subprocesses: only for libraries that you trust.
+Runs code of libraries as plain subprocesses: only for libraries that you trust. :func:`diagnose` tells why a bug was
+not repaired: whether the original is among the changes that the engineer would try, and where.
 """
 
+import ast
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,21 @@ import karkhana.behaviour
 from karkhana.behaviour.observation import observe
 from karkhana.behaviour.running import PROBES, Run, pytest_arguments
 from karkhana.behaviour.spectra import measure
-from karkhana.behaviour.validation import Edit, Target
+from karkhana.behaviour.validation import Edit, Target, apply
 from karkhana.domain.events import AnyEvent
 from karkhana.domain.tasks import Budget, Ticket
 from karkhana.domain.tools import CommandResult, RunTests
 from karkhana.engineers.symbolic import SymbolicEngineer
+from karkhana.engineers.symbolic.hypotheses import (
+    Hypothesis,
+    Place,
+    cut,
+    declared,
+    hypotheses,
+    literals_of,
+)
+from karkhana.engineers.symbolic.localise import localise
+from karkhana.engineers.symbolic.targets import choose_targets
 from karkhana.ports import Assignment
 from karkhana.workspace.memory import TemporaryWorkspace
 from karkhana.workspace.toolbox import Toolbox
@@ -68,6 +80,73 @@ def repair_directly(
         if module not in changed:
             return files[module], f"changed {sorted(changed)}: {handover.summary}"
         return (changed[module] or b"").decode(), handover.summary
+
+
+def diagnose(files: Mapping[str, str], ticket: str, command: str, module: str, original: str) -> dict[str, Any]:
+    """Where the original stands among what the engineer would try.
+
+    ``stage``: ``no failing test``, ``not localised``, ``not generated`` or ``generated``; then ``suspect`` is the rank
+    of the faulty function, ``rank`` that of the original among all changes (from 1), ``template`` what makes it.
+    """
+    words = tuple(command.split())
+    with ProbedWorkspace(files) as workspace:
+
+        def run(argv: tuple[str, ...], stdin: bytes, timeout_s: float | None) -> CommandResult:
+            return workspace.run(argv, stdin=stdin, timeout_s=timeout_s)
+
+        spectrum = measure(run, arguments=pytest_arguments(words), limit_s=1.0, seconds=60.0)
+    if not spectrum.failing:
+        return {"stage": "no failing test"}
+    targets = choose_targets(spectrum, ticket)
+    suspects = localise(spectrum, targets.chosen, ticket)
+    texts = {s.path: files[s.path] for s in suspects if s.path in files}
+    places: tuple[Place, ...] = tuple(
+        Place(suspect=s, text=cut(texts[s.path], s), file_text=texts[s.path]) for s in suspects if s.path in texts
+    )
+    places += declared(places)
+    messages = [f.message for n in targets.chosen[:6] if (f := spectrum.tests[n].failure) is not None]
+    ideas = hypotheses(places, spectrum, literals=literals_of("\n".join([ticket, *messages])), expected=())
+    return {"candidates": len(ideas), **position_of(original, module, places, ideas, files[module])}
+
+
+def position_of(
+    original: str, module: str, places: Sequence[Place], ideas: Sequence[Hypothesis], broken: str
+) -> dict[str, Any]:
+    """The rank of the first change that gives the original's syntax tree, and of the function that holds the fault."""
+    first = next(
+        (n for n, (a, b) in enumerate(zip(broken.splitlines(), original.splitlines(), strict=False), 1) if a != b), 1
+    )
+    suspect = None
+    for number, place in enumerate(places, 1):
+        where = place.suspect.place
+        lines = {d.line + n for d in place.declarations for n in range(d.text.count("\n"))}
+        if place.suspect.path == module and (first in lines or (where.name and where.top <= first <= where.end)):
+            suspect = number
+            break
+    if suspect is None:
+        return {"stage": "not localised"}
+    wanted = ast.dump(ast.parse(original))
+    for rank, idea in enumerate(ideas, 1):
+        place = places[idea.suspect]
+        if place.suspect.path == module and _tree(_whole(place, idea)) == wanted:
+            return {"stage": "generated", "suspect": suspect, "rank": rank, "template": idea.kind, "fresh": idea.fresh}
+    return {"stage": "not generated", "suspect": suspect}
+
+
+def _whole(place: Place, idea: Hypothesis) -> str:
+    new = apply(place.text, idea.edits)
+    if place.declarations:
+        return new
+    lines = place.file_text.splitlines(keepends=True)
+    where = place.suspect.place
+    return "".join([*lines[: where.start - 1], new, *lines[where.end :]])
+
+
+def _tree(text: str) -> str | None:
+    try:
+        return ast.dump(ast.parse(text))
+    except (SyntaxError, ValueError):
+        return None
 
 
 def same_behaviour(files: Mapping[str, str], module: str, repaired: str, command: str) -> dict[str, Any]:
