@@ -65,8 +65,7 @@ def tests_of(text: str, name: str) -> str:
     else:
         groups = [body]
     functions = [
-        f"def test_{name}_{number}():\n"
-        + "\n".join("    " + line for s in group for line in ast.unparse(s).split("\n"))
+        f"def test_{name}_{number}():\n" + textwrap.indent("\n".join(map(ast.unparse, group)), "    ")
         for number, group in enumerate(groups, 1)
     ]
     return "\n\n\n".join([head, *functions]) + "\n"

@@ -87,7 +87,8 @@ def main() -> None:
     reference, candidate = space[job["name"]], load(job["candidate"], job["name"])
     given = examples_of(job["check"], job["name"], reference, space)
     randomness = random.Random(job["name"])
-    agrees, tried, counterexamples = 0, 0, []
+    agrees, tried = 0, 0
+    counterexamples: list[list[str]] = []
     inputs = fresh_inputs(given, randomness)
     while agrees < job["count"] and tried < 20 * job["count"] and len(counterexamples) < _COUNTEREXAMPLES:
         tried += 1
