@@ -5,7 +5,7 @@ Times are seconds since the epoch as floats, so that comparing and adding them i
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -118,3 +118,15 @@ messages = sa.Table(
     sa.Column("at", sa.Double, nullable=False),
 )
 sa.Index("ix_messages_run_id_topic", messages.c.run_id, messages.c.topic, messages.c.ordinal)
+
+lessons = sa.Table(
+    "lessons",
+    metadata,
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("circumstance", sa.Text, primary_key=True),
+    sa.Column("repository", sa.Text, nullable=False),
+    sa.Column("good", sa.Double, nullable=False),
+    sa.Column("bad", sa.Double, nullable=False),
+)
+sa.Index("ix_lessons_repository_run_id", lessons.c.repository, lessons.c.run_id)

@@ -1,0 +1,109 @@
+"""What past outcomes teach: how often a way of working led to a good change, and when.
+
+A lesson is about a *subject* (a name that only the engineer understands, e.g. ``template:negation``) under a
+*circumstance* (e.g. ``TypeError``, how the target tests fail). Knows counts; knows neither templates nor databases.
+
+The posterior is that of a Beta distribution whose prior mean is the engineer's own; each level of evidence, from far
+to near (elsewhere, this repository, this repository under the same circumstance), starts from the mean of the level
+before it with the weight of :data:`STRENGTH` outcomes, so that little evidence moves little.
+
+>>> round(multiplier([Lesson(subject="t", circumstance="KeyError", good=3.0)], "t", "KeyError", prior=0.05), 2)
+5.38
+"""
+
+import enum
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+STRENGTH = 10.0
+"""Outcomes that the level before weighs as much as."""
+ELSEWHERE = 0.3
+"""Weight of one outcome in another repository."""
+WEAK = 0.2
+"""Weight of having been tried in vain when nothing at all was found."""
+
+
+class Lesson(msgspec.Struct, frozen=True, kw_only=True):
+    """Outcomes of one subject under one circumstance, as possibly fractional counts."""
+
+    subject: str
+    circumstance: str
+    good: float = 0.0
+    bad: float = 0.0
+    here: bool = True
+    """In the repository at hand; else in all others together."""
+
+
+class Role(enum.StrEnum):
+    """What a subject did in a run."""
+
+    USED = "used"
+    """The change that was handed over comes from it."""
+    IN_VAIN = "in_vain"
+    """It was tried, and what it gave was not handed over."""
+
+
+class Credit(msgspec.Struct, frozen=True, kw_only=True):
+    """An engineer's word on what its outcome will say something about."""
+
+    subject: str
+    circumstance: str
+    role: Role
+    share: float = 1.0
+    """Part of one outcome, in (0,1]."""
+
+
+class Verdict(enum.StrEnum):
+    """What became of the work."""
+
+    GOOD = "good"
+    """Verified and delivered."""
+    BAD = "bad"
+    """Rejected by a person, or rolled back."""
+    ABSTAINED = "abstained"
+    """Nothing was handed over."""
+
+
+def taught(credits: Iterable[Credit], verdict: Verdict) -> tuple[Lesson, ...]:
+    """What one outcome teaches about everything that took part in it; sorted.
+
+    A good change speaks for what it comes from and against what was tried in vain; a bad one only against what it
+    comes from; an abstention weakly against what was tried.
+    """
+    counts: dict[tuple[str, str], list[float]] = {}
+    for credit in credits:
+        good, bad = _effect(credit.role, verdict)
+        if good or bad:
+            row = counts.setdefault((credit.subject, credit.circumstance), [0.0, 0.0])
+            row[0] += good * credit.share
+            row[1] += bad * credit.share
+    return tuple(
+        Lesson(subject=subject, circumstance=circumstance, good=round(good, 4), bad=round(bad, 4))
+        for (subject, circumstance), (good, bad) in sorted(counts.items())
+    )
+
+
+def _effect(role: Role, verdict: Verdict) -> tuple[float, float]:
+    if role is Role.USED:
+        return (1.0, 0.0) if verdict is Verdict.GOOD else (0.0, 1.0) if verdict is Verdict.BAD else (0.0, 0.0)
+    return (0.0, {Verdict.GOOD: 1.0, Verdict.BAD: 0.0, Verdict.ABSTAINED: WEAK}[verdict])
+
+
+def posterior(lessons: Sequence[Lesson], subject: str, circumstance: str, prior: float) -> float:
+    """Mean of the posterior of a subject's chance to be the right one; ``prior`` in (0,1) is the mean before."""
+    levels = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
+    for lesson in lessons:
+        if lesson.subject == subject:
+            level = levels[(lesson.circumstance == circumstance) + 1 if lesson.here else 0]
+            level[0] += lesson.good
+            level[1] += lesson.bad
+    mean = prior
+    for weight, (good, bad) in zip((ELSEWHERE, 1.0, 1.0), levels, strict=True):
+        mean = (STRENGTH * mean + weight * good) / (STRENGTH + weight * (good + bad))
+    return mean
+
+
+def multiplier(lessons: Sequence[Lesson], subject: str, circumstance: str, prior: float) -> float:
+    """Posterior mean over prior mean: what to multiply a prior weight by. 1.0 when nothing was learned."""
+    return posterior(lessons, subject, circumstance, prior) / prior
