@@ -337,3 +337,28 @@ def test_after(): pass
         "test_after": "passed",
     }
     assert "still running after 1 s" in report.results[1].message
+
+
+def test_a_test_that_only_computes_is_ended_earlier_than_one_that_waits() -> None:
+    source = """
+import time
+
+def test_waits(): time.sleep(0.6)
+
+def test_computes():
+    while True: pass
+
+def test_computes_too():
+    while True: pass
+
+def test_waits_still(): time.sleep(0.6)
+"""
+    with TemporaryWorkspace({"test_a.py": source}) as workspace:
+        report = run_tests(workspace, PYTEST, timeout_s=60, test_limit_s=50.0, test_cpu_s=0.5)
+    assert {name.partition("::")[2]: outcome for name, outcome in outcomes(report).items()} == {
+        "test_waits": "passed",
+        "test_computes": "failed",
+        "test_computes_too": "failed",
+        "test_waits_still": "passed",
+    }
+    assert "still running after 0.5 s of computing" in report.results[1].message

@@ -15,7 +15,7 @@ from importlib import resources
 import msgspec
 
 from karkhana.domain.errors import InfrastructureFailure
-from karkhana.domain.suites import Outcome
+from karkhana.domain.suites import Outcome, TestReport
 from karkhana.ports import Workspace
 
 
@@ -70,14 +70,17 @@ def measure(
     *,
     cover: tuple[str, ...] = (),
     timeout_s: float = 300.0,
+    test_cpu_s: float = 10.0,
 ) -> Measurement:
     """Run ``command`` in the workspace and measure it.
 
     ``cover``: paths of Python files whose line coverage is wanted. ``timeout_s``: wall-clock seconds; past it
-    the suite is killed and what is known by then is returned. Raises ``InfrastructureFailure`` when the probe
+    the suite is killed and what is known by then is returned. ``test_cpu_s``: seconds that a single test of pytest may
+    compute; see :func:`per_test_allowance`. Raises ``InfrastructureFailure`` when the probe
     gave no readable answer.
     """
     job = {"command": command, "root": workspace.root, "cover": cover, "timeout_s": timeout_s}
+    job["test_cpu_s"] = test_cpu_s
     # json, not msgspec: names that are not UTF-8 hold lone surrogates, which only json can write
     program = _probe() + f"\nmain(json.loads({json.dumps(job)!r}))\n"
     result = workspace.run(("python", "-I", "-"), stdin=program.encode(), timeout_s=timeout_s + 60)
@@ -97,6 +100,15 @@ def allowance(duration_s: float) -> float:
     Line tracing slows pure Python by up to about ten times.
     """
     return max(60.0, 12 * duration_s + 20)
+
+
+def per_test_allowance(report: TestReport) -> float:
+    """Seconds that each test may compute in a measured run of a suite that ended as in ``report``.
+
+    Only tests that passed count: those that did not may be endless, and what they do is of no interest.
+    """
+    slowest = max((r.duration_s for r in report.results if r.outcome is Outcome.PASSED), default=0.25)
+    return max(2.0, 20 * slowest)
 
 
 @lru_cache(maxsize=1)

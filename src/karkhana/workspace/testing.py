@@ -31,8 +31,11 @@ __all__ = ["command_words", "detect", "is_pytest", "is_unittest", "require_usabl
 OUTPUT_TAIL = 20_000
 """Characters of the runner's output that a report keeps."""
 
-TEST_LIMIT_S = 30.0
+TEST_LIMIT_S = 60.0
 """A test that runs longer has failed; the suite goes on with the next one."""
+
+TEST_CPU_S = 10.0
+"""So has one that computes longer in the runner's own process: it is most likely endless."""
 
 _SELECTION_MAX = 96 * 1024  # one string of the environment may have 128 KiB
 _FILES_MAX = 40
@@ -47,10 +50,12 @@ def run_tests(
     *,
     timeout_s: float | None = None,
     test_limit_s: float = TEST_LIMIT_S,
+    test_cpu_s: float = TEST_CPU_S,
 ) -> TestReport:
     """Run the suite, or only ``tests`` (names as reports give them), for at most ``timeout_s`` seconds.
 
-    A single test of a pytest run fails after ``test_limit_s`` seconds, and the suite goes on.
+    A single test of a pytest run fails after ``test_limit_s`` seconds, or ``test_cpu_s`` seconds of computing, and the
+    suite goes on.
 
     A chosen test that does not exist is reported as an error of its own. Raises ``InvalidInput`` for an empty
     command and ``InfrastructureFailure`` when the sandbox broke.
@@ -59,7 +64,8 @@ def run_tests(
         raise InvalidInput("the test command is empty", 'give one, e.g. --test-command "python -m pytest"')
     folder = f"/tmp/karkhana-{secrets.token_hex(8)}"  # noqa: S108 - a name inside the sandbox
     argv = _instrumented(workspace, command, tests)
-    done = workspace.run(argv, timeout_s=timeout_s, env=_environment(folder, tests, test_limit_s))
+    limits = {"KARKHANA_TEST_LIMIT_S": f"{test_limit_s:g}", "KARKHANA_TEST_CPU_S": f"{test_cpu_s:g}"}
+    done = workspace.run(argv, timeout_s=timeout_s, env={**_environment(folder, tests), **limits})
     fetched = workspace.run(("sh", "-c", _FETCH, "sh", folder), timeout_s=60)
     progress, _, xml = fetched.stdout.partition(b"\0")
     evidence = Evidence(command=command, done=done, progress=progress, xml=xml, limit_s=timeout_s)
@@ -119,7 +125,7 @@ def _files(workspace: Workspace, tests: tuple[str, ...]) -> tuple[str, ...]:
         return ()
 
 
-def _environment(folder: str, tests: tuple[str, ...], test_limit_s: float) -> dict[str, str]:
+def _environment(folder: str, tests: tuple[str, ...]) -> dict[str, str]:
     options = (
         *("-p", "karkhana_limit", "-p", "karkhana_report", f"--junitxml={folder}/report.xml"),
         *("-o", "junit_family=xunit1", "-o", "junit_logging=no", "-o", "junit_duration_report=total"),
@@ -128,7 +134,6 @@ def _environment(folder: str, tests: tuple[str, ...], test_limit_s: float) -> di
     )
     environment = {
         "KARKHANA_REPORT": folder,
-        "KARKHANA_TEST_LIMIT_S": f"{test_limit_s:g}",
         "PYTEST_ADDOPTS": shlex.join(options),
         "COVERAGE_FILE": f"{folder}/coverage",
         "HYPOTHESIS_STORAGE_DIRECTORY": f"{folder}/hypothesis",

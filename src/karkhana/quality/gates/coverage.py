@@ -50,7 +50,8 @@ def _measure(context: GateContext, *, after: bool, python: list[str]) -> Coverag
         return {}
     workspace, report = (context.after, context.result) if after else (context.before, context.baseline)
     timeout_s = suite.allowance(max(report.duration_s, context.result.duration_s))
-    return suite.measure(workspace, context.test_command, cover=existing, timeout_s=timeout_s).coverage
+    each = suite.per_test_allowance(report)
+    return suite.measure(workspace, context.test_command, cover=existing, timeout_s=timeout_s, test_cpu_s=each).coverage
 
 
 def _nothing_to_cover(other: list[str]) -> GateResult:

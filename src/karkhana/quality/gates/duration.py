@@ -82,8 +82,15 @@ def _total(times: Times) -> float:
 
 def _measure_again(context: GateContext, before: Times, after: Times) -> tuple[Times, Times]:
     timeout_s = suite.allowance(max(context.result.duration_s, context.baseline.duration_s))
-    old = suite.measure(context.before, context.test_command, timeout_s=timeout_s)
-    new = suite.measure(context.after, context.test_command, timeout_s=timeout_s)
+    old = suite.measure(
+        context.before,
+        context.test_command,
+        timeout_s=timeout_s,
+        test_cpu_s=suite.per_test_allowance(context.baseline),
+    )
+    new = suite.measure(
+        context.after, context.test_command, timeout_s=timeout_s, test_cpu_s=suite.per_test_allowance(context.result)
+    )
     old_times, new_times = _passing(old), _passing(new)
     if before.keys() <= old_times.keys() and before.keys() <= new_times.keys():
         return _best(before, old_times), _best(after, new_times)

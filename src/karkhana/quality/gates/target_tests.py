@@ -105,7 +105,12 @@ def _old_code_new_tests(context: GateContext, tests: list[str]) -> suite.Measure
     try:
         for path in tests:
             context.before.write(path, context.contents[path][1], executable=modes.get(path) == 0o100755)
-        return suite.measure(context.before, context.test_command, timeout_s=suite.allowance(context.result.duration_s))
+        return suite.measure(
+            context.before,
+            context.test_command,
+            timeout_s=suite.allowance(context.result.duration_s),
+            test_cpu_s=suite.per_test_allowance(context.result),
+        )
     finally:
         for path in tests:
             context.before.write(path, context.contents[path][0])

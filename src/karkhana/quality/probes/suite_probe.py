@@ -4,7 +4,8 @@ A program for the sandbox: standard library only (and ``coverage`` when asked fo
 interpreter, read from standard input. It prints one JSON object. Everything it prints is as untrustworthy as
 the code it ran. Knows nothing of the factory.
 
-    main({"command": ["python", "-m", "pytest"], "root": "/workspace", "cover": ["cart.py"], "timeout_s": 60})
+    main({"command": ["python", "-m", "pytest"], "root": "/workspace", "cover": ["cart.py"], "timeout_s": 60,
+          "test_cpu_s": 10.0})
 """
 
 import ast
@@ -80,7 +81,7 @@ def measure(job: Job, scratch: Path) -> Job:
     # A cache folder of our own instead of none: suites may name the cache's options in their configuration.
     places = environment.get("PYTHONPATH", "").split(os.pathsep)
     limited = any(Path(place, "karkhana_limit.py").exists() for place in places)
-    environment["KARKHANA_TEST_LIMIT_S"] = "30"
+    environment["KARKHANA_TEST_LIMIT_S"], environment["KARKHANA_TEST_CPU_S"] = "60", str(job["test_cpu_s"])
     addopts = ["-p karkhana_limit" if limited else "", environment.get("PYTEST_ADDOPTS", "")]
     addopts += ["-p karkhana_observer", "-o cache_dir=%s/cache" % scratch]  # noqa: UP031
     if job["cover"]:

@@ -1,8 +1,9 @@
 """A pytest plugin that ends a test which runs too long, so that the rest of the suite still speaks.
 
-Runs with the target's interpreter; standard library only. ``KARKHANA_TEST_LIMIT_S`` (seconds, wall clock) switches it
-on. Once a test has run into the limit, the others get twenty times what the slowest finished one needed, at least
-five seconds: a suite of endless tests must not cost the limit for each.
+Runs with the target's interpreter; standard library only. ``KARKHANA_TEST_LIMIT_S`` (seconds on the clock) switches it
+on, ``KARKHANA_TEST_CPU_S`` adds a limit in seconds of the process's own computing: a test may wait long, but one that
+only computes is most likely endless. Once a test has run into a limit, the others get twenty times what the slowest
+finished one needed: a suite of endless tests must not cost the limit for each.
 """
 
 from __future__ import annotations
@@ -16,47 +17,74 @@ from typing import Any
 import pytest
 
 LIMIT_S = float(os.environ.get("KARKHANA_TEST_LIMIT_S") or 0)
-FACTOR, LEAST_S = 20.0, 5.0
+CPU_S = float(os.environ.get("KARKHANA_TEST_CPU_S") or 0)
+FACTOR = 20.0
 AGAIN_S = 1.0
 """The test may swallow the exception; it comes again and again."""
 
 
-class Limiter:
-    """Arms an alarm around each test's call."""
+class Limit:
+    """One timer of the process: how long a test may go on by it."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: tuple[int, int, Any], limit: float, least: float, unit: str) -> None:
+        self._timer, self._number, self._clock = source
+        self._limit = limit
+        self._least = min(least, limit)
+        self._unit = unit
         self._slowest = 0.0
-        self._endless = False
+        self._begun = 0.0
+        self._armed = False
 
-    def allowed(self) -> float:
-        if not self._endless:
-            return LIMIT_S
-        return min(LIMIT_S, max(LEAST_S, FACTOR * self._slowest))
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_call(self, item: Any) -> Any:
-        main = threading.current_thread() is threading.main_thread()
-        if not main or signal.getsignal(signal.SIGALRM) != signal.SIG_DFL:
-            yield
+    def arm(self, endless: bool, ended: Any) -> None:
+        self._armed = self._limit > 0 and signal.getsignal(self._number) == signal.SIG_DFL
+        if not self._armed:
             return
-        limit, owner, begun = self.allowed(), os.getpid(), time.monotonic()
+        self._begun, owner = self._clock(), os.getpid()
+        self._allowed = min(self._limit, max(self._least, FACTOR * self._slowest)) if endless else self._limit
 
         def ring(_number: int, _frame: Any) -> None:
             if os.getpid() == owner:
-                self._endless = True
+                ended()
                 # not an Exception: code under test that catches everything ordinary must not catch it
-                pytest.fail("still running after %g s" % limit, pytrace=True)
+                pytest.fail("still running after %g s%s" % (self._allowed, self._unit), pytrace=True)
 
-        signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, limit, AGAIN_S)
+        signal.signal(self._number, ring)
+        signal.setitimer(self._timer, self._allowed, AGAIN_S)
+
+    def disarm(self) -> None:
+        if self._armed:
+            signal.setitimer(self._timer, 0)
+            signal.signal(self._number, signal.SIG_DFL)
+            took = self._clock() - self._begun
+            if took < self._allowed:
+                self._slowest = max(self._slowest, took)
+
+
+class Limiter:
+    """Arms the timers around each test's call."""
+
+    def __init__(self) -> None:
+        self._endless = False
+        self._limits = (
+            Limit((signal.ITIMER_REAL, signal.SIGALRM, time.monotonic), LIMIT_S, 5.0, ""),
+            Limit((signal.ITIMER_VIRTUAL, signal.SIGVTALRM, time.process_time), CPU_S, 0.5, " of computing"),
+        )
+
+    def _ended(self) -> None:
+        self._endless = True
+
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_call(self, item: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        for limit in self._limits:
+            limit.arm(self._endless, self._ended)
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            took = time.monotonic() - begun
-            if took < limit:
-                self._slowest = max(self._slowest, took)
+            for limit in self._limits:
+                limit.disarm()
 
 
 def pytest_configure(config: Any) -> None:
