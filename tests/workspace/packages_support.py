@@ -67,7 +67,7 @@ def wheel(name: str, version: str = "1.0", files: Mapping[str, str] | None = Non
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for path, text in content.items():
-            archive.writestr(path, text)
+            archive.writestr(zipfile.ZipInfo(path), text)  # dated 1980: the same bytes each time
     return f"{name}-{version}-py3-none-any.whl", buffer.getvalue()
 
 
