@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import libcst as cst
 import msgspec
 
-from karkhana.quality.parsing import parse
+from karkhana.syntax import parse
 
 
 class Parameter(msgspec.Struct, frozen=True):

@@ -108,3 +108,8 @@ def test_declarations_of_modules_and_classes() -> None:
     assert [d.text for d in found] == ["A = 1\n", "B: int = (\n    2\n)\n", "    A = 3\n"]
     assert all(text[d.offset :].startswith(d.text) for d in found)
     assert declarations("def f(:\n", frozenset({"A"})) == ()
+
+
+def test_source_that_is_nested_too_deeply_is_refused_before_the_parser_dies_of_it() -> None:
+    with pytest.raises(Unreadable, match="nested"):
+        FunctionView("def f():\n    return " + "(" * 5000 + ")" * 5000 + "\n", 1)

@@ -28,7 +28,7 @@ def declarations(file_text: str, used: frozenset[str]) -> tuple[Declaration, ...
     """Assignments to the names in ``used``; none when the file cannot be parsed here."""
     try:
         tree = ast.parse(file_text)
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     lines = file_text.splitlines(keepends=True)
     starts = [0]

@@ -19,6 +19,7 @@ import libcst as cst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from karkhana.behaviour.validation import Edit
+from karkhana.syntax import Unparsable, parse
 
 LOOSEST, TERNARY, OR, AND, NOT, COMPARE, ADD, MULTIPLY, UNARY, POSTFIX = 0, 1, 2, 3, 4, 5, 9, 10, 11, 14
 
@@ -105,8 +106,8 @@ class FunctionView:
         prefix = "if 1:\n" if text[:1] in " \t" else ""
         wrapped = prefix + (text if text.endswith("\n") else text + "\n")
         try:
-            module = cst.parse_module(wrapped)
-        except cst.ParserSyntaxError as error:
+            module = parse(wrapped)
+        except Unparsable as error:
             raise Unreadable(str(error)) from error
         wrapper = MetadataWrapper(module, unsafe_skip_copy=True)
         positions = wrapper.resolve(PositionProvider)

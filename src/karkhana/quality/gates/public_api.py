@@ -11,7 +11,7 @@ from karkhana.domain.evidence import Finding, GateResult, GateStatus
 from karkhana.ports import GateContext
 from karkhana.quality import interfaces, paths
 from karkhana.quality.gates.wording import plural, some
-from karkhana.quality.parsing import Unparsable
+from karkhana.syntax import Unparsable
 
 NAME = "public_api"
 

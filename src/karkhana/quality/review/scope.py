@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 
 from karkhana.domain.evidence import Finding
 from karkhana.quality import interfaces, paths
-from karkhana.quality.parsing import Unparsable
 from karkhana.quality.review.subject import File, Subject, rules
+from karkhana.syntax import Unparsable
 
 
 def scope(subject: Subject) -> Iterator[Finding]:

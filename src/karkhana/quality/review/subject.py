@@ -19,7 +19,7 @@ from karkhana.domain.suites import Outcome, TestReport
 from karkhana.domain.tasks import Ticket
 from karkhana.quality import paths
 from karkhana.quality.diffs import LineDiff, is_binary, line_diff, split_lines, text_of
-from karkhana.quality.parsing import Unparsable, parse, statements
+from karkhana.syntax import Unparsable, parse, statements
 
 Contents = Mapping[str, tuple[bytes | None, bytes | None]]
 

@@ -33,12 +33,12 @@ class Unparsable(Exception):
     """The source is no Python that can be read, so nothing can be said about it."""
 
 
-def parse(content: bytes) -> cst.Module:
-    """The syntax tree. Raises ``Unparsable``."""
+def parse(content: bytes | str) -> cst.Module:
+    """The syntax tree; of bytes by the encoding that they declare. Raises ``Unparsable``."""
     if len(content) > LARGEST:
-        raise Unparsable(f"{len(content)} bytes are too many to read")
+        raise Unparsable(f"{len(content)} bytes or characters are too many to read")
     try:
-        if depth(content.decode("utf-8", "replace")) > DEEPEST:
+        if depth(content if isinstance(content, str) else content.decode("utf-8", "replace")) > DEEPEST:
             raise Unparsable("an expression is nested too deeply")
         return cst.parse_module(content)
     # SyntaxError: an encoding that is not declared; LookupError: a declared one that does not exist

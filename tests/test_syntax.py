@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import karkhana
-from karkhana.quality.parsing import DEEPEST, Unparsable, depth, parse
+from karkhana.syntax import DEEPEST, Unparsable, depth, parse
 
 DEEP = 20_000
 
