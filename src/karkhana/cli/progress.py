@@ -38,7 +38,9 @@ class Progress:
         if line is not None and (self._explain or not isinstance(event, ev.HypothesisTried)):
             mark, station, text = line
             label = f"[bold cyan]{station:<12}[/]" if station else " " * 12
-            self._console.print(f"{mark or ' '} {label} {escape(visible(text))}")
+            # One line: text that nobody vouches for must not look like a line of ours.
+            shown = escape(visible(" ".join(text.splitlines())))
+            self._console.print(f"{mark or ' '} {label} {shown}")
 
     @staticmethod
     def line(event: ev.AnyEvent) -> tuple[str, str, str] | None:
