@@ -16,7 +16,7 @@ def scene_of(entry: Entry) -> Scene:
     if entry.failure is not None:
         frame = Frame("m.py", entry.failure["line"], "f")
         failures = (Failure(type=entry.failure["type"], message=entry.failure["message"], frames=(frame,)),)
-    view = FunctionView(entry.before, 1, classes=entry.classes)
+    view = FunctionView(entry.before, 1, module_text=entry.module, classes=entry.classes)
     return Scene(view, failures=failures, expected=entry.expected, path="m.py")
 
 

@@ -14,17 +14,19 @@ import msgspec
 
 from karkhana.engineers.symbolic.scene import TEMPLATES, Template
 from karkhana.engineers.symbolic.templates import (
+    analogy,
     bounds,
     calls,
     expressions,
     fixers,
     guards,
+    noneness,
     operators,
     statements,
     variables,
 )
 
-MODULES = (bounds, calls, expressions, fixers, guards, operators, statements, variables)
+MODULES = (analogy, bounds, calls, expressions, fixers, guards, noneness, operators, statements, variables)
 """Where the templates are; importing these registers them."""
 
 
@@ -41,6 +43,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """Failures that it answers to; empty: any."""
     failure: Mapping[str, Any] | None = None
     classes: tuple[str, ...] = ()
+    module: str = ""
+    """The rest of the example's file."""
     expected: tuple[str, ...] = ()
     declarations: bool = False
     """It also makes sense for constants of modules and classes."""

@@ -4,6 +4,7 @@
 """
 
 import functools
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
@@ -13,7 +14,8 @@ import msgspec
 
 from karkhana.behaviour.spectra import Failure
 from karkhana.behaviour.validation import Edit
-from karkhana.engineers.symbolic.source import FunctionView
+from karkhana.engineers.symbolic.source import BUILTINS, FunctionView
+from karkhana.engineers.symbolic.surroundings import Donor, Surroundings, surroundings
 
 _SIZED = frozenset({"list", "dict", "set", "str", "tuple", "deque", "bytes", "frozenset", "defaultdict", "Counter"})
 
@@ -53,6 +55,39 @@ class Scene:
         self.expected = expected
         """Exceptions that failing tests expect to be raised."""
         self.path = path
+
+    @functools.cached_property
+    def around(self) -> Surroundings:
+        """The rest of the file."""
+        return surroundings(self.view.module_text)
+
+    @functools.cached_property
+    def self_attributes(self) -> tuple[str, ...]:
+        """Attributes that the methods of the function's class use on ``self``."""
+        if "self" not in self.view.parameters or not self.view.classes:
+            return ()
+        return self.around.attributes.get(self.view.classes[-1], ())
+
+    def fitting(self, donors: list[Donor], limit: int) -> list[tuple[str, frozenset[str], float, bool]]:
+        """(text, variables, weight, first) of donors that this function can take over, at most ``limit``.
+
+        Where one name of a donor means nothing here, variables of this function stand in for it.
+        """
+        known = self.variable_set | BUILTINS | set(self.view.globals) | {"self", "cls"} & set(self.view.parameters)
+        found: dict[str, tuple[str, frozenset[str], float, bool]] = {}
+        for donor in donors:
+            if len(found) >= limit:
+                break
+            strange = donor.names - known
+            if not strange:
+                found.setdefault(donor.text, (donor.text, donor.names, donor.kinship, donor.first))
+            elif len(strange) == 1:
+                (name,) = strange
+                for other in [v for v in self.variables if v not in ("self", "cls")][:4]:
+                    text = re.sub(rf"(?<![\w.]){name}\b", other, donor.text)
+                    names = donor.names - strange | {other}
+                    found.setdefault(text, (text, names, donor.kinship * 0.5, donor.first))
+        return [row for row in found.values() if "super(" not in row[0] or row[3]]
 
     def might_be(self, name: str, *kinds: str) -> bool:
         """Whether a variable may hold one of these types: it was seen with one, or never seen."""

@@ -112,7 +112,7 @@ def _value_places(scene: Scene) -> Iterator[tuple[cst.BaseExpression, float]]:
 def missing_condition(scene: Scene) -> Iterator[Idea]:
     """A condition that needs another part: ``a`` → ``a and b``, ``a or b``, ``b and a``; and ``while True``."""
     view = scene.view
-    for node, weight in _condition_places(scene):
+    for node, weight in condition_places(scene):
         text = view.text_of(node)
         always = text == "True"
         extra = list(_conditions(scene, node))
@@ -134,13 +134,14 @@ def missing_condition(scene: Scene) -> Iterator[Idea]:
 def other_condition(scene: Scene) -> Iterator[Idea]:
     """Another condition in place of the one that is there."""
     view = scene.view
-    for node, weight in _condition_places(scene):
+    for node, weight in condition_places(scene):
         for condition, own in _conditions(scene, node):
             if condition != view.text_of(node):
                 yield Idea(view.line(node), (view.replace(node, condition),), weight * own)
 
 
-def _condition_places(scene: Scene) -> Iterator[tuple[cst.BaseExpression, float]]:
+def condition_places(scene: Scene) -> Iterator[tuple[cst.BaseExpression, float]]:
+    """Conditions that failing tests ask, with a weight."""
     view = scene.view
     for node in view.suspicious(cst.If, cst.While):
         yield node.test, 1.0

@@ -65,16 +65,24 @@ def answers(scene: Scene) -> Iterator[tuple[str, float]]:
         yield "return", 0.8
 
 
+def body_of(scene: Scene) -> list[cst.BaseStatement]:
+    """The function's statements without its documentation."""
+    root = scene.view.root
+    if not isinstance(root, cst.FunctionDef) or not isinstance(root.body, cst.IndentedBlock):
+        return []
+    body = [s for s in root.body.body if isinstance(s, cst.BaseStatement)]
+    first = body[0].body[0] if body and isinstance(body[0], cst.SimpleStatementLine) else None
+    documented = len(body) > 1 and isinstance(first, cst.Expr) and isinstance(first.value, cst.BaseString)
+    return body[1:] if documented else body
+
+
 @template("early-return")
 def early_return(scene: Scene) -> Iterator[Idea]:
     """A special case at the start of the function."""
     view = scene.view
-    root = view.root
-    if not isinstance(root, cst.FunctionDef) or not isinstance(root.body, cst.IndentedBlock):
+    body = body_of(scene)
+    if not body:
         return
-    body = list(root.body.body)
-    if len(body) > 1 and isinstance(body[0], cst.SimpleStatementLine) and isinstance(body[0].body[0], cst.Expr):
-        body = body[1:]
     options = list(answers(scene))
     step = step_of(scene.view)
     for question, one in _questions(scene, view.parameters):

@@ -165,9 +165,9 @@ def insert_statement(scene: Scene) -> Iterator[Idea]:
                 yield from _guarded_after(scene, node, donors)
             for text, (plain, names) in donors.items():
                 weight = plain * scene.nearness(names, node)
-                if position == 0 and _bound(scene, names, node):
+                if position == 0 and is_bound(scene, names, node):
                     yield Idea(view.line(node), (insert_before(view, node, text),), weight)
-                if _ends(node) or not _bound(scene, names, node, after=True):
+                if _ends(node) or not is_bound(scene, names, node, after=True):
                     continue
                 if not (position + 1 < len(body) and view.text_of(body[position + 1]) == text):
                     yield Idea(view.line(node), (insert_after(view, node, text),), weight)
@@ -185,7 +185,7 @@ def _guarded_after(scene: Scene, loop: cst.CSTNode, donors: dict[str, tuple[floa
     first, last = view.span(loop)
     inside = {view.text_of(line) for line in view.all(cst.SimpleStatementLine) if first <= view.span(line)[0] < last}
     for text, (weight, names) in donors.items():
-        if text not in inside or not _bound(scene, names, loop, after=True):
+        if text not in inside or not is_bound(scene, names, loop, after=True):
             continue
         for name in sorted(names):
             if scene.sized(name) or scene.might_be(name, "bool"):
@@ -203,7 +203,8 @@ def step_of(view: FunctionView) -> str:
     return "    "
 
 
-def _bound(scene: Scene, names: frozenset[str], node: cst.CSTNode, *, after: bool = False) -> bool:
+def is_bound(scene: Scene, names: frozenset[str], node: cst.CSTNode, *, after: bool = False) -> bool:
+    """Whether the variables among ``names`` have values before (or after) a statement."""
     start, end = scene.view.span(node)
     return names & scene.variable_set <= scene.bound_at(end if after else start, node)
 
