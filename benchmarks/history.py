@@ -1,129 +1,258 @@
-"""Real historical bugs through the full line: the commit before the fix, the fix's tests, and its message as ticket.
+"""Real bugs from git histories through the full line: what is delivered, and whether it is as good as the real fix.
 
-*Passing*: the change makes the whole of the changed test files pass. *Right*: the changed source is, statement for
-statement, what the maintainers wrote (compared as syntax trees without docstrings and comments); a passing change that
-differs from theirs is *disputed* and printed for a person's eye.
+    python -m benchmarks.history --dataset DIR [--half develop|blind] [--library OWNER/NAME] [--limit N] [--json]
+                                 [--direct] [--words ticket|report] [--tickets DIR]
 
-    python -m benchmarks.history --repositories DIR [--json]
+DIR of ``--dataset`` holds a git repository for each library, as for :mod:`benchmarks.mine`, whose tickets are read from
+``--tickets``; those of ``history.toml`` that are not there are made again. A case starts from the fix's parent with
+the fix's tests; its ticket is the fix's message, or with ``--words report`` only what the failing tests print. It may
+use 60 CPU seconds, the environment's preparation apart; what is not done by then counts as abstained. ``--direct`` asks
+the engineer alone, without line and sandbox (libraries that you trust).
 
-DIR holds a git repository (bare or not) for each library, named OWNER+NAME, OWNER+NAME/repo or NAME.
+*Passing*: the change makes the ticket's test files pass. *Right*: see :mod:`benchmarks.history_judge`. A passing change
+that is not right is *disputed*: it counts as wrong, and is listed with both patches for a person's eye.
 """
 
 import argparse
-import ast
 import json
 import os
-import resource
-import subprocess
+import shutil
+import statistics
 import sys
 import tempfile
 import tomllib
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import emit, git, replayed, run_ticket
+from benchmarks.common import data_folder, emit, git
+from benchmarks.history_judge import Judge, patch_between, replay
+from benchmarks.history_limits import Ended, bounded
+from benchmarks.mine import DATA, libraries
+from benchmarks.mine_commits import CONFIGURATION, commit_of
+from benchmarks.mine_tickets import History, Ticket, environment, load, make, place, store
+from karkhana.domain.errors import KarkhanaError
+from karkhana.domain.settings import EnvironmentSettings
+from karkhana.workspace.environment import Environments
+
+_CPU_S = 60.0
+_OVER = 0.9
+_STARTED = ("environments", "instruments")
+"""Folders of a home that all cases share."""
 
 
-def find_repository(folder: Path, name: str) -> Path:
-    """The git directory of ``OWNER/NAME`` below ``folder``."""
-    owner, _, short = name.partition("/")
-    for place in (f"{owner}+{short}/repo", f"{owner}+{short}", short, f"{short}.git"):
-        for candidate in (folder / place, folder / place / ".git"):
-            if (candidate / "objects").is_dir():
-                return candidate
-    raise SystemExit(f"{name}: fetch it into {folder}/{owner}+{short} first")
+class Bench:
+    """Runs tickets, each from a state of its own."""
+
+    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+        self.options = options
+        self.repositories = libraries(options.dataset)
+        self._folder = folder
+        self._shared = data_folder(options.data) / "history-home"
+
+    def tickets(self) -> list[Ticket]:
+        """The stored tickets of the half; those of the index that are missing are made first."""
+        options = self.options
+        entries = tomllib.loads(options.index.read_text())["ticket"] if options.index.exists() else []
+        for entry in entries:
+            wanted = entry["half"] == options.half and entry["library"] in self.repositories and self._chosen(entry)
+            if wanted and not place(options.tickets, entry).exists():
+                self._make_again(entry)
+        found = [t for t in load(options.tickets, options.half) if t["library"] in self.repositories]
+        return [t for t in found if self._chosen(t)][: options.limit]
+
+    def _chosen(self, entry: Mapping[str, Any]) -> bool:
+        options = self.options
+        return (not options.library or entry["library"] in options.library) and options.only in entry["fix"]
+
+    def _make_again(self, entry: Mapping[str, Any]) -> None:
+        library, repository = entry["library"], self.repositories[entry["library"]]
+        history, commit = History(repository, library), commit_of(repository, entry["fix"])
+        found = history.nature(commit) if commit else "no candidate"
+        ticket = found
+        if commit and not isinstance(found, str):
+            ticket = make(history, library, commit, found, self._python(library))
+        if not isinstance(ticket, dict):
+            print(f"{library} {entry['fix'][:10]}: {ticket}, left out", file=sys.stderr)
+            return
+        store(self.options.tickets, {**ticket, "half": entry["half"]})
+
+    def _python(self, library: str) -> Path:
+        return environment(library, data_folder(self.options.data))
+
+    def measure(self, ticket: Ticket) -> dict[str, Any]:
+        """One ticket: a row of the report."""
+        library = ticket["library"]
+        git_dir = self.repositories[library]
+        history, python = History(git_dir, library), self._python(library)
+        row: dict[str, Any] = {"name": f"{library}@{ticket['fix'][:10]}", "kind": ticket["kind"]}
+        row |= {"lines": ticket["changed_lines"], "passing": False, "right": False, "score": None, "probability": None}
+        attempt = self._directly if self.options.direct else self._through_line
+        changes, told = attempt(ticket, history, python)
+        row |= told | {"abstained": changes is None}
+        if changes is not None:
+            row |= Judge(history, git_dir, ticket, python).verdict(changes)
+            broken, human = history.broken(ticket), history.repaired(ticket)
+            row["diff"] = patch_between(broken, {p: d for p, d in {**broken, **changes}.items() if d is not None})
+            row["human"] = patch_between(broken, human)
+            row["disputed"] = row["passing"] and not row["right"]
+        row["outcome"] = outcome_of(row, ticket)
+        return row
+
+    def _directly(
+        self, ticket: Ticket, history: History, python: Path
+    ) -> tuple[dict[str, bytes | None] | None, dict[str, Any]]:
+        words = ["--repository", self.repositories[ticket["library"]], "--python", python]
+        words += ["--seconds", str(self.options.seconds), "--words", self.options.words]
+        command = [sys.executable, "-m", "benchmarks.history_direct", *words]
+        ended = bounded(command, stdin=json.dumps(ticket), cpu_s=_CPU_S, wall_s=_CPU_S * 6)
+        said = _last_object(ended)
+        told = _told(ended, said.get("reason", ""))
+        told |= {key: said.get(key) for key in ("tried", "question", "probability", "events", "failing_before")}
+        if not said.get("solved"):
+            return None, told
+        return {path: None if text is None else text.encode() for path, text in said["changes"].items()}, told
+
+    def _through_line(
+        self, ticket: Ticket, history: History, python: Path
+    ) -> tuple[dict[str, bytes | None] | None, dict[str, Any]]:
+        files = history.broken(ticket)
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        repository, home = folder / "repository", folder / "home"
+        install = bool(CONFIGURATION["library"].get(ticket["library"]))
+        try:
+            commit_files(repository, files)
+            self._prepare(repository, home, install=install)
+        except KarkhanaError as error:
+            return None, {"reason": f"environment: {error.message}", "cpu_s": 0.0, "wall_s": 0.0, "stopped": ""}
+        program = Path(sys.executable).parent / "karkhana"
+        command = [program, "run", "-", "--repo", repository, "--json", "--engineer", "symbolic"]
+        command += ["--timeout", str(self.options.seconds), "--test-command", ticket["command"]]
+        own = {"KARKHANA_HOME": str(home), "KARKHANA_ENVIRONMENT_INSTALL": str(install).lower()}
+        text = ticket[self.options.words]
+        ended = bounded(command, stdin=text, cpu_s=_CPU_S, wall_s=_CPU_S * 8, environment={**os.environ, **own})
+        said = _last_object(ended)
+        told = _told(ended, str(said.get("reason") or said.get("error") or said.get("status") or ""))
+        confidence = said.get("confidence") or {}
+        told |= {"status": said.get("status"), "score": confidence.get("score"), "tests": said.get("tests")}
+        told["probability"] = said.get("probability")
+        shutil.rmtree(folder, ignore_errors=True)
+        return (replay(files, said["diff"]) if said.get("diff") and not ended.stopped else None), told
+
+    def _prepare(self, repository: Path, home: Path, *, install: bool) -> None:
+        """Make the environment, which all cases share, before CPU seconds are counted."""
+        home.mkdir(parents=True)
+        for name in _STARTED:
+            (self._shared / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            (home / name).symlink_to(self._shared / name)
+        Environments(home, EnvironmentSettings(install=install)).prepare(repository)
 
 
-def make_case(source: Path, fix: str, folder: Path) -> tuple[str, list[str], list[str]]:
-    """A repository in ``folder`` at the fix's parent with the fix's tests; its ticket, tests and source files."""
-    subprocess.run(["git", "clone", "--quiet", "--no-checkout", source, folder], check=True, capture_output=True)
-    git(folder, "checkout", "--quiet", f"{fix}^")
-    changed = git(folder, "diff", "--name-only", f"{fix}^", fix).splitlines()
-    tests = [path for path in changed if "test" in path]
-    sources = [path for path in changed if path.endswith(".py") and path not in tests]
-    git(folder, "checkout", fix, "--", *tests)
-    git(folder, "checkout", "--quiet", "-B", "work")
-    git(folder, "remote", "remove", "origin")
-    git(folder, "commit", "--quiet", "--all", "--message", "the fix's tests")
-    return git(folder, "show", "--no-patch", "--format=%B", fix), tests, sources
+def commit_files(repository: Path, files: Mapping[str, bytes]) -> None:
+    """A repository with one commit of ``files``."""
+    for name, data in files.items():
+        path = repository / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    git(repository, "init", "--quiet")
+    git(repository, "add", "--all", "--force")
+    git(repository, "commit", "--quiet", "-m", "start")
 
 
-def same_code(left: str, right: str) -> bool:
-    """Whether two modules are the same but for comments, docstrings and layout."""
-    return _code(left) == _code(right)
+def _last_object(ended: Ended) -> dict[str, Any]:
+    lines = ended.stdout.strip().splitlines()
+    try:
+        return json.loads(lines[-1]) if lines and not ended.stopped else {}  # type: ignore[no-any-return]
+    except json.JSONDecodeError:
+        return {}
 
 
-def _code(text: str) -> str:
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if (
-            isinstance(body, list)
-            and body
-            and isinstance(body[0], ast.Expr)
-            and isinstance(body[0].value, ast.Constant)
-        ):
-            del body[0]
-    return ast.dump(tree)
+def _told(ended: Ended, reason: str) -> dict[str, Any]:
+    if ended.stopped:
+        reason = f"stopped: more than {_CPU_S:g} s of {ended.stopped} time"
+    told = {"reason": reason or ended.stderr.strip()[-500:], "stopped": ended.stopped}
+    return told | {"cpu_s": round(ended.cpu_s, 1), "wall_s": round(ended.wall_s, 1)}
 
 
-def measure(bug: dict[str, str], repositories: Path, home: Path) -> dict[str, Any]:
-    """One bug: how the run ended and what it is worth."""
-    case: dict[str, Any] = {"name": f"{bug['repository']}@{bug['fix']}", "passing": False, "right": False}
-    with tempfile.TemporaryDirectory(prefix="karkhana-history-") as temporary:
-        folder = Path(temporary) / "repository"
-        source = find_repository(repositories, bug["repository"])
-        ticket, tests, sources = make_case(source, bug["fix"], folder)
-        command = "python -m pytest " + " ".join(path for path in tests if path.endswith(".py"))
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        result = run_ticket(folder, ticket, home=home, test_command=command)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        case["cpu_s"] = round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 2)
-        case["status"], case["diff"] = result.get("status", "error"), result.get("diff", "")
-        case["reason"] = result.get("reason") or json.dumps(result.get("error", ""))
-        case["score"] = (result.get("confidence") or {}).get("score")
-        case["abstained"] = not case["diff"]
-        if case["diff"]:
-            case["replayed"] = replayed(result, home)
-            patch = Path(temporary) / "change.patch"
-            patch.write_text(case["diff"])
-            git(folder, "apply", str(patch))
-            case["passing"] = result["tests"]["after"]["failing"] == []
-            case["right"] = case["passing"] and all(
-                same_code((folder / path).read_text(), git(folder, "show", f"{bug['fix']}:{path}")) for path in sources
-            )
-            case["disputed"] = case["passing"] and not case["right"]
-    return case
+def outcome_of(row: Mapping[str, Any], ticket: Ticket) -> str:
+    """One class of outcome: ``right``, ``wrong: …`` or ``abstained: …`` with its cause."""
+    if row["right"]:
+        return "right"
+    if not row["abstained"]:
+        return "wrong: " + str(row.get("judged", "fails"))
+    if row["stopped"]:
+        return f"abstained: {row['stopped']} limit"
+    before = row.get("failing_before")
+    if row["reason"].startswith("environment") or (before is not None and not set(ticket["failing"]) & set(before)):
+        return "abstained: environment"
+    if row.get("events") is not None and not localised(row["events"], ticket["functions"]):
+        return "abstained: not localised"
+    if any(event.get("type") == "candidates.compared" for event in row.get("events") or ()):
+        return "abstained: not convinced"
+    return "abstained: nothing passes" if row.get("events") is not None else "abstained"
+
+
+def localised(events: list[dict[str, Any]], functions: list[str]) -> bool:
+    """Whether changes were tried in a file of the fix, on a line that an event names."""
+    paths = {function.partition("::")[0] for function in functions}
+    return any(str(event.get("place", "")).rpartition(":")[0] in paths for event in events)
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The figures of the report."""
+    delivered = [row for row in rows if not row["abstained"]]
+    right = sum(row["right"] for row in rows)
+
+    def sure(row: Mapping[str, Any]) -> bool:
+        stated = row["probability"] if row["probability"] is not None else row["score"]
+        return stated is not None and stated > _OVER
+
+    over = [row for row in delivered if sure(row)]
+    return {
+        "total": len(rows),
+        "passing": sum(row["passing"] for row in rows),
+        "right": right,
+        "abstained": len(rows) - len(delivered),
+        "precision": round(right / len(delivered), 3) if delivered else None,
+        "median_cpu_s": round(statistics.median(row["cpu_s"] for row in rows), 1) if rows else None,
+        "highest_cpu_s": max((row["cpu_s"] for row in rows), default=None),
+        "over_0_9": {"delivered": len(over), "right": sum(row["right"] for row in over)},
+        "outcomes": dict(Counter(row["outcome"] for row in rows).most_common()),
+        "cases": rows,
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repositories", "--dataset", type=Path, required=True)
-    parser.add_argument("--only", help="part of a case's name")
+    parser.add_argument("--repositories", "--dataset", dest="dataset", type=Path, required=True)
+    parser.add_argument("--data", type=Path, default=DATA, help="folder for environments")
+    parser.add_argument("--tickets", type=Path, default=DATA / "tickets")
+    parser.add_argument("--index", type=Path, default=Path(__file__).with_suffix(".toml"))
+    parser.add_argument("--half", choices=("develop", "blind"), default="develop")
+    parser.add_argument("--library", action="append", default=[])
+    parser.add_argument("--only", default="", help="part of a fix's commit name")
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--seconds", type=float, default=45.0, help="wall-clock seconds for the engineer")
+    parser.add_argument("--words", choices=("ticket", "report"), default="ticket")
+    parser.add_argument("--direct", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    bugs = tomllib.loads((Path(__file__).parent / "history.toml").read_text())["bug"]
-    cases = []
-    with tempfile.TemporaryDirectory(prefix="karkhana-home-") as home:
-        for bug in bugs:
-            if options.only and options.only not in f"{bug['repository']}@{bug['fix']}":
-                continue
-            case = measure(bug, options.repositories, Path(home))
-            cases.append(case)
-            verdict = "right" if case["right"] else "passing, disputed" if case["passing"] else case["status"]
-            print(f"{case['name']:<50} {verdict:<20} {case['cpu_s']:>7.1f} s  {case['reason'][:100]}", file=sys.stderr)
-            if case.get("disputed"):
-                print(case["diff"], file=sys.stderr)
-    cpu = sorted(case["cpu_s"] for case in cases)
-    figures = {
-        "total": len(cases),
-        "passing": sum(case["passing"] for case in cases),
-        "right": sum(case["right"] for case in cases),
-        "abstained": sum(case["abstained"] for case in cases),
-        "median_cpu_s": cpu[len(cpu) // 2] if cpu else None,
-        "cases": cases,
-    }
-    emit("Historical bugs", figures, as_json=options.json)
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="history-") as scratch:
+        bench = Bench(options, Path(scratch))
+        for ticket in bench.tickets():
+            row = bench.measure(ticket)
+            rows.append(row)
+            print(
+                f"{row['name']:<44} {row['outcome']:<42} {row['cpu_s']:>5} s  {row['kind']}, {row['lines']} lines  "
+                f"{row['reason'][:90]!r}",
+                file=sys.stderr,
+                flush=True,
+            )
+            if row.get("disputed"):
+                print(f"--- ours\n{row['diff']}--- theirs\n{row['human']}", file=sys.stderr, flush=True)
+    emit("Historical bugs", summary(rows), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def mine(
     library: str, repository: Path, count: int, python: Path, since: str = _SINCE
 ) -> tuple[list[Ticket], Counter[str]]:
     """Up to ``count`` tickets of one library, and how often a commit was none, by the reason."""
-    history, reasons, tickets, tried = History(repository), Counter[str](), list[Ticket](), 0
+    history, reasons, tickets, tried = History(repository, library), Counter[str](), list[Ticket](), 0
     slow: Counter[str] = Counter()
     for commit in in_order(candidates(repository, since), library):
         if len(tickets) >= count or tried >= count * _TRIES:

@@ -24,6 +24,7 @@ _TRAILER = re.compile(
     r"^(signed-off-by|co-authored-by|change-id|reviewed-by|cherry[ -]picked|git-svn-id|backport)\b", re.I
 )
 _URL = re.compile(r"\(?<?\bhttps?://\S+")
+_LOG = ("-c", "core.quotepath=off", "log", "--no-merges", "--no-renames", "--numstat")
 
 CONFIGURATION: dict[str, Any] = tomllib.loads(Path(__file__).with_name("mine.toml").read_text())
 
@@ -91,19 +92,17 @@ def is_source(path: str) -> bool:
 
 def candidates(repository: Path, since: str) -> Iterator[Commit]:
     """Commits since a date that change tests and one to three sources, newest first; merges left out."""
+    return _commits(repository, f"--since={since}", "HEAD")
+
+
+def commit_of(repository: Path, fix: str) -> Commit | None:
+    """One commit by its name, if it may be a ticket."""
+    return next(_commits(repository, "--max-count=1", fix), None)
+
+
+def _commits(repository: Path, *words: str) -> Iterator[Commit]:
     form = "--format=%x01%H%x00%P%x00%cs%x00%B%x02"
-    log = git(
-        repository,
-        "-c",
-        "core.quotepath=off",
-        "log",
-        "--no-merges",
-        "--no-renames",
-        f"--since={since}",
-        "--numstat",
-        form,
-        "HEAD",
-    )
+    log = git(repository, *_LOG, form, *words)
     for record in log.split("\x01")[1:]:
         head, _, stats = record.partition("\x02")
         fix, parents, date, message = head.split("\0", 3)
