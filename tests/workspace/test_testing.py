@@ -354,11 +354,12 @@ def test_computes_too():
 def test_waits_still(): time.sleep(0.6)
 """
     with TemporaryWorkspace({"test_a.py": source}) as workspace:
-        report = run_tests(workspace, PYTEST, timeout_s=60, test_limit_s=50.0, test_cpu_s=0.5)
+        report = run_tests(workspace, PYTEST, timeout_s=60, test_limit_s=50.0, test_cpu_s=1.5)
     assert {name.partition("::")[2]: outcome for name, outcome in outcomes(report).items()} == {
         "test_waits": "passed",
         "test_computes": "failed",
         "test_computes_too": "failed",
         "test_waits_still": "passed",
     }
-    assert "still running after 0.5 s of computing" in report.results[1].message
+    assert "still running after 1.5 s of computing" in report.results[1].message
+    assert "still running after 0.5 s of computing" in report.results[2].message
