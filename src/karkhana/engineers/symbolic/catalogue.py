@@ -20,13 +20,32 @@ from karkhana.engineers.symbolic.templates import (
     expressions,
     fixers,
     guards,
+    members,
     noneness,
     operators,
+    passing_on,
+    raising,
     statements,
+    texts,
     variables,
 )
 
-MODULES = (analogy, bounds, calls, expressions, fixers, guards, noneness, operators, statements, variables)
+MODULES = (
+    analogy,
+    bounds,
+    calls,
+    expressions,
+    fixers,
+    guards,
+    members,
+    noneness,
+    operators,
+    passing_on,
+    raising,
+    statements,
+    texts,
+    variables,
+)
 """Where the templates are; importing these registers them."""
 
 

@@ -213,11 +213,34 @@ def examples_of(place: Place) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys((call, expected) for call, expected in found))[:8]
 
 
-def expected_errors(test_text: str) -> tuple[str, ...]:
-    """Exceptions that a test says it expects.
+_RAISES = re.compile(
+    r"(?:raises|assertRaises(?:Regexp?)?)\(\s*(?P<type>[\w.]+)"
+    r"(?:\s*,\s*(?:match\s*=\s*)?r?(?P<quote>['\"])(?P<match>(?:(?!(?P=quote)).)*)(?P=quote))?"
+)
+_DID_NOT = re.compile(r"DID NOT RAISE <class '(?P<type>[\w.]+)'>")
 
-    >>> expected_errors("with pytest.raises(ValueError, match='x'):")
-    ('ValueError',)
+
+def expected_errors(test_text: str) -> tuple[str, ...]:
+    """Exceptions that a test says it expects, called with the message that it wants to see.
+
+    >>> expected_errors("with pytest.raises(ValueError, match='no x'):")
+    ("ValueError('no x')",)
     """
-    found = re.findall(r"(?:raises|assertRaises(?:Regex)?)\(\s*([\w.]+)", test_text)
-    return tuple(dict.fromkeys(found))[:4]
+    found: dict[str, None] = {}
+    for match in _RAISES.finditer(test_text):
+        message = _literal(match["match"]) if match["match"] else ""
+        found.setdefault(f"{match['type']}({message!r})" if message else match["type"])
+    for match in _DID_NOT.finditer(test_text):
+        name = match["type"].rpartition(".")[2]
+        if not any(e.partition("(")[0].rpartition(".")[2] == name for e in found):
+            found.setdefault(name)
+    return tuple(found)[:4]
+
+
+def _literal(pattern: str) -> str:
+    """A text that the pattern matches, when that is easy to say."""
+    text = re.sub(r"\\(\W)", r"\1", pattern.strip("^$").replace(".*", " ").replace(".+", " "))
+    try:
+        return text if re.search(pattern, text) else ""
+    except re.error:
+        return ""

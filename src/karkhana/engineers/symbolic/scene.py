@@ -62,6 +62,28 @@ class Scene:
         return surroundings(self.view.module_text)
 
     @functools.cached_property
+    def raisable(self) -> tuple[str, ...]:
+        """The expected exceptions by names that this file knows, called with the expected message when there is one."""
+        known = {e.rpartition(".")[2]: e for e in self.around.exceptions}
+        found: dict[str, None] = {}
+        for error in self.expected:
+            name, bracket, message = error.partition("(")
+            last = name.rpartition(".")[2]
+            if last in BUILTINS or last in self.view.globals:
+                found.setdefault(last + bracket + message)
+            elif last in known or name.partition(".")[0] in self.view.globals:
+                found.setdefault(known.get(last, name) + bracket + message)
+            else:
+                found.setdefault(last + bracket + message)
+        return tuple(found)
+
+    @functools.cached_property
+    def seen_types(self) -> tuple[str, ...]:
+        """Names of types that failing tests saw in the function and that can be written there."""
+        kinds = {k for seen in self.types.values() for k in seen}
+        return tuple(sorted(k for k in kinds if k in BUILTINS or k in self.view.globals))
+
+    @functools.cached_property
     def self_attributes(self) -> tuple[str, ...]:
         """Attributes that the methods of the function's class use on ``self``."""
         if "self" not in self.view.parameters or not self.view.classes:

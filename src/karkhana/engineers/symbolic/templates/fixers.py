@@ -310,7 +310,7 @@ def conversion(scene: Scene) -> Iterator[Idea]:
 def add_raise(scene: Scene) -> Iterator[Idea]:
     """A test expects an exception: swap the one raised, or catch what happens and raise the right one."""
     view = scene.view
-    for error in scene.expected:
+    for error in (e.partition("(")[0] for e in scene.raisable):
         for raised in view.all(cst.Raise):
             if isinstance(raised.exc, cst.Call):
                 yield Idea(view.line(raised), (view.replace(raised.exc.func, error),), 1.0)

@@ -11,7 +11,8 @@ from karkhana.engineers.symbolic.templates.statements import blocks, insert_befo
 _CONSTANTS = frozenset(f"return {c}" for c in ("True", "False", "None", "0", "1", "-1", "[]", "{}", "''", '""'))
 
 
-def _questions(scene: Scene, names: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+def questions(scene: Scene, names: tuple[str, ...]) -> Iterator[tuple[str, float]]:
+    """Special cases that variables of their types may be in, with a weight."""
     for name in names:
         if name in ("self", "cls"):
             continue
@@ -40,7 +41,7 @@ def _questions(scene: Scene, names: tuple[str, ...]) -> Iterator[tuple[str, floa
 def answers(scene: Scene) -> Iterator[tuple[str, float]]:
     """What a special case may answer: what the test expects, what the function answers elsewhere, then the usual."""
     view = scene.view
-    for error in scene.expected:
+    for error in scene.raisable:
         yield f"raise {error}", 3.0
     seen: set[str] = set()
     for back in view.all(cst.Return):
@@ -85,7 +86,7 @@ def early_return(scene: Scene) -> Iterator[Idea]:
         return
     options = list(answers(scene))
     step = step_of(scene.view)
-    for question, one in _questions(scene, view.parameters):
+    for question, one in questions(scene, view.parameters):
         for answer, other in options:
             edit = insert_before(view, body[0], f"if {question}:\n{step}{answer}")
             yield Idea(view.line(body[0]), (edit,), one * other)
@@ -101,7 +102,7 @@ def loop_guard(scene: Scene) -> Iterator[Idea]:
             continue
         first = loop.body.body[0]
         names = tuple(n for n in scene.in_scope(first) if n not in ("self", "cls"))
-        for question, weight in _questions(scene, names):
+        for question, weight in questions(scene, names):
             for word, own in (("continue", 0.8), ("break", 0.6), ("return False", 0.1), ("return True", 0.1)):
                 edit = insert_before(view, first, f"if {question}:\n{step}{word}")
                 yield Idea(view.line(first), (edit,), weight * own)
