@@ -3,7 +3,7 @@
 A worker process is held at a point of a run and killed from outside while another one stands by; when the dead
 worker's lease has run out, that one takes the run over, and is killed in its turn at a later point. Afterwards the
 side log, the forge and the trail tell whether a finished station ran again, whether anything was delivered
-twice, and whether a run was left behind. The line is the drill of ``karkhana.factory.worker_drill``: the real
+twice, and whether a run was left behind. The line is the drill of ``benchmarks.drill``: the real
 engine, stores, leases and worker, with stations that only count.
 
     python -m benchmarks.durability [--kills 50] [--real] [--database sqlite|postgresql|both] [--json]
@@ -21,7 +21,7 @@ import msgspec
 from benchmarks import durability_real
 from benchmarks.common import emit
 from benchmarks.databases import backends
-from karkhana.factory.worker_drill_control import kill_workers
+from benchmarks.drill_control import kill_workers
 
 
 def main() -> None:

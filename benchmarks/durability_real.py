@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from benchmarks.common import git, small_repository
+from benchmarks.drill_control import WorkerProcess
 from karkhana.domain.events import AnyEvent, Delivered, SuiteMeasured
 from karkhana.domain.settings import QueueSettings, Settings
 from karkhana.domain.tasks import Order, Status, Ticket
@@ -28,7 +29,6 @@ from karkhana.factory.assembly import open_factory
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.stores import open_stores
 from karkhana.factory.worker import stop_on_signals
-from karkhana.factory.worker_drill_control import WorkerProcess
 from karkhana.git import Repository
 
 R = TypeVar("R")

@@ -20,8 +20,8 @@ from typing import Any
 
 from benchmarks.common import emit
 from benchmarks.databases import backends
-from karkhana.factory.worker_drill import CountingForge, Mark, SideLog, drill_order, open_drill_stores
-from karkhana.factory.worker_drill_control import WorkerProcess
+from benchmarks.drill import CountingForge, Mark, SideLog, drill_order, open_drill_stores
+from benchmarks.drill_control import WorkerProcess
 
 WORKERS = 2
 

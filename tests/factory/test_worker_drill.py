@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from benchmarks.drill import STEPS, CountingForge, Mark, SideLog, drill_order, open_drill_stores
+from benchmarks.drill_control import KillReport, WorkerProcess, judge_run, kill_workers
 
 from karkhana.domain.events import Noted, RunTakenOver
 from karkhana.domain.tasks import Status
-from karkhana.factory.worker_drill import STEPS, CountingForge, Mark, SideLog, drill_order, open_drill_stores
-from karkhana.factory.worker_drill_control import KillReport, WorkerProcess, judge_run, kill_workers
 
 PATIENCE_S = 60.0
 

@@ -7,7 +7,7 @@ commit is added only on top of the one that it was made for, as in a git push; i
 
 A drill can hold a process at a point of a run so that somebody can kill it there. Knows nothing of who does::
 
-    python -m karkhana.factory.worker_drill FOLDER --pause-at "middle of deliver"
+    python -m benchmarks.drill FOLDER --pause-at "middle of deliver"
 """
 
 import argparse

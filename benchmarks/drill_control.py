@@ -1,6 +1,6 @@
 """Kills workers at chosen points of a drill, and judges from what they left behind whether anything was done twice.
 
-The workers are real processes, killed by SIGKILL from outside; see :mod:`karkhana.factory.worker_drill` for what
+The workers are real processes, killed by SIGKILL from outside; see :mod:`benchmarks.drill` for what
 they do. Knows nothing of how a run is continued.
 """
 
@@ -17,8 +17,8 @@ from types import TracebackType
 
 import msgspec
 
+from benchmarks.drill import CLAIMED, STEPS, CountingForge, SideLog, drill_order, open_drill_stores
 from karkhana.domain.tasks import Status
-from karkhana.factory.worker_drill import CLAIMED, STEPS, CountingForge, SideLog, drill_order, open_drill_stores
 
 KILL_POINTS = (CLAIMED, *(f"{where} {step}" for step in STEPS for where in ("before", "middle of")))
 """Between the claim and the workflow, at every boundary between stations, and inside every station."""
@@ -28,14 +28,13 @@ PATIENCE_S = 60.0
 class WorkerProcess:
     """A drill's worker as a child process. Killed when its block ends, if it still lives."""
 
-    def __init__(
-        self, folder: Path, url: str | None, *options: str, module: str = "karkhana.factory.worker_drill"
-    ) -> None:
+    def __init__(self, folder: Path, url: str | None, *options: str, module: str = "benchmarks.drill") -> None:
         """``options`` as on the command line of ``module``, which says ``ready``, and ``at POINT`` where it waits."""
         command = [sys.executable, "-m", module, str(folder), *options]
         if url is not None:
             command += ["--url", url]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        here = Path(__file__).parent.parent
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=here)
         self._lines: queue.Queue[str] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
