@@ -1,88 +1,130 @@
-"""How a function and variants of it behave on inputs like those of its tests; which variants behave alike.
+"""How a program and variants of it behave on inputs like those of its tests; which variants behave alike.
 
-Knows outcomes as texts; knows nothing of what the variants are for. The work happens in ``probes/observe.py``.
+:func:`compare` takes variants of any functions or files and looks at them where tests enter the repository;
+:func:`observe` calls one function itself. Knows outcomes as texts; knows nothing of what the variants are for. The
+work happens in ``probes/observe.py``.
+
+What a call did is its value, its exception, the state of its arguments (the receiver among them) afterwards, and the
+variables of the modules concerned. What a test did is what its calls into the repository returned, and how it ended.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from karkhana.behaviour.running import Run, ask
-from karkhana.behaviour.validation import Edit, Target, target_data
+from karkhana.behaviour.validation import Edit, Proposal, Target, target_data
 
-ENDLESS = "~"
+ENDLESS, UNKNOWN = "~", "?"
 
 
 class Observations(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcomes per input, for the unchanged function and each variant."""
+    """Outcomes per input, for the unchanged program and each variant.
+
+    An outcome begins with ``=`` (a value), ``!`` (an exception), ``~`` (no end) or ``?`` (not known: the budget was
+    spent, or the input could not be carried into another process). What is not known differs from nothing.
+    """
 
     inputs: tuple[tuple[str, str], ...]
     """(origin, text); origin is ``failing``, ``passing``, ``near-failing`` or ``near-passing``: the tests that
-    gave it, or that gave what it was made from."""
+    gave it, or that gave what it was made from; ``annotated`` when it was made from annotations."""
     original: tuple[str, ...]
     variants: tuple[tuple[str, ...], ...]
     examples: tuple[tuple[bool, ...], ...] = ()
     """Per variant: which examples of the documentation it keeps."""
     examples_before: tuple[bool, ...] = ()
+    kinds: tuple[str, ...] = ()
+    """Per input ``call`` or ``script`` (a test, as it is or with one of its constants changed)."""
+    entries: tuple[str, ...] = ()
+    """Qualified names of the functions that were called."""
+
+    def seen(self, variant: int) -> bool:
+        """Whether anything is known of a variant."""
+        return any(text != UNKNOWN for text in self.variants[variant])
 
     def classes(self) -> list[list[int]]:
-        """Numbers of the variants, those with the same outcomes on every input together; in order of appearance."""
-        found: dict[tuple[str, ...], list[int]] = {}
+        """Numbers of the variants, those with the same outcomes on every input together; in order of appearance.
+
+        One of which something is not known joins the first class that what is known fits.
+        """
+        found: list[tuple[tuple[str, ...], list[int]]] = []
+        exact: dict[tuple[str, ...], list[int]] = {}
         for number, outcomes in enumerate(self.variants):
-            found.setdefault(outcomes, []).append(number)
-        return list(found.values())
+            members = exact.get(outcomes)
+            if members is None and UNKNOWN in outcomes and self.seen(number):
+                members = next((m for row, m in found if _alike(row, outcomes)), None)
+            if members is None:
+                members = []
+                found.append((outcomes, members))
+            exact[outcomes] = members
+            members.append(number)
+        return [members for _, members in found]
 
     def difference(self, one: int, other: int) -> float:
         """Share of all inputs on which two variants differ, in [0,1]."""
         if not self.inputs:
             return 0.0
         pairs = zip(self.variants[one], self.variants[other], strict=True)
-        return sum(a != b for a, b in pairs) / len(self.inputs)
+        return sum(_differ(a, b) for a, b in pairs) / len(self.inputs)
 
     def dispute(self, one: int, other: int) -> float:
         """Share on which two variants differ, of the inputs on which either changes anything, in [0,1]."""
         rows = list(zip(self.original, self.variants[one], self.variants[other], strict=True))
-        touched = sum(before != a or before != b for before, a, b in rows)
-        return sum(a != b for _, a, b in rows) / touched if touched else 0.0
+        touched = sum(_differ(before, a) or _differ(before, b) for before, a, b in rows)
+        return sum(_differ(a, b) for _, a, b in rows) / touched if touched else 0.0
 
     def changed(self, variant: int, origin: str) -> float:
-        """Share of the inputs of one origin on which a variant differs from the unchanged function."""
-        rows = [n for n, (o, _) in enumerate(self.inputs) if o == origin]
-        if not rows:
-            return 0.0
-        return sum(self.variants[variant][n] != self.original[n] for n in rows) / len(rows)
+        """Share of the inputs of one origin on which a variant differs from the unchanged program."""
+        return self._changed(variant, [n for n, (o, _) in enumerate(self.inputs) if o == origin])
 
     def changed_answers(self, variant: int, origin: str) -> float:
-        """As :meth:`changed`, counting only inputs that the unchanged function gave an answer to."""
-        rows = [n for n, (o, _) in enumerate(self.inputs) if o == origin and self.original[n][:1] == "="]
+        """As :meth:`changed`, counting only inputs that the unchanged program gave an answer to."""
+        answered = [n for n, (o, _) in enumerate(self.inputs) if o == origin and self.original[n][:1] == "="]
+        return self._changed(variant, answered)
+
+    def _changed(self, variant: int, rows: list[int]) -> float:
         if not rows:
             return 0.0
-        return sum(self.variants[variant][n] != self.original[n] for n in rows) / len(rows)
+        return sum(_differ(self.variants[variant][n], self.original[n]) for n in rows) / len(rows)
 
     def broken(self, variant: int) -> float:
-        """Share of inputs on which a variant raises or does not end although the unchanged function answered."""
+        """Share of inputs on which a variant raises or does not end although the unchanged program answered."""
         if not self.inputs:
             return 0.0
         pairs = zip(self.original, self.variants[variant], strict=True)
-        return sum(a[:1] == "=" and b[:1] != "=" for a, b in pairs) / len(self.inputs)
+        return sum(a[:1] == "=" and b[:1] in "!~" for a, b in pairs) / len(self.inputs)
 
     def failing(self, variant: int) -> float:
         """Share of inputs on which a variant raises or does not end."""
         if not self.inputs:
             return 0.0
-        return sum(b[:1] != "=" for b in self.variants[variant]) / len(self.inputs)
+        return sum(b[:1] in "!~" for b in self.variants[variant]) / len(self.inputs)
 
     def distinguishing(self, one: int, other: int) -> tuple[str, str, str] | None:
-        """The shortest input on which two variants differ, and what each answers."""
+        """The shortest input on which two variants differ, and what each answers; calls before tests."""
         found = [
-            (len(text), text, a, b)
-            for (_, text), a, b in zip(self.inputs, self.variants[one], self.variants[other], strict=True)
-            if a != b
-        ]
+            (kind != "call", len(text), text, a, b)
+            for kind, text, a, b in self._rows(one, other)
+            if _differ(a, b) and "~" not in a[:1] + b[:1]
+        ] or [(kind != "call", len(text), text, a, b) for kind, text, a, b in self._rows(one, other) if _differ(a, b)]
         if not found:
             return None
-        _, text, a, b = min(found)
+        _, _, text, a, b = min(found)
         return text, a, b
+
+    def _rows(self, one: int, other: int) -> Iterator[tuple[str, str, str, str]]:
+        kinds = self.kinds or ("call",) * len(self.inputs)
+        for kind, (_, text), a, b in zip(kinds, self.inputs, self.variants[one], self.variants[other], strict=True):
+            yield kind, text, a, b
+
+
+def _differ(one: str, other: str) -> bool:
+    return one != other and UNKNOWN not in {one, other}
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> bool:
+    return not any(_differ(a, b) for a, b in zip(one, other, strict=True))
 
 
 def observe(
@@ -100,37 +142,127 @@ def observe(
     seconds: float = 10.0,
     seed: int = 0,
 ) -> Observations | None:
-    """Run the target and its variants on recorded and generated inputs; ``None`` when that is not possible."""
-    job = {
+    """Call one function and its variants on recorded and generated inputs; ``None`` when that is not possible."""
+    job = _job(
+        arguments=arguments,
+        tests=tests,
+        limits=limits,
+        targets=[target],
+        literals=literals,
+        count=count,
+        call_limit_s=call_limit_s,
+        seconds=seconds,
+        seed=seed,
+    )
+    job |= {
+        "variants": [_variant(Proposal(0, edits)) for edits in variants],
+        "examples": [[0, *e] for e in examples],
+        "direct": True,
+        "scripts": count // 10,
+    }
+    return _observed(run, job, len(variants))
+
+
+def compare(
+    run: Run,
+    *,
+    arguments: Iterable[str],
+    tests: Sequence[str],
+    limits: Sequence[float],
+    targets: Sequence[Target],
+    variants: Sequence[Proposal],
+    literals: Iterable[str] = (),
+    examples: Iterable[tuple[int, str, str]] = (),
+    count: int = 120,
+    scripts: int = 60,
+    fresh: int = 8,
+    call_limit_s: float = 0.05,
+    seconds: float = 10.0,
+    seed: int = 0,
+) -> Observations | None:
+    """Observe variants in any of the ``targets`` together, where the tests enter the repository.
+
+    Inputs are calls of *entries* (functions that tests call on their way to the targets, the outermost that reach all
+    of them first) and ``scripts``: tests with one of their constants changed, whose calls are noted. ``examples`` are
+    (number of the target, expression, expected text). At most ``fresh`` of the variants that need a new interpreter
+    state are run; the outcomes of the others are unknown. ``seconds`` bounds the CPU of the swapped variants together,
+    and that of each fresh one. ``None`` when nothing could be observed. Raises ``ProbeFailed``.
+    """
+    job = _job(
+        arguments=arguments,
+        tests=tests,
+        limits=limits,
+        targets=targets,
+        literals=literals,
+        count=count,
+        call_limit_s=call_limit_s,
+        seconds=seconds,
+        seed=seed,
+    )
+    job |= {
+        "variants": [_variant(v) for v in variants],
+        "examples": [list(e) for e in examples],
+        "direct": False,
+        "scripts": scripts,
+        "fresh": fresh,
+    }
+    return _observed(run, job, len(variants))
+
+
+def _variant(proposal: Proposal) -> list[object]:
+    return [proposal.target, [[e.start, e.end, e.text] for e in proposal.edits], proposal.fresh]
+
+
+def _job(
+    *,
+    arguments: Iterable[str],
+    tests: Sequence[str],
+    limits: Sequence[float],
+    targets: Sequence[Target],
+    count: int,
+    call_limit_s: float,
+    seconds: float,
+    seed: int,
+    literals: Iterable[str],
+) -> dict[str, Any]:
+    return {
         "pytest": list(arguments),
         "tests": list(tests),
         "limits": list(limits),
-        "failing": list(target.failing),
-        "passing": list(target.passing),
-        "target": target_data(target),
-        "variants": [[[e.start, e.end, e.text] for e in edits] for edits in variants],
+        "failing": list(dict.fromkeys(n for t in targets for n in t.failing)),
+        "passing": list(dict.fromkeys(n for t in targets for n in t.passing)),
+        "targets": [target_data(t) for t in targets],
         "literals": list(literals),
-        "examples": [list(e) for e in examples],
         "count": count,
         "call_limit": call_limit_s,
         "seconds": seconds,
         "seed": seed,
+        "fresh": 0,
     }
-    inputs: list[tuple[str, str]] = []
+
+
+def _observed(run: Run, job: dict[str, Any], variants: int) -> Observations | None:
+    inputs: list[tuple[str, str, str]] = []
+    entries: tuple[str, ...] = ()
     rows: dict[int, tuple[str, ...]] = {}
     kept: dict[int, tuple[bool, ...]] = {}
-    for answer in ask(run, "observe", job, seconds * 3 + 60):
+    for answer in ask(run, "observe", job, job["seconds"] * (3 + job["fresh"]) + 60):
         if "inputs" in answer:
-            inputs = [(origin, text) for origin, text in answer["inputs"]]
+            inputs = [(origin, kind, text) for origin, kind, text in answer["inputs"]]
+            entries = tuple(answer["entries"])
         elif "variant" in answer:
             rows[answer["variant"]] = tuple(answer["outcomes"])
             kept[answer["variant"]] = tuple(answer["examples"])
-    if len(rows) != len(variants) + 1 or not inputs:
+    if 0 not in rows or not inputs:
         return None
+    unknown = (UNKNOWN,) * len(inputs)
+    numbers = range(1, variants + 1)
     return Observations(
-        inputs=tuple(inputs),
+        inputs=tuple((origin, text) for origin, _, text in inputs),
+        kinds=tuple(kind for _, kind, _ in inputs),
+        entries=entries,
         original=rows[0],
-        variants=tuple(rows[n + 1] for n in range(len(variants))),
-        examples=tuple(kept[n + 1] for n in range(len(variants))),
+        variants=tuple(rows.get(n) or unknown for n in numbers),
+        examples=tuple(kept.get(n) or kept[0] for n in numbers),
         examples_before=kept[0],
     )

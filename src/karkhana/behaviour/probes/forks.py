@@ -21,12 +21,20 @@ Send = Callable[[Any], None]
 DONE, STALLED, DIED = "done", "stalled", "died"
 _STRIKES = 25
 """Overtime signals that a child may swallow (``except BaseException: pass`` in a loop) before it is ended."""
+_GRACE_S = 2
+"""CPU seconds, rounded up, that code may go on for without giving way."""
 _MEMORY_BYTES = 768 * 1024 * 1024
 """Address space that a child may add to what its parent had."""
 
 
 class Overtime(BaseException):
     """The CPU seconds of one piece of work are used up."""
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process and of the children that it has waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 @contextlib.contextmanager
@@ -42,16 +50,22 @@ def cpu_limit(seconds: float) -> Iterator[None]:
         raise Overtime
 
     previous = signal.signal(signal.SIGPROF, strike)
+    # A loop inside C code never lets a handler run: the kernel ends it a little later.
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    last = int(time.process_time() + seconds) + _GRACE_S
+    resource.setrlimit(resource.RLIMIT_CPU, (last if hard == resource.RLIM_INFINITY else min(last, hard), hard))
     try:
         signal.setitimer(signal.ITIMER_PROF, seconds, 0.02)
         yield
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, previous)
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
 def _confine() -> None:
     os.setpgid(0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with open("/proc/self/statm", encoding="ascii") as statm:  # noqa: PTH123
         used = int(statm.read().split()[0]) * resource.getpagesize()
     _, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -1,18 +1,44 @@
-"""New arguments for a function from those that its tests gave it.
+"""New arguments for a function from those that its tests gave it, or from its annotations when they gave none.
 
-Changes recorded values a little (an element less, a neighbour of a number, the empty case) and mixes calls. What
-all recorded values have in common (numbers are not negative, lists are sorted) is kept, because the tests show
-which inputs are legitimate. Deterministic for a seed.
+Changes recorded values a little (an element less, a neighbour of a number, the empty case, ``None`` where the
+annotation allows it) and mixes calls. What all recorded values have in common (numbers are not negative, lists are
+sorted) is kept, because the tests show which inputs are legitimate. Deterministic for a seed.
 """
 
 from __future__ import annotations
 
+import ast
 import copy
 import random
+import types
 from collections.abc import Callable
 from typing import Any
 
 from .outcomes import canonical
+
+_MIXED, _NONE, _RECEIVER = 0.2, 0.15, 0.7
+"""Chances: an argument of another call, ``None`` where it is allowed, the receiver left as it is."""
+
+
+def literal(text: str) -> Any:
+    """The value of a literal, ``None`` when it is none."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return None
+
+
+def boundaries(code: types.CodeType) -> list[Any]:
+    """Constants that code compares or calculates with, and the numbers next to them."""
+    found: list[Any] = []
+    for value in code.co_consts[1:]:
+        if type(value) is int and abs(value) < 1 << 40:
+            found += [value - 1, value, value + 1]
+        elif type(value) is str and len(value) < 40:
+            found.append(value)
+        elif isinstance(value, types.CodeType):
+            found += boundaries(value)
+    return found[:40]
 
 
 class Domain:
@@ -51,15 +77,21 @@ def _is_sorted(values: Any) -> bool:
 
 
 class Generator:
-    """Makes calls like the recorded ones, which come as ``(origin, call)`` pairs."""
+    """Makes calls like the recorded ones, which come as ``(origin, call)`` pairs.
 
-    def __init__(self, recorded: list[Any], literals: list[Any], seed: int) -> None:
+    ``literals`` are values worth trying; ``optional`` names the positions and keywords that may be ``None``.
+    """
+
+    def __init__(
+        self, recorded: list[Any], literals: list[Any], seed: int, optional: frozenset[Any] = frozenset()
+    ) -> None:
         self.random = random.Random(seed)  # noqa: S311 - test data, not a secret
         self.calls = calls = [call for _, call in recorded]
         self.by_origin: dict[str, list[Any]] = {}
         for origin, call in recorded:
             self.by_origin.setdefault(origin, []).append(call)
         self.literals = literals
+        self.optional = optional
         width = max((len(arguments) for arguments, _ in calls), default=0)
         self.domains = [Domain([arguments[i] for arguments, _ in calls if i < len(arguments)]) for i in range(width)]
 
@@ -84,17 +116,23 @@ class Generator:
 
     def _one(self, calls: list[Any], attempt: int) -> Any:
         arguments, named = copy.deepcopy(self.random.choice(calls))
-        if not arguments:
-            return arguments, named
+        places: list[Any] = [*range(len(arguments)), *named]
+        if len(places) > 1 and arguments and hasattr(arguments[0], "__dict__") and self.random.random() < _RECEIVER:
+            # A receiver whose attributes were changed from outside may be one that cannot come about.
+            del places[0]
         changes = 1 if attempt % 3 else self.random.randint(1, 3)
-        for _ in range(changes):
-            position = self.random.randrange(len(arguments))
-            if self.random.random() < 0.2:
+        for _ in range(changes if places else 0):
+            place = self.random.choice(places)
+            held: Any = named if isinstance(place, str) else arguments
+            if place in self.optional and self.random.random() < _NONE:
+                held[place] = None
+            elif not isinstance(place, str) and self.random.random() < _MIXED:
                 other = self.random.choice(self.calls)[0]
-                if position < len(other):
-                    arguments[position] = copy.deepcopy(other[position])
-                    continue
-            arguments[position] = self.change(arguments[position], self.domains[position], 0)
+                if place < len(other):
+                    held[place] = copy.deepcopy(other[place])
+            else:
+                domain = Domain([held[place]]) if isinstance(place, str) else self.domains[place]
+                held[place] = self.change(held[place], domain, 0)
         return arguments, named
 
     def change(self, value: Any, domain: Domain, depth: int) -> Any:

@@ -1,25 +1,28 @@
-"""What does a function answer, and what do its variants answer, on inputs like those of its tests?
+"""What does the program do, and what does it do with each of several changes, on inputs like those of its tests?
 
 Job::
 
     {"pytest": [arguments], "tests": [names], "failing": [test numbers], "passing": [test numbers],
-     "limits": [CPU seconds of each], "target": {"path", "name", "classes", "top", "start", "text"},
-     "examples": [[expression, expected text], …],
-     "variants": [[[start, end, replacement], …], …], "literals": [texts], "count": inputs to generate,
-     "call_limit": CPU seconds per call, "seconds": CPU budget, "seed": number}
+     "limits": [CPU seconds of each], "targets": [{"path", "name", "classes", "top", "start", "end", "text"}, …],
+     "variants": [[target, [[start, end, replacement], …], fresh], …], "direct": only call the first target itself,
+     "examples": [[target, expression, expected text], …], "literals": [texts], "count": inputs to generate,
+     "scripts": changed tests to run, "call_limit": CPU seconds per call, "seconds": CPU budget, "seed": number,
+     "fresh": variants to run in a new interpreter state}
 
-Calls of the target are recorded while its tests run, further ones are made from them. Answers: ``{"inputs":
-[[origin, text], …]}`` with origin ``failing``, ``passing``, ``near-failing`` or ``near-passing``; then per variant
-(the unchanged function first) ``{"variant": n, "outcomes": [text, …], "examples": [kept?, …]}``. An outcome starts
-with ``=`` (a value), ``!`` (an exception) or ``~`` (no end, or the end of the process).
+Calls of the entries (see ``recording``) are recorded while the tests run, further ones are made from them; ``scripts``
+are tests with a constant changed. Answers: ``{"inputs": [[origin, kind, text], …], "entries": [names]}``; then per
+variant (the unchanged program first, as 0) ``{"variant": n, "outcomes": [text, …], "examples": [kept?, …]}``. An
+outcome starts with ``=`` (a value), ``!`` (an exception), ``~`` (no end, or the end of the process) or ``?``
+(not known).
 """
 
 from __future__ import annotations
 
-import ast
+import base64
 import contextlib
 import copy
 import gc
+import pickle
 import random
 import sys
 import time
@@ -30,158 +33,293 @@ from typing import Any
 
 import pytest
 
-from .forks import DONE, Overtime, Send, cpu_limit, forked
-from .inputs import Generator
+from .annotated import calls_for, optional_parameters
+from .forks import DONE, Overtime, Send, cpu_limit, cpu_seconds, forked
+from .fresh import edited_file, overlay
+from .inputs import Generator, boundaries, literal
 from .outcomes import canonical, settled
-from .state import ModuleState
+from .recording import Call, Chains, Own, Recorder
+from .scripts import Script, scripts, trace
+from .state import ModuleState, Variables
 from .swap import LiveFunctions, Target, Unswappable, live_functions
 from .takeover import Runner, take_over
 
 Emit = Callable[[dict[str, Any]], None]
+Input = Any
+"""A ``Call`` or a ``Script``."""
 _CALLS_PER_TEST = 12
 _CALLS = 160
-_ENDLESS = 12
+_ENTRIES = 4
+_FULL, _ENDLESS = 4, 12
+"""Inputs without an end after which a variant gets little time for each of the others, and none."""
+_DEATH = 5
+"""So many inputs without an end does it count for when the process had to be ended."""
+_LITTLE_S = 0.01
+_TIMES = 10.0
+"""Times what the unchanged program took, that a variant gets for an input."""
 _RECORDING_S = 0.5
+_SHARE = 0.35
+"""Of the budget, for recording."""
+_FEWEST = 40
+_RESTARTS = 40
 _PREVIEW_CHARS = 300
 _OUTCOME_CHARS = 2000
+_PICKLES = 8 << 20
+UNKNOWN = "?"
+_PLAIN = ("--assert=plain",)
+"""Rewritten assertions would add their own texts to the constants of tests."""
 
 
 def main(job: dict[str, Any], emit: Emit) -> None:
     root = str(Path.cwd().resolve())
+    kept: list[dict[str, Any]] = []
 
-    def work(session: pytest.Session) -> None:
-        runner = Runner(session)
-        target = Target(root, job["target"])
-        gc.collect()
-        try:
-            live = LiveFunctions(target, live_functions(root).get(target.path, []))
-        except Unswappable:
-            return
-        # In a child: recording runs the tests, and what they break must not matter to anyone else.
-        forked(lambda send: _observe(runner, live, job, root, send), emit, job["seconds"] * 4 + 60)
+    def receive(value: dict[str, Any]) -> None:
+        if "kept" in value:
+            kept.append(value["kept"])
+        else:
+            emit(value)
 
-    take_over(job["pytest"], work)
+    def live(send: Send) -> None:
+        take_over([*job["pytest"], *_PLAIN], lambda session: _Observation(session, job, root, send).run())
+
+    # In a child: recording runs the tests, and what they break must not matter to anyone else; and this process stays
+    # without any module of the repository, for the variants that need a new interpreter state.
+    forked(live, receive, job["seconds"] * 4 + 60)
+    fresh = [n for n, variant in enumerate(job["variants"]) if variant[2]]
+    for number in fresh[: job["fresh"]] if kept else ():
+        found: list[Any] = []
+        work = _Fresh(job, root, number, kept[0])
+        forked(work, found.append, job["seconds"] + 30)
+        emit({"variant": number + 1, **(found[0] if found else {"outcomes": [], "examples": []})})
     emit({"end_of_answers": True})
 
 
-def _observe(runner: Runner, live: LiveFunctions, job: dict[str, Any], root: str, send: Send) -> None:
-    target = live.target
-    stop_at = time.process_time() + job["seconds"]
-    recorder = _Recorder(live.original)
-    for origin in ("failing", "passing"):
-        for number in job[origin]:
-            recorder.origin, recorder.left = origin, _CALLS_PER_TEST
-            sys.setprofile(recorder)
+class _Observation:
+    """One job in a process that has collected the tests."""
+
+    def __init__(self, session: pytest.Session, job: dict[str, Any], root: str, send: Send) -> None:
+        self.job = job
+        self.root = root
+        self.send = send
+        self.runner = Runner(session)
+        self.own = Own(root, {str(Path(str(item.path)).resolve()) for item in session.items})
+        self.stop_at = cpu_seconds() + job["seconds"]
+        gc.collect()
+        self.functions = live_functions(root)
+        self.live: dict[int, LiveFunctions] = {}
+        for number, data in enumerate(job["targets"]):
+            if data["name"]:
+                target = Target(root, data)
+                with contextlib.suppress(Unswappable):
+                    self.live[number] = LiveFunctions(target, self.functions.get(target.path, []))
+
+    def run(self) -> None:
+        entries = self._entries()
+        if not entries and self.job["direct"]:
+            return
+        subject = _Subject(self.runner, self.own, entries, ModuleState(self.root), self._watched(entries))
+        inputs = self._inputs(entries)
+        gc.freeze()
+        outcomes, times = self._outcomes(subject, inputs, [self.job["call_limit"]] * len(inputs), None)
+        inputs, outcomes, limits = self._affordable(inputs, outcomes, times)
+        told = [[i.origin, type(i).__name__.lower(), self._preview(i, entries)] for i in inputs]
+        self.send({"inputs": told, "entries": [e.__qualname__ for e in entries]})
+        self.send({"variant": 0, "outcomes": outcomes, "examples": self._examples(subject, None)})
+        if any(variant[2] for variant in self.job["variants"]):
+            self.send({"kept": _packed(inputs, limits, entries, self.root)})
+        for number, (index, edits, fresh) in enumerate(self.job["variants"]):
+            if fresh or index not in self.live:
+                continue
+            target = self.live[index].target
             try:
-                runner.run(job["tests"][number], min(job["limits"][number], _RECORDING_S))
+                code = target.compile(target.edited(edits))
+            except (SyntaxError, ValueError, StopIteration):
+                continue
+            change = (self.live[index], code)
+            outcomes, _ = self._outcomes(subject, inputs, limits, change)
+            self.send({"variant": number + 1, "outcomes": outcomes, "examples": self._examples(subject, change)})
+
+    def _preview(self, one: Input, entries: list[types.FunctionType]) -> str:
+        text = str(one.text())
+        if isinstance(one, Call) and not self.job["direct"]:
+            text = f"{entries[one.entry].__qualname__}({text})"
+        return text[:_PREVIEW_CHARS]
+
+    # -- entries and inputs --------------------------------------------------------------------------------------
+
+    def _tests(self) -> list[tuple[str, str, float]]:
+        found: list[tuple[str, str, float]] = []
+        for origin in ("failing", "passing"):
+            for number in self.job[origin]:
+                limit = min(self.job["limits"][number], _RECORDING_S)
+                found.append((origin, self.job["tests"][number], limit))
+        return [t for t in found if t[1] in self.runner.items]
+
+    def _profiled(self, profile: Any, begin: Callable[[int, str], None], share: float) -> None:
+        stop_at = cpu_seconds() + self.job["seconds"] * share
+        for number, (origin, name, limit) in enumerate(self._tests()):
+            if cpu_seconds() > stop_at:
+                break
+            begin(number, origin)
+            sys.setprofile(profile)
+            try:
+                self.runner.run(name, limit)
             finally:
                 sys.setprofile(None)
-            if len(recorder.calls) >= _CALLS or time.process_time() > stop_at:
-                break
-    calls = recorder.calls
-    generator = Generator(calls, [_literal(t) for t in job["literals"]], job["seed"])
-    inputs = [*calls, *generator.generate(job["count"])]
-    send({"inputs": [[origin, _preview(call)] for origin, call in inputs]})
-    variants = [live.original]
-    for edits in job["variants"]:
-        try:
-            variants.append(target.compile(target.edited(edits)))
-        except (SyntaxError, ValueError, StopIteration):
-            variants.append(live.original)
-    state = ModuleState(root)
-    inputs_only = [call for _, call in inputs]
-    for number, code in enumerate(variants):
-        outcomes = _outcomes(_Variant(live, code, state), inputs_only, job["call_limit"], stop_at)
-        send({"variant": number, "outcomes": outcomes, "examples": _examples(live, code, job)})
+
+    def _entries(self) -> list[types.FunctionType]:
+        if self.job["direct"]:
+            return [self.live[0].root] if 0 in self.live else []
+        suspects: dict[types.CodeType, set[int]] = {}
+        for number, data in enumerate(self.job["targets"]):
+            if number in self.live:
+                suspects.setdefault(self.live[number].original, set()).add(number)
+            elif not data["name"]:
+                path = str(Path(self.root, data["path"]).resolve())
+                for function in self.functions.get(path, ()):
+                    suspects.setdefault(function.__code__, set()).add(number)
+        chains = Chains(suspects, self.own)
+        self._profiled(chains, chains.begin, _SHARE / 2)
+        found: list[types.FunctionType] = []
+        by_code: dict[types.CodeType, list[types.FunctionType]] = {}
+        for functions in self.functions.values():
+            for function in functions:
+                by_code.setdefault(function.__code__, []).append(function)
+        for code in chains.entries(_ENTRIES):
+            found.extend(by_code.get(code, [])[:_ENTRIES])
+        return found
+
+    def _watched(self, entries: list[types.FunctionType]) -> Variables:
+        names = {e.__module__ for e in entries} | {one.root.__module__ for one in self.live.values()}
+        return Variables([sys.modules[name] for name in sorted(names) if name in sys.modules])
+
+    def _inputs(self, entries: list[types.FunctionType]) -> list[Input]:
+        job = self.job
+        recorder = Recorder(entries, _CALLS_PER_TEST, _CALLS)
+        self._profiled(recorder, lambda number, origin: recorder.begin(origin), _SHARE / 2)
+        literals = [literal(t) for t in job["literals"]]
+        for one in self.live.values():
+            literals += boundaries(one.original)
+        found: list[Input] = list(recorder.calls)
+        share = job["count"] // max(1, len(entries))
+        for number, entry in enumerate(entries):
+            recorded = [(c.origin, (c.arguments, c.named)) for c in recorder.calls if c.entry == number]
+            if recorded:
+                generator = Generator(recorded, literals, job["seed"], optional_parameters(entry))
+                made = generator.generate(share)
+            else:
+                made = [("annotated", call) for call in calls_for(entry, share, job["seed"])]
+            found += [Call(origin, number, arguments, named) for origin, (arguments, named) in made]
+        return found + scripts(self.runner, self._tests()[: job["scripts"]], job["scripts"], job["seed"])
+
+    def _affordable(self, inputs: list[Input], outcomes: list[str], times: list[float]) -> Any:
+        """As many of the inputs as all variants can be run on, evenly taken, with their limits."""
+        each = max(1e-6, sum(times) / max(1, len(times)))
+        left = max(0.0, self.stop_at - cpu_seconds())
+        count = max(_FEWEST, int(left / each / max(1, len(self.job["variants"]))))
+        step = max(1.0, len(inputs) / count)
+        chosen = sorted({int(n * step) for n in range(len(inputs)) if n * step < len(inputs)})
+        usual = sorted(times)[len(times) // 2] if times else 0.0
+        most = float(self.job["call_limit"])
+        limits = []
+        for number in chosen:
+            spent = usual if outcomes[number][:1] in "~?" else times[number]
+            limits.append(min(most * 10, max(_LITTLE_S, _TIMES * max(spent, usual))))
+        return [inputs[n] for n in chosen], [outcomes[n] for n in chosen], limits
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    def _outcomes(
+        self, subject: _Subject, inputs: list[Input], limits: list[float], change: Any
+    ) -> tuple[list[str], list[float]]:
+        outcomes, times = _run_all(subject, inputs, limits, change, self.stop_at)
+        missing = len(inputs) - len(outcomes)
+        return outcomes + [UNKNOWN] * missing, times + [0.0] * missing
+
+    def _examples(self, subject: _Subject, change: Any) -> list[bool]:
+        """Whether each example of the documentation is kept."""
+        found: list[bool] = []
+        examples = self.job["examples"]
+        if not examples or cpu_seconds() > self.stop_at:
+            return [False] * len(examples)
+
+        def work(send: Send) -> None:
+            _install(change)
+            for index, call, expected in examples:
+                function = self.live[index].root if index in self.live else None
+                send(function is not None and _keeps(function, call, expected, self.job["call_limit"]))
+
+        forked(work, found.append, self.job["call_limit"] * 8 + 5)
+        return found + [False] * (len(examples) - len(found))
 
 
-class _Recorder:
-    """A profile function that copies the arguments of each call of one function."""
+class _Subject:
+    """What the inputs are given to."""
 
-    def __init__(self, code: types.CodeType) -> None:
-        self.code = code
-        self.calls: list[Any] = []
-        self.origin = ""
-        self.left = 0
-        self._seen: set[str] = set()
-        plain = code.co_argcount + code.co_kwonlyargcount
-        self._positional = code.co_varnames[: code.co_argcount]
-        self._named = code.co_varnames[code.co_argcount : plain]
-        self._star = code.co_varnames[plain] if code.co_flags & 0x04 else ""
-        offset = plain + (1 if self._star else 0)
-        self._double = code.co_varnames[offset] if code.co_flags & 0x08 else ""
-
-    def __call__(self, frame: Any, event: str, argument: Any) -> None:
-        if event != "call" or frame.f_code is not self.code:
-            return
-        sys.setprofile(None)
-        if self.left <= 0 or len(self.calls) >= _CALLS:
-            # Enough of this test: the rest of it runs at full speed.
-            return
-        try:
-            variables = frame.f_locals
-            arguments = [variables[name] for name in self._positional] + list(variables.get(self._star, ()))
-            named = {name: variables[name] for name in self._named}
-            named.update(variables.get(self._double, {}))
-            call = copy.deepcopy((arguments, named))
-            text = canonical(call)
-            if text not in self._seen and len(text) < 20_000:
-                self._seen.add(text)
-                self.calls.append((self.origin, call))
-                self.left -= 1
-        # Arguments that cannot be copied (open files, locks) cannot be given again.
-        except Exception:
-            self.left -= 1
-        finally:
-            sys.setprofile(self)
-
-
-class _Variant:
-    """The function with other code."""
-
-    def __init__(self, live: LiveFunctions, code: types.CodeType, state: ModuleState) -> None:
-        self.live = live
-        self.code = code
+    def __init__(self, runner: Runner, own: Own, entries: list[Any], state: ModuleState, watched: Variables) -> None:
+        self.runner = runner
+        self.own = own
+        self.entries = entries
         self.state = state
+        self.watched = watched
 
-    def install(self) -> None:
+    def outcome(self, one: Input, limit_s: float) -> str:
+        self.state.clear_caches()
+        if isinstance(one, Script):
+            return trace(self.runner, one, self.own)
+        entry = self.entries[one.entry]
+        return UNKNOWN if entry is None else _outcome(entry, one, limit_s)
+
+
+def _install(change: Any) -> None:
+    if change is not None:
+        functions, code = change
         with contextlib.suppress(Unswappable):
-            self.live.install(self.code)
+            functions.install(code)
 
 
-def _outcomes(variant: _Variant, calls: list[Any], limit_s: float, stop_at: float) -> list[str]:
-    found: list[str] = []
+def _run_all(
+    subject: _Subject, inputs: list[Input], limits: list[float], change: Any, stop_at: float
+) -> tuple[list[str], list[float]]:
+    """Outcomes and CPU seconds per input, as far as the budget goes; a new child after one that was spoilt."""
+    outcomes: list[str] = []
+    times: list[float] = []
+
+    def receive(told: list[Any]) -> None:
+        outcomes.append(told[0])
+        times.append(told[1])
 
     def work(send: Send) -> None:
-        variant.install()
-        endless = found.count("~")
-        for call in calls[len(found) :]:
-            variant.state.clear_caches()
-            # A function that never ends is not asked again and again.
-            outcome = _outcome(variant.live.root, call, limit_s) if endless <= _ENDLESS else "~"
-            endless += outcome == "~"
-            send(outcome)
+        _install(change)
+        watch = subject.watched if restarts < _RESTARTS else None
+        before = watch.text() if watch is not None else ""
+        endless = outcomes.count("~") + _DEATH * deaths
+        for number in range(len(outcomes), len(inputs)):
+            limit = limits[number] if endless < _FULL else min(limits[number], _LITTLE_S)
+            started = time.process_time()
+            # A variant that never ends is not asked again and again.
+            text = subject.outcome(inputs[number], limit) if endless < _ENDLESS else "~"
+            spent = time.process_time() - started
+            endless += text == "~"
+            after = watch.text() if watch is not None else ""
+            if after != before:
+                text = f"{text} and variables {after[-_OUTCOME_CHARS:]}"
+            send([text, spent])
+            if after != before or base + time.process_time() > stop_at:
+                return
 
-    while len(found) < len(calls):
-        if time.process_time() > stop_at:
+    restarts = deaths = 0
+    while len(outcomes) < len(inputs) and cpu_seconds() < stop_at:
+        known, base = len(outcomes), cpu_seconds()
+        limit = max(limits, default=0.0)
+        if forked(work, receive, limit * 8 + 10) != DONE and len(outcomes) < len(inputs):
+            receive(["~", limit])
+            deaths += 1
+        restarts += 1
+        if len(outcomes) == known:
             break
-        if forked(work, found.append, limit_s * 8 + 5) != DONE:
-            found.append("~")
-    return found + ["~"] * (len(calls) - len(found))
-
-
-def _examples(live: LiveFunctions, code: types.CodeType, job: dict[str, Any]) -> list[bool]:
-    """Whether each example of the documentation is kept."""
-    found: list[bool] = []
-
-    def work(send: Send) -> None:
-        with contextlib.suppress(Unswappable):
-            live.install(code)
-        for call, expected in job["examples"]:
-            send(_keeps(live.root, call, expected, job["call_limit"]))
-
-    forked(work, found.append, job["call_limit"] * 8 + 5)
-    return found + [False] * (len(job["examples"]) - len(found))
+    return outcomes, times
 
 
 def _keeps(function: Any, call: str, expected: str, limit_s: float) -> bool:
@@ -195,13 +333,13 @@ def _keeps(function: Any, call: str, expected: str, limit_s: float) -> bool:
         return False
 
 
-def _outcome(function: Any, call: Any, limit_s: float) -> str:
+def _outcome(function: Any, call: Call, limit_s: float) -> str:
     try:
-        arguments, named = copy.deepcopy(call)
+        arguments, named = copy.deepcopy((call.arguments, call.named))
         before = [canonical(a) for a in arguments]
     # Objects of the repository may refuse to be copied at any time.
     except Exception:
-        return "~"
+        return UNKNOWN
     random.seed(0)
     try:
         with cpu_limit(limit_s):
@@ -210,7 +348,7 @@ def _outcome(function: Any, call: Any, limit_s: float) -> str:
         return "~"
     # Whatever the function raises is its answer.
     except BaseException as error:
-        return "!" + type(error).__name__
+        text = "!" + type(error).__name__
     with contextlib.suppress(Exception):
         for position, old in enumerate(before):
             new = canonical(arguments[position])
@@ -219,14 +357,81 @@ def _outcome(function: Any, call: Any, limit_s: float) -> str:
     return text[:_OUTCOME_CHARS]
 
 
-def _preview(call: Any) -> str:
-    arguments, named = call
-    parts = [canonical(a) for a in arguments] + [f"{k}={canonical(v)}" for k, v in named.items()]
-    return ", ".join(parts)[:_PREVIEW_CHARS]
+# -- variants that need a new interpreter state ----------------------------------------------------------------------
 
 
-def _literal(text: str) -> Any:
+def _packed(inputs: list[Input], limits: list[float], entries: list[types.FunctionType], root: str) -> dict[str, Any]:
+    """Inputs, as far as they can be carried to another process, and how to find the entries there."""
+    parts: list[str] = []
+    size = 0
+    for one in inputs:
+        fields = [getattr(one, name) for name in type(one).__slots__]
+        try:
+            data = pickle.dumps((type(one).__name__, fields))
+        # Objects of the repository may refuse to be pickled in any way.
+        except Exception:
+            data = b""
+        size += len(data)
+        parts.append(base64.b64encode(data if size < _PICKLES else b"").decode())
+    places = [[str(Path(e.__code__.co_filename).resolve()), e.__qualname__] for e in entries]
+    return {"inputs": parts, "limits": limits, "entries": places}
+
+
+class _Fresh:
+    """One variant in a process that collects the tests with the changed file in place of the one on disk."""
+
+    def __init__(self, job: dict[str, Any], root: str, number: int, kept: dict[str, Any]) -> None:
+        self.job = job
+        self.root = root
+        self.kept = kept
+        self.index, self.edits, _ = job["variants"][number]
+
+    def __call__(self, send: Send) -> None:
+        path, text = edited_file(self.root, self.job["targets"][self.index], self.edits)
+        overlay(path, text)
+        take_over([*self.job["pytest"], *_PLAIN], lambda session: send(self._observed(session)))
+
+    def _observed(self, session: pytest.Session) -> dict[str, Any]:
+        runner = Runner(session)
+        own = Own(self.root, {str(Path(str(item.path)).resolve()) for item in session.items})
+        functions = live_functions(self.root)
+        entries = [_unique(functions.get(path, ()), name) for path, name in self.kept["entries"]]
+        modules = {e.__module__ for e in entries if e is not None}
+        watched = Variables([sys.modules[name] for name in sorted(modules) if name in sys.modules])
+        subject = _Subject(runner, own, entries, ModuleState(self.root), watched)
+        numbers: list[int] = []
+        inputs: list[Input] = []
+        for number, text in enumerate(self.kept["inputs"]):
+            one = _unpacked(text)
+            if one is not None and (isinstance(one, Call) or one.test in runner.items):
+                numbers.append(number)
+                inputs.append(one)
+        limits = [self.kept["limits"][n] for n in numbers]
+        found, _ = _run_all(subject, inputs, limits, None, cpu_seconds() + self.job["seconds"])
+        outcomes = [UNKNOWN] * len(self.kept["inputs"])
+        for number, outcome in zip(numbers, found):  # noqa: B905 - new in 3.10
+            outcomes[number] = outcome
+        return {"outcomes": outcomes, "examples": self._examples(functions)}
+
+    def _examples(self, functions: dict[str, Any]) -> list[bool]:
+        found: list[bool] = []
+        for index, call, expected in self.job["examples"]:
+            data = self.job["targets"][index]
+            name = ".".join([*data["classes"], data["name"]])
+            function = _unique(functions.get(str(Path(self.root, data["path"]).resolve()), ()), name)
+            found.append(function is not None and _keeps(function, call, expected, self.job["call_limit"]))
+        return found
+
+
+def _unique(functions: Any, name: str) -> Any:
+    found = [f for f in functions if f.__qualname__ == name]
+    return found[0] if len(found) == 1 else None
+
+
+def _unpacked(text: str) -> Input | None:
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+        kind, fields = pickle.loads(base64.b64decode(text))  # noqa: S301 - made by this program a moment ago
+    # What cannot be rebuilt in the changed program is not known of it.
+    except Exception:
         return None
+    return (Call if kind == "Call" else Script)(*fields)

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import gc
 import sys
+import time
 import types
 from pathlib import Path
 from typing import Any
 
+from .outcomes import canonical
+
 _NODES = 3000
 """Values looked at; a program with more state than that is always run in a process of its own."""
+_WORTH_S = 0.0005
+"""CPU seconds that looking at the variables of the modules of interest may take after each call."""
 _ATOMS = (int, float, complex, str, bytes, bool, type(None))
 _OPAQUE = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType, property)
 
@@ -41,6 +46,30 @@ class ModuleState:
         """A number that changes when a variable does; raises :class:`TooMuchState`."""
         walk = _Walk({m.__name__ for m in self.modules})
         return hash(tuple(walk.value(vars(module)) for module in self.modules))
+
+
+class Variables:
+    """The data in the variables of a few modules, as a text; empty when that would cost too much."""
+
+    def __init__(self, modules: list[types.ModuleType]) -> None:
+        self._modules = modules
+        started = time.process_time()
+        self.text()
+        if time.process_time() - started > _WORTH_S:
+            self._modules = []
+
+    def text(self) -> str:
+        if not self._modules:
+            return ""
+        data = [
+            {k: v for k, v in list(vars(m).items()) if not _private(k) and not isinstance(v, (*_OPAQUE, type))}
+            for m in self._modules
+        ]
+        try:
+            return canonical(data)
+        # Values of the repository may refuse to be looked at in any way.
+        except Exception:
+            return ""
 
 
 def _inside(module: Any, root: str) -> bool:

@@ -141,7 +141,7 @@ def live_functions(root: str) -> dict[str, list[types.FunctionType]]:
             file = thing.__code__.co_filename
             path = names.get(file)
             if path is None:
-                path = names[file] = str(Path(file).resolve())
+                path = names[file] = file if file.startswith("<") else str(Path(file).resolve())
             if path.startswith(root):
                 found.setdefault(path, []).append(thing)
     return found

@@ -22,9 +22,6 @@ turned green; ``t`` out of time; ``c`` ended its process; ``d`` same program as 
 from __future__ import annotations
 
 import gc
-import importlib.machinery
-import os
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -33,7 +30,8 @@ from typing import Any
 
 import pytest
 
-from .forks import DONE, STALLED, Send, forked
+from .forks import DONE, STALLED, Send, cpu_seconds, forked
+from .fresh import edited_file, overlay
 from .state import ModuleState, TooMuchState
 from .swap import LiveFunctions, Target, Unswappable, fingerprint, live_functions
 from .takeover import Runner, take_over
@@ -68,7 +66,7 @@ class Campaign:
         self.first_hit: int | None = None
         self.tried = 0
         self.batch = int(job["batch"])
-        self._cpu = _cpu_seconds()
+        self._cpu = cpu_seconds()
         self._hit_at: float | None = None
         self._deadline = time.monotonic() + job["wall_seconds"]
         self._told_at = time.monotonic()
@@ -79,7 +77,7 @@ class Campaign:
         return bool(candidate[2]) or self.targets[candidate[0]] is None
 
     def going_on(self, number: int) -> bool:
-        spent = _cpu_seconds() - self._cpu
+        spent = cpu_seconds() - self._cpu
         if spent > self.job["seconds"] or time.monotonic() > self._deadline:
             return False
         if self._hit_at is not None and spent > self._hit_at + max(self.job["beyond_seconds"], self._hit_at):
@@ -96,7 +94,7 @@ class Campaign:
             self.tried += 1
         if status == "p":
             if self._hit_at is None:
-                self._hit_at = _cpu_seconds() - self._cpu
+                self._hit_at = cpu_seconds() - self._cpu
             self.first_hit = number if self.first_hit is None else min(number, self.first_hit)
 
     def _tell(self, number: int) -> None:
@@ -110,7 +108,7 @@ class Campaign:
 
     def finish(self) -> None:
         self.emit({"from": 0, "status": "".join(self.status)})
-        self.emit({"seconds": _cpu_seconds() - self._cpu, "tried": self.tried})
+        self.emit({"seconds": cpu_seconds() - self._cpu, "tried": self.tried})
 
     def order(self, target: int) -> tuple[list[int], set[int]]:
         """The tests to run for a candidate of ``target``, and which of them fail before the change."""
@@ -266,12 +264,7 @@ class Campaign:
     def fresh(self, number: int) -> None:
         """Collect again, with the changed file in place of the one on disk, in a child of its own."""
         index, edits, _ = self.job["candidates"][number]
-        data = self.job["targets"][index]
-        path = str(Path(self.root, data["path"]).resolve())
-        text = _splice(data["text"], edits)
-        if data["name"]:
-            lines = Path(path).read_text(encoding="utf-8").splitlines(keepends=True)
-            text = "".join(lines[: data["start"] - 1]) + text + "".join(lines[data["end"] :])
+        path, text = edited_file(self.root, self.job["targets"][index], edits)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -297,35 +290,8 @@ class Campaign:
         self.settle(number, found[0] if found else ("t" if state == STALLED else "c"))
 
 
-def _splice(text: str, edits: list[list[Any]]) -> str:
-    for start, end, replacement in sorted(edits, reverse=True, key=lambda e: (e[0], e[1])):
-        text = text[:start] + replacement + text[end:]
-    return text
-
-
-def overlay(path: str, text: str) -> None:
-    """Make this process import ``text`` where it would import the file at ``path``."""
-    loader: Any = importlib.machinery.SourceFileLoader
-    original = loader.get_code
-
-    def get_code(self: Any, fullname: str) -> Any:
-        if str(Path(self.get_filename(fullname)).resolve()) == path:
-            return compile(text, path, "exec", dont_inherit=True)
-        return original(self, fullname)
-
-    loader.get_code = get_code
-    for name, module in list(sys.modules.items()):
-        if getattr(module, "__file__", None) and str(Path(str(module.__file__)).resolve()) == path:
-            del sys.modules[name]
-
-
 def _changed(state: ModuleState, before: int) -> bool:
     try:
         return state.fingerprint() != before
     except TooMuchState:
         return True
-
-
-def _cpu_seconds() -> float:
-    times = os.times()
-    return times.user + times.system + times.children_user + times.children_system

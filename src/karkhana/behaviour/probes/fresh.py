@@ -1,0 +1,39 @@
+"""A changed file in place of the one on disk, for a process that has not imported it yet.
+
+Knows files and imports; knows nothing of tests.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def edited_file(root: str, target: dict[str, Any], edits: list[list[Any]]) -> tuple[str, str]:
+    """The resolved path of a target's file, and its text with edits of the target carried out."""
+    path = str(Path(root, target["path"]).resolve())
+    text: str = target["text"]
+    for start, end, replacement in sorted(edits, reverse=True, key=lambda e: (e[0], e[1])):
+        text = text[:start] + replacement + text[end:]
+    if target["name"]:
+        lines = Path(path).read_text(encoding="utf-8").splitlines(keepends=True)
+        text = "".join(lines[: target["start"] - 1]) + text + "".join(lines[target["end"] :])
+    return path, text
+
+
+def overlay(path: str, text: str) -> None:
+    """Make this process import ``text`` where it would import the file at ``path``."""
+    loader: Any = importlib.machinery.SourceFileLoader
+    original = loader.get_code
+
+    def get_code(self: Any, fullname: str) -> Any:
+        if str(Path(self.get_filename(fullname)).resolve()) == path:
+            return compile(text, path, "exec", dont_inherit=True)
+        return original(self, fullname)
+
+    loader.get_code = get_code
+    for name, module in list(sys.modules.items()):
+        if getattr(module, "__file__", None) and str(Path(str(module.__file__)).resolve()) == path:
+            del sys.modules[name]
