@@ -135,7 +135,7 @@ def position_of(
 
 def _whole(place: Place, idea: Hypothesis) -> str:
     new = apply(place.text, idea.edits)
-    if place.declarations:
+    if place.is_file:
         return new
     lines = place.file_text.splitlines(keepends=True)
     where = place.suspect.place

@@ -7,28 +7,29 @@ import pytest
 from karkhana.behaviour.spectra import Failure, Frame
 from karkhana.behaviour.validation import apply
 from karkhana.engineers.symbolic.catalogue import Entry, catalogue
-from karkhana.engineers.symbolic.scene import Scene
+from karkhana.engineers.symbolic.scene import FileScene, Idea, Scene
 from karkhana.engineers.symbolic.source import FunctionView
 
 
-def scene_of(entry: Entry) -> Scene:
+def ideas_of(entry: Entry) -> list[Idea]:
     failures: tuple[Failure, ...] = ()
     if entry.failure is not None:
         frame = Frame("m.py", entry.failure["line"], "f")
         failures = (Failure(type=entry.failure["type"], message=entry.failure["message"], frames=(frame,)),)
+    if entry.file_template is not None:
+        return list(entry.file_ideas(FileScene(entry.before, failures=failures)))
     view = FunctionView(entry.before, 1, module_text=entry.module, classes=entry.classes)
-    return Scene(view, failures=failures, expected=entry.expected, path="m.py")
+    return list(entry.ideas(Scene(view, failures=failures, expected=entry.expected, path="m.py")))
 
 
 @pytest.mark.parametrize("entry", catalogue().values(), ids=lambda e: e.name)
 def test_example_is_among_candidates(entry: Entry) -> None:
-    ideas = list(entry.template(scene_of(entry)))
-    assert entry.after in {apply(entry.before, idea.edits) for idea in ideas}
+    assert entry.after in {apply(entry.before, idea.edits) for idea in ideas_of(entry)}
 
 
 @pytest.mark.parametrize("entry", catalogue().values(), ids=lambda e: e.name)
 def test_edits_of_one_idea_do_not_overlap(entry: Entry) -> None:
-    for idea in entry.template(scene_of(entry)):
+    for idea in ideas_of(entry):
         edits = sorted(idea.edits)
         assert all(one.end <= other.start for one, other in itertools.pairwise(edits))
         assert idea.weight > 0

@@ -6,17 +6,18 @@
 
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any
 
 import msgspec
 
-from karkhana.engineers.symbolic.scene import TEMPLATES, Template
+from karkhana.engineers.symbolic.scene import FILE_TEMPLATES, TEMPLATES, FileScene, FileTemplate, Idea, Scene, Template
 from karkhana.engineers.symbolic.templates import (
     analogy,
     bounds,
     calls,
+    definitions,
     expressions,
     fixers,
     guards,
@@ -34,6 +35,7 @@ MODULES = (
     analogy,
     bounds,
     calls,
+    definitions,
     expressions,
     fixers,
     guards,
@@ -68,9 +70,25 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     declarations: bool = False
     """It also makes sense for constants of modules and classes."""
 
+    everywhere: bool = False
+    """The same change is also tried in all places of the function at once."""
+
     @property
-    def template(self) -> Template:
-        return TEMPLATES[self.name]
+    def template(self) -> Template | None:
+        """``None`` for a template that looks at whole files."""
+        return TEMPLATES.get(self.name)
+
+    @property
+    def file_template(self) -> FileTemplate | None:
+        return FILE_TEMPLATES.get(self.name)
+
+    def ideas(self, scene: Scene) -> Iterator[Idea]:
+        """What the template makes of one function."""
+        return self.template(scene) if self.template is not None else iter(())
+
+    def file_ideas(self, scene: FileScene) -> Iterator[Idea]:
+        """What the template makes of one file."""
+        return self.file_template(scene) if self.file_template is not None else iter(())
 
 
 @functools.cache
@@ -80,6 +98,7 @@ def catalogue() -> Mapping[str, Entry]:
     data = tomllib.loads(text)
     data.pop("version")
     found = {name: msgspec.convert({"name": name, **fields}, Entry) for name, fields in data.items()}
-    if set(found) != set(TEMPLATES):
-        raise ValueError(f"catalogue.toml and the templates differ: {sorted(set(found) ^ set(TEMPLATES))}")
+    written = {*TEMPLATES, *FILE_TEMPLATES}
+    if set(found) != written:
+        raise ValueError(f"catalogue.toml and the templates differ: {sorted(set(found) ^ written)}")
     return found

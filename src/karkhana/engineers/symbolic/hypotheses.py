@@ -16,7 +16,7 @@ from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.catalogue import Entry, catalogue
 from karkhana.engineers.symbolic.declarations import Declaration, declarations, names_in
 from karkhana.engineers.symbolic.localise import Suspect
-from karkhana.engineers.symbolic.scene import Idea, Scene
+from karkhana.engineers.symbolic.scene import FileScene, Idea, Scene
 from karkhana.engineers.symbolic.source import FunctionView, Unreadable
 
 _DECLARED = 0.5
@@ -25,6 +25,8 @@ _UNCOVERED = 0.15
 """Suspicion of a line that no failing test ran, as a share of its function's highest."""
 _FRESH = 80
 """Candidates that need a fresh interpreter; each costs as much as hundreds of the others."""
+_FAILURES = 8
+"""Failures that templates look at."""
 _LEAST = 0.002
 """Score below which a candidate is not worth keeping in mind."""
 _NEUTRAL = 0.6
@@ -54,6 +56,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Constants of the module and its classes to change, in place of a function."""
 
     @property
+    def is_file(self) -> bool:
+        """It is about what stands outside functions."""
+        return not self.suspect.place.name
+
+    @property
     def name(self) -> str:
         """What a person calls it."""
         return self.suspect.place.qualified or self.suspect.path.rsplit("/", 1)[-1].removesuffix(".py")
@@ -72,14 +79,12 @@ def declared(places: tuple[Place, ...]) -> tuple[Place, ...]:
     for path in dict.fromkeys(place.suspect.path for place in places):
         own = [place for place in places if place.suspect.path == path]
         constants = declarations(own[0].file_text, used)
-        if not constants:
-            continue
         score = _DECLARED * max(place.suspect.score for place in own)
         suspect = Suspect(
             path=path,
             place=FunctionPlace(name="", top=1, start=1, end=own[0].file_text.count("\n") + 1),
             score=score,
-            lines={d.line: score for d in constants},
+            lines={1: score, **{d.line: score for d in constants}},
             failing=tuple(sorted({n for place in own for n in place.suspect.failing})),
             passing=tuple(sorted({n for place in own for n in place.suspect.passing})),
         )
@@ -88,19 +93,19 @@ def declared(places: tuple[Place, ...]) -> tuple[Place, ...]:
     return tuple(found)
 
 
+def _failures(place: Place, spectrum: Spectrum) -> tuple[Failure, ...]:
+    found = [f for n in place.suspect.failing if (f := spectrum.tests[n].failure) is not None]
+    return tuple(found[:_FAILURES])
+
+
 def scene_of(place: Place, spectrum: Spectrum, literals: tuple[str, ...], expected: tuple[str, ...]) -> Scene:
     """Everything templates may know about one place. Raises ``Unreadable``."""
     where = place.suspect.place
     view = FunctionView(place.text, where.start, module_text=place.file_text, classes=where.classes)
-    failures: list[Failure] = []
-    for number in place.suspect.failing:
-        failure = spectrum.tests[number].failure
-        if failure is not None and len(failures) < 8:
-            failures.append(failure)
     return Scene(
         view,
         types=spectrum.types_in(place.suspect.path, where.top, where.end),
-        failures=tuple(failures),
+        failures=_failures(place, spectrum),
         literals=literals,
         expected=expected,
         path=place.suspect.path,
@@ -143,8 +148,9 @@ def _ideas(
     place: Place, spectrum: Spectrum, literals: tuple[str, ...], expected: tuple[str, ...]
 ) -> Iterator[tuple[Entry, Idea]]:
     try:
-        if place.declarations:
+        if place.is_file:
             yield from _declaration_ideas(place, literals)
+            yield from _file_ideas(place, spectrum, literals)
         else:
             scene = scene_of(place, spectrum, literals, expected)
             start = scene.view.body_start
@@ -152,7 +158,7 @@ def _ideas(
             signature = range(scene.view.first_line, scene.view.line_at(start))
             scene.view.hot = frozenset((*place.suspect.lines, *signature))
             for entry in catalogue().values():
-                for idea in entry.template(scene):
+                for idea in entry.ideas(scene):
                     outside = any(edit.start < start for edit in idea.edits)
                     yield entry, msgspec.structs.replace(idea, fresh=True) if outside else idea
     except Unreadable:
@@ -166,11 +172,19 @@ def _declaration_ideas(place: Place, literals: tuple[str, ...]) -> Iterator[tupl
         for entry in catalogue().values():
             if not entry.declarations:
                 continue
-            for idea in entry.template(scene):
+            for idea in entry.ideas(scene):
                 moved = tuple(
                     Edit(e.start + declaration.offset, e.end + declaration.offset, e.text) for e in idea.edits
                 )
                 yield entry, msgspec.structs.replace(idea, edits=moved, fresh=True)
+
+
+def _file_ideas(place: Place, spectrum: Spectrum, literals: tuple[str, ...]) -> Iterator[tuple[Entry, Idea]]:
+    scene = FileScene(place.file_text, failures=_failures(place, spectrum), literals=literals)
+    for entry in catalogue().values():
+        for idea in entry.file_ideas(scene):
+            # What the failure itself names is as likely in one line as in another.
+            yield entry, msgspec.structs.replace(idea, line=1)
 
 
 def _errors(place: Place, spectrum: Spectrum) -> set[str]:

@@ -287,6 +287,34 @@ def template(name: str) -> Callable[[Template], Template]:
     return register
 
 
+class FileScene:
+    """A whole file and the failures that are about what it does not define."""
+
+    def __init__(self, text: str, *, failures: tuple[Failure, ...] = (), literals: tuple[str, ...] = ()) -> None:
+        self.text = text
+        self.failures = failures
+        self.literals = literals
+
+    @functools.cached_property
+    def around(self) -> Surroundings:
+        """What the file defines."""
+        return surroundings(self.text)
+
+
+FileTemplate = Callable[[FileScene], Iterator[Idea]]
+FILE_TEMPLATES: dict[str, FileTemplate] = {}
+
+
+def file_template(name: str) -> Callable[[FileTemplate], FileTemplate]:
+    """Register a generator of ideas that looks at a whole file."""
+
+    def register(function: FileTemplate) -> FileTemplate:
+        FILE_TEMPLATES[name] = function
+        return function
+
+    return register
+
+
 @functools.cache
 def words() -> Mapping[str, object]:
     """``words.toml``: operators, functions and methods that are mistaken for each other."""

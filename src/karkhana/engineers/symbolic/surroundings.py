@@ -106,9 +106,14 @@ def _kinship(one: _Home, other: _Home) -> float:
 def surroundings(module_text: str) -> Surroundings:
     """Everything about one file."""
     try:
-        tree = ast.parse(module_text)
-    except (SyntaxError, ValueError, RecursionError):
+        return _read(module_text)
+    # What Python's parser and its printer do with source that is odd or too deep for them.
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Surroundings({}, {}, {}, (), ())
+
+
+def _read(module_text: str) -> Surroundings:
+    tree = ast.parse(module_text)
     lines = module_text.splitlines()
     functions = list(_functions(tree))
     signatures: dict[str, tuple[Signature, ...]] = {}
