@@ -54,7 +54,7 @@ class Bench:
     def tickets(self) -> list[Ticket]:
         """The stored tickets of the half; those of the index that are missing are made first."""
         options = self.options
-        entries = tomllib.loads(options.index.read_text())["ticket"] if options.index.exists() else []
+        entries = tomllib.loads(options.index.read_text()).get("ticket", []) if options.index.exists() else []
         for entry in entries:
             wanted = entry["half"] == options.half and entry["library"] in self.repositories and self._chosen(entry)
             if wanted and not place(options.tickets, entry).exists():

@@ -157,7 +157,7 @@ class Trees:
                 if key not in mine or expected[:1] == "~" or (made and expected[:1] == "!" and expected not in meant):
                     continue
                 counted += 1
-                showing += before.get(key) != expected
+                showing += before.get(key, expected) != expected
                 if mine[key] != expected:
                     differs.append([function, preview, expected[:120], mine[key][:120]])
         told = {"inputs": counted, "showing": showing, "differing": len(differs), "examples": differs[:3]}

@@ -51,18 +51,19 @@ def bounded(
         process = subprocess.Popen(
             command, stdin=given, stdout=out, stderr=err, env=environment, start_new_session=True, text=True
         )
-        used, stopped = _watch(process.pid, begun, cpu_s, wall_s)
+        used, stopped = _watch(process, begun, cpu_s, wall_s)
         out.seek(0)
         err.seek(0)
         return Ended(out.read(), err.read(), used, time.monotonic() - begun, stopped)
 
 
-def _watch(pid: int, begun: float, cpu_s: float, wall_s: float) -> tuple[float, str]:
+def _watch(process: subprocess.Popen[str], begun: float, cpu_s: float, wall_s: float) -> tuple[float, str]:
     """Wait for the process; its CPU seconds and the limit that ended it."""
     ended: list[float] = []
 
     def wait() -> None:
-        _, _, usage = os.wait4(pid, 0)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
         ended.append(usage.ru_utime + usage.ru_stime)
 
     waiter = threading.Thread(target=wait, daemon=True)
@@ -70,7 +71,7 @@ def _watch(pid: int, begun: float, cpu_s: float, wall_s: float) -> tuple[float, 
     used, stopped = 0.0, ""
     while waiter.is_alive():
         waiter.join(_LOOK_S)
-        tree = list(descendants(pid))
+        tree = list(descendants(process.pid))
         used = max(used, sum(cpu for _, cpu in tree))
         over = "cpu" if used > cpu_s else "wall" if time.monotonic() - begun > wall_s else ""
         if over and not stopped:

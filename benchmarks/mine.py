@@ -22,7 +22,7 @@ from benchmarks.mine_commits import CONFIGURATION, candidates, in_order
 from benchmarks.mine_tickets import History, Ticket, environment, halves, make, place, store
 
 DATA = Path(".benchmarks")
-_SINCE = "2016-07-01"
+_SINCE = "2018-01-01"
 _TRIES = 6
 """Commits run for each ticket that is wanted, before a library is given up."""
 
