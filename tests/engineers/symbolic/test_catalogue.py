@@ -7,6 +7,7 @@ import pytest
 from karkhana.behaviour.spectra import Failure, Frame
 from karkhana.behaviour.validation import apply
 from karkhana.engineers.symbolic.catalogue import Entry, catalogue
+from karkhana.engineers.symbolic.hypotheses import everywhere
 from karkhana.engineers.symbolic.scene import FileScene, Idea, Scene
 from karkhana.engineers.symbolic.source import FunctionView
 
@@ -33,3 +34,13 @@ def test_edits_of_one_idea_do_not_overlap(entry: Entry) -> None:
         edits = sorted(idea.edits)
         assert all(one.end <= other.start for one, other in itertools.pairwise(edits))
         assert idea.weight > 0
+
+
+def test_one_replacement_is_also_made_in_all_its_places() -> None:
+    text = "def f(a, b):\n    return (a < b, b < a)\n"
+    entry = catalogue()["comparison-operator"]
+    scene = Scene(FunctionView(text, 1), path="m.py")
+    made = {apply(text, idea.edits) for _, idea in everywhere(text, ((entry, idea) for idea in entry.ideas(scene)))}
+    assert "def f(a, b):\n    return (a <= b, b <= a)\n" in made
+    assert "def f(a, b):\n    return (a <= b, b < a)\n" in made
+    assert "def f(a, b):\n    return (a <= b, b > a)\n" not in made

@@ -6,8 +6,9 @@ Knows suspects and templates; knows nothing of how candidates are run.
 """
 
 import heapq
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -25,6 +26,9 @@ _UNCOVERED = 0.15
 """Suspicion of a line that no failing test ran, as a share of its function's highest."""
 _FRESH = 80
 """Candidates that need a fresh interpreter; each costs as much as hundreds of the others."""
+_EVERYWHERE = 0.4
+"""Weight of a change in all its places at once, as a share of that of the change in one."""
+_PLACES = 6
 _FAILURES = 8
 """Failures that templates look at."""
 _LEAST = 0.002
@@ -128,7 +132,7 @@ def hypotheses(
     for number, place in enumerate(places):
         errors = _errors(place, spectrum)
         factors = {entry.name: _factor(entry, errors, lessons or {}) for entry in catalogue().values()}
-        for entry, idea in _ideas(place, spectrum, literals, expected):
+        for entry, idea in everywhere(place.text, _ideas(place, spectrum, literals, expected)):
             factor = factors[entry.name]
             score = (factor or 0.0) * idea.weight * _suspicion(place.suspect, idea.line, best)
             if score < _LEAST or (len(lowest) == limit and score <= lowest[0]):
@@ -142,6 +146,22 @@ def hypotheses(
     ordered = sorted(found.values(), key=lambda h: (-h.score, h.suspect, h.line, h.kind, h.edits))[:limit]
     slow = [h for h in ordered if h.fresh][_FRESH:]
     return [h for h in ordered if h not in slow] if slow else ordered
+
+
+def everywhere(text: str, ideas: Iterable[tuple[Entry, Idea]]) -> Iterator[tuple[Entry, Idea]]:
+    """The ideas, and behind them the same replacement in all its places of the function at once."""
+    alike: dict[tuple[str, str, str], list[Idea]] = {}
+    entries: dict[str, Entry] = {}
+    for entry, idea in ideas:
+        yield entry, idea
+        if entry.everywhere and len(idea.edits) == 1 and (edit := idea.edits[0]).end > edit.start:
+            entries[entry.name] = entry
+            alike.setdefault((entry.name, text[edit.start : edit.end], edit.text), []).append(idea)
+    for (name, _, _), same in alike.items():
+        edits = sorted({idea.edits[0] for idea in same})
+        if 1 < len(edits) <= _PLACES and all(a.end <= b.start for a, b in itertools.pairwise(edits)):
+            best = max(same, key=lambda idea: idea.weight)
+            yield entries[name], msgspec.structs.replace(best, edits=tuple(edits), weight=best.weight * _EVERYWHERE)
 
 
 def _ideas(

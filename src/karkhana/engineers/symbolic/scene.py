@@ -253,6 +253,9 @@ def written_types(view: FunctionView) -> dict[str, frozenset[str]]:
         if not view.is_store(name):
             continue
         parent = view.parent(name)
+        if isinstance(parent, cst.AugAssign):
+            # Adding to a value leaves its kind as it is, nearly always.
+            continue
         assign = view.parent(parent) if isinstance(parent, cst.AssignTarget) else None
         value = assign.value if isinstance(assign, cst.Assign) else None
         found.setdefault(name.value, set()).add(_written_type(value))

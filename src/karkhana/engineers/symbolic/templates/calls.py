@@ -113,6 +113,24 @@ def missing_call(scene: Scene) -> Iterator[Idea]:
             if isinstance(node, cst.Call) and isinstance(node.func, cst.Name) and node.func.value == name:
                 continue
             yield Idea(view.line(node), (view.replace(node, f"{name}({text})"),), weight * own)
+    for one, other in _both_sides(scene):
+        for name, own in names.items():
+            edits = tuple(view.replace(side, f"{name}({view.text_of(side)})") for side in (one, other))
+            yield Idea(view.line(one), edits, own)
+
+
+def _both_sides(scene: Scene) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression]]:
+    """Two values that are compared or put together, when neither is a constant."""
+    view = scene.view
+    plain = cst.BaseString | cst.BaseNumber
+    for comparison in view.suspicious(cst.Comparison):
+        if len(comparison.comparisons) == 1 and not isinstance(comparison.comparisons[0].operator, cst.Is | cst.IsNot):
+            right = comparison.comparisons[0].comparator
+            if not isinstance(comparison.left, plain) and not isinstance(right, plain) and not is_truth(right):
+                yield comparison.left, right
+    for operation in view.suspicious(cst.BinaryOperation):
+        if not isinstance(operation.left, plain) and not isinstance(operation.right, plain):
+            yield operation.left, operation.right
 
 
 @template("missing-method")
@@ -140,6 +158,13 @@ def missing_method(scene: Scene) -> Iterator[Idea]:
                     options.setdefault(method, 0.3 if scene.known(text, kind) else 0.1)
         for method, own in options.items():
             yield Idea(view.line(node), (view.replace(node, f"{text}.{method}()"),), weight * own)
+    for one, other in _both_sides(scene):
+        texts = (view.text_of(one), view.text_of(other))
+        simple = all(isinstance(side, cst.Name | cst.Attribute | cst.Subscript | cst.Call) for side in (one, other))
+        for method in dict.fromkeys((*called, *usual["str"])) if simple else ():
+            if all(scene.might_be(text, "str") or method in called for text in texts):
+                edits = tuple(view.replace(s, f"{t}.{method}()") for s, t in zip((one, other), texts, strict=True))
+                yield Idea(view.line(one), edits, 0.5)
 
 
 @template("clamp")

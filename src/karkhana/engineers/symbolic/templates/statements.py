@@ -389,3 +389,29 @@ def return_value(scene: Scene) -> Iterator[Idea]:
                     yield Idea(view.line(last), (insert_after(view, last, f"return {name}"),), 0.7)
             if "self" in view.parameters:
                 yield Idea(view.line(last), (insert_after(view, last, "return self"),), 0.5)
+
+
+@template("exchanged-results")
+def exchanged_results(scene: Scene) -> Iterator[Idea]:
+    """Two ``return`` statements (or branches of one statement each) whose values belong to each other's place."""
+    view = scene.view
+    pairs = [("return", list(view.all(cst.Return)))]
+    for branch in view.all(cst.If):
+        other = branch.orelse
+        if isinstance(other, cst.Else):
+            inner = [list(view_statements(b)) for b in (branch.body, other.body)]
+            if all(len(i) == 1 for i in inner):
+                pairs.append(("branch", [inner[0][0], inner[1][0]]))
+    for _, nodes in pairs:
+        texts = [view.text_of(n) for n in nodes]
+        for i, one in enumerate(texts):
+            for j in range(i + 1, min(len(texts), i + 4)):
+                if one != texts[j] and (view.is_suspicious(nodes[i]) or view.is_suspicious(nodes[j])):
+                    edits = (view_edit(view, nodes[i], texts[j]), view_edit(view, nodes[j], one))
+                    yield Idea(view.line(nodes[i]), edits, 1.0 if j == i + 1 else 0.5)
+
+
+def view_statements(body: cst.BaseSuite) -> Iterator[cst.CSTNode]:
+    """The statements of a block, when all of them are simple."""
+    if isinstance(body, cst.IndentedBlock) and all(isinstance(s, cst.SimpleStatementLine) for s in body.body):
+        yield from body.body
