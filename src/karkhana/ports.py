@@ -12,6 +12,7 @@ import msgspec
 from karkhana.domain.changes import Change, FileChange
 from karkhana.domain.events import AnyEvent
 from karkhana.domain.evidence import GateResult
+from karkhana.domain.lessons import Credit, Lesson
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Budget, Ticket
 from karkhana.domain.tools import CommandResult, ToolCall
@@ -98,8 +99,10 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """Absolute path of the repository as programs inside the sandbox see it."""
     test_command: tuple[str, ...]
     explain: bool = False
-    lessons: Mapping[str, float] = {}
-    """What past outcomes taught: multipliers by template or strategy name."""
+    lessons: tuple[Lesson, ...] = ()
+    """What past outcomes taught, here and elsewhere."""
+    recent: Mapping[str, Mapping[int, int]] = {}
+    """Path → line → how many commits ago it was changed (0: the base commit), for the lines of the last few."""
 
 
 class Handover(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,6 +120,8 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     disagreement: float = 0.0
     probability: float | None = None
     """The engineer's calibrated probability, in [0,1], that the change is right; ``None`` when it has none."""
+    credits: tuple[Credit, ...] = ()
+    """What its outcome will teach, once it is known."""
 
 
 class Engineer(Protocol):

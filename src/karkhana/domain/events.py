@@ -11,6 +11,7 @@ import msgspec
 from karkhana.domain.changes import Change, FileChange
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.evidence import Finding, GateResult
+from karkhana.domain.lessons import Lesson, Verdict
 from karkhana.domain.policy import Decision
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Order, Status
@@ -80,6 +81,23 @@ class ToolReturned(Event, frozen=True, kw_only=True, tag="tool.returned"):
     duration_s: float = 0.0
     changed: tuple[FileChange, ...] = ()
     """Each file that this call changed: before the call and after it."""
+
+
+class LessonsRecalled(Event, frozen=True, kw_only=True, tag="lessons.recalled"):
+    """What past outcomes taught was given to the engineer."""
+
+    here: int
+    """Lessons of this repository."""
+    elsewhere: int
+    sha256: str
+    """All of them, as canonical JSON in the content-addressed store."""
+
+
+class LessonsLearned(Event, frozen=True, kw_only=True, tag="lessons.learned"):
+    """What the outcome of this run teaches the next ones."""
+
+    verdict: Verdict
+    lessons: tuple[Lesson, ...]
 
 
 class HypothesisTried(Event, frozen=True, kw_only=True, tag="hypothesis.tried"):
@@ -230,6 +248,8 @@ AnyEvent = (
     | EnvironmentPrepared
     | WorkspaceOpened
     | SuiteMeasured
+    | LessonsRecalled
+    | LessonsLearned
     | ToolCalled
     | ToolReturned
     | HypothesisTried

@@ -10,6 +10,7 @@ from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Order, Status, TaskType
 from karkhana.factory.engine_control import RunControl
 from karkhana.ports import Engineer, Forge, Gate, Trail, Workspace, Workspaces
+from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.runs import RunStore
 
 
@@ -26,6 +27,8 @@ class Rooms:
     """Plain data without secrets."""
     track_record: Callable[[str, TaskType], tuple[int, int]]
     """(good, bad) outcomes of an engineer on a type of task."""
+    lessons: LessonStore
+    """What runs taught."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from karkhana.factory.job import Rooms
 from karkhana.factory.stores import Stores
 from karkhana.ports import Engineer, Workspaces
 from karkhana.quality.gates import default_gates
+from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.outcomes import judged_outcomes
 from karkhana.workspace.environment import Environments
 from karkhana.workspace.local import LocalWorkspaces
@@ -34,6 +35,7 @@ def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None) -
         forge=GitForge(),
         redact=stores.redactor.nested,
         track_record=functools.partial(track_record, stores),
+        lessons=LessonStore(stores.database),
     )
 
 

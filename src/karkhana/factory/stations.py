@@ -32,10 +32,12 @@ from karkhana.domain.events import (
 )
 from karkhana.domain.evidence import GateStatus
 from karkhana.domain.json import canonical
+from karkhana.domain.lessons import Verdict
 from karkhana.domain.policy import decide
 from karkhana.domain.tasks import Status, TaskType
 from karkhana.factory.changes import Contents, gather, restore
 from karkhana.factory.job import Job
+from karkhana.factory.learning import learn, learn_from_ending, recall, recent
 from karkhana.factory.records import Approval, Asked, Built, Ending, Judged, Plan, Review, Verified
 from karkhana.factory.suites import require_judge
 from karkhana.ports import Assignment, DeliveryRequest, Engineer, GateContext, Handover, Receipt, Workspace
@@ -104,12 +106,15 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer) -> tuple[Handover, Built 
             root=workspace.root,
             test_command=plan.test_command,
             explain=job.order.explain,
+            lessons=recall(job),
+            recent=recent(job),
         )
         handover = engineer.work(assignment, toolbox, job.trail)
         if not handover.solved:
             job.trail.record(
                 EngineerAbstained(reason=handover.reason, tried=handover.tried, question=handover.question)
             )
+            learn(job, handover, Verdict.ABSTAINED)
             return handover, None
         files, edits, patch = gather(workspace)
     if not files:
@@ -285,6 +290,7 @@ def finish(job: Job, built: Built, judged: Judged, receipt: Receipt) -> Ending:
 
 
 def _close(job: Job, built: Built, judged: Judged, ending: Ending) -> Ending:
+    learn_from_ending(job, built.handover, ending.status)
     job.trail.record(RunFinished(status=ending.status, reason=ending.reason, turns=built.turns))
     job.rooms.runs.finish(
         job.run_id,

@@ -20,7 +20,8 @@ from karkhana.engineers.symbolic.choose import Choice, Ranked
 from karkhana.engineers.symbolic.exploration import Exploration
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
 from karkhana.engineers.symbolic.hypotheses import Place, cut, declared, expected_errors, hypotheses, literals_of
-from karkhana.engineers.symbolic.localise import Suspect, localise
+from karkhana.engineers.symbolic.localise import Suspect, localise, why
+from karkhana.engineers.symbolic.lore import Lore, Witness
 from karkhana.engineers.symbolic.patching import replacement
 from karkhana.engineers.symbolic.targets import Targets, choose_targets, groups
 from karkhana.engineers.symbolic.wording import kind_of, shown, title_of
@@ -30,6 +31,10 @@ _CONFIRMED = 5
 """Candidates that are tried on the whole suite, best first."""
 _SECOND_CHOICE = 0.5
 """Disagreement when the first choice fails in the whole suite."""
+_TESTS = 6
+"""Target tests whose source is read."""
+_TOLD = 3
+"""Suspects that the trail names with the reasons."""
 _GROUPS = 3
 """Groups of failing tests that are tried on their own when nothing repairs all."""
 
@@ -41,7 +46,12 @@ class SymbolicEngineer:
 
     def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover:
         """Repair, or abstain with the reason. Raises ``RunCancelled``; a spent budget is an abstention."""
-        repair = _Repair(assignment, tools, trail)
+        witness = Witness(trail)
+        repair = _Repair(assignment, tools, witness)
+        handover = self._carried_out(repair)
+        return msgspec.structs.replace(handover, credits=repair.lore.credits(witness.tried))
+
+    def _carried_out(self, repair: "_Repair") -> Handover:
         try:
             return repair.carry_out()
         except Abstention as abstention:
@@ -68,6 +78,7 @@ class _Repair:
         self._hands = Hands(assignment, tools, trail)
         self._assignment = assignment
         self._exploration = Exploration(self._hands)
+        self.lore = Lore(assignment.lessons)
 
     # -- the line ----------------------------------------------------------------------------------------------
 
@@ -95,7 +106,17 @@ class _Repair:
 
         Functions that the tests ``apart`` run are left out.
         """
-        suspects = localise(spectrum, targets.chosen, self._assignment.ticket.text)
+        self.lore.meet(spectrum, targets.chosen)
+        suspects = localise(
+            spectrum,
+            targets.chosen,
+            self._assignment.ticket.text,
+            read=self._hands.text,
+            test_text=self._test_text(spectrum, targets),
+            recent=self._assignment.recent,
+            weights=self.lore.signals,
+        )
+        self.lore.suspects = suspects
         if apart:
             # A failing test that runs the same function and stays red would contradict the change.
             suspects = tuple(s for s in suspects if not apart & set(_covering(spectrum, s)))
@@ -104,10 +125,15 @@ class _Repair:
                 "the failing tests run no function of the repository in their own process",
                 "Which module should the failing test exercise?",
             )
+        for suspect in suspects[:_TOLD]:
+            where = f"{suspect.path}:{suspect.place.start} {suspect.place.qualified}"
+            self._hands.note(f"suspected: {where}: {why(suspect)}")
+        if self.lore.told:
+            self._hands.note(self.lore.told)
         places = self._places(suspects)
         places += declared(places)
         literals, expected = self._test_words(spectrum, targets)
-        ideas = hypotheses(places, spectrum, literals=literals, expected=expected, lessons=self._assignment.lessons)
+        ideas = hypotheses(places, spectrum, literals=literals, expected=expected, lessons=self.lore.templates)
         choice = self._exploration.choose(spectrum, places, ideas, literals, share)
         return self._confirm(places, choice, targets, spectrum)
 
@@ -166,19 +192,21 @@ class _Repair:
 
     def _test_words(self, spectrum: Spectrum, targets: Targets) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Literals of the failing tests and the ticket, and the exceptions that the tests expect."""
-        found = [self._assignment.ticket.text]
-        for number in targets.chosen[:6]:
-            test = spectrum.tests[number]
-            path, _, rest = test.name.partition("::")
+        messages = [f.message for n in targets.chosen[:_TESTS] if (f := spectrum.tests[n].failure) is not None]
+        text = "\n".join([self._assignment.ticket.text, self._test_text(spectrum, targets), *messages])
+        return literals_of(text), expected_errors(text)
+
+    def _test_text(self, spectrum: Spectrum, targets: Targets) -> str:
+        """The source of the first target tests."""
+        found: dict[str, None] = {}
+        for number in targets.chosen[:_TESTS]:
+            path, _, rest = spectrum.tests[number].name.partition("::")
             name = rest.split("[")[0].rsplit("::", 1)[-1]
-            text = self._hands.text(path) or ""
             place = next((p for p in spectrum.functions.get(path, ()) if p.name == name), None)
             if place is not None:
-                found.append("".join(text.splitlines(keepends=True)[place.top - 1 : place.end]))
-            if test.failure is not None:
-                found.append(test.failure.message)
-        text = "\n".join(found)
-        return literals_of(text), expected_errors(text)
+                text = self._hands.text(path) or ""
+                found["".join(text.splitlines(keepends=True)[place.top - 1 : place.end])] = None
+        return "\n".join(found)
 
     # -- handing over ------------------------------------------------------------------------------------------
 
@@ -230,6 +258,7 @@ class _Repair:
         if choice.distinguishing:
             summary += f" Passing changes differ {choice.distinguishing}."
         self._hands.tools.call(PushChanges(title=title, summary=summary))
+        self.lore.chosen(hypothesis.kind, place.suspect)
         return Handover(
             solved=True,
             reason=f"repaired {place.name}",

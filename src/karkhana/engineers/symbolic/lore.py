@@ -1,0 +1,158 @@
+"""From lessons to weights, and from an attempt to credits: what the engineer takes from the past and gives to it.
+
+Templates are subjects ``template:NAME``; signals of localisation are ``signal:NAME``. Knows names and counts; knows
+nothing of where lessons are kept.
+
+>>> multipliers((), "KeyError", {"negation": 1.0, "sign": 3.0})
+{}
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from karkhana.behaviour.spectra import Spectrum
+from karkhana.domain.events import AnyEvent, HypothesisTried
+from karkhana.domain.lessons import Credit, Lesson, Role, multiplier, posterior
+from karkhana.engineers.symbolic.catalogue import catalogue
+from karkhana.engineers.symbolic.localise import Suspect, ranks, shipped_weights
+from karkhana.ports import Trail
+
+TEMPLATE, SIGNAL = "template:", "signal:"
+_TOLD = 6
+"""Templates that the trail names on each side."""
+_NOTABLE = 1.25
+"""Factor from which on a change of order is told."""
+
+
+def circumstance_of(spectrum: Spectrum, targets: Iterable[int]) -> str:
+    """How most of the target tests fail: the name of an exception, or of an outcome without one."""
+    kinds = Counter(
+        failure.type if (failure := spectrum.tests[n].failure) is not None else spectrum.tests[n].outcome
+        for n in targets
+    )
+    return min(kinds, key=lambda kind: (-kinds[kind], kind), default="")
+
+
+def multipliers(lessons: Sequence[Lesson], circumstance: str, priors: Mapping[str, float]) -> dict[str, float]:
+    """Template → factor for its prior, for those that past outcomes say something about.
+
+    ``priors`` are relative weights; the chance that a template is the right one is taken as its share of their sum.
+    """
+    total = sum(priors.values())
+    by_subject: dict[str, list[Lesson]] = {}
+    for lesson in lessons:
+        by_subject.setdefault(lesson.subject, []).append(lesson)
+    return {
+        name: multiplier(by_subject[TEMPLATE + name], TEMPLATE + name, circumstance, prior / total)
+        for name, prior in sorted(priors.items())
+        if TEMPLATE + name in by_subject and prior > 0
+    }
+
+
+def signal_weights(lessons: Sequence[Lesson], circumstance: str, weights: Mapping[str, float]) -> dict[str, float]:
+    """Signal → its weight, moved by how high it ranked the functions that turned out to be at fault.
+
+    The weights keep their sum, so that suspicion stays comparable.
+    """
+    half = 0.5
+    moved = {
+        name: weight * posterior(lessons, SIGNAL + name, circumstance, half) / half for name, weight in weights.items()
+    }
+    scale = sum(weights.values()) / sum(moved.values())
+    return {name: weight * scale for name, weight in moved.items()}
+
+
+def template_credits(circumstance: str, tried: Iterable[str], chosen: str = "") -> tuple[Credit, ...]:
+    """Credits of templates: ``chosen`` (several joined by ``+``) is what the change comes from."""
+    used = [name for name in chosen.split("+") if name]
+    vain = sorted({name for kind in tried for name in kind.split("+")} - set(used))
+    return (
+        *(
+            Credit(subject=TEMPLATE + n, circumstance=circumstance, role=Role.USED, share=used.count(n) / len(used))
+            for n in dict.fromkeys(used)
+        ),
+        *(Credit(subject=TEMPLATE + n, circumstance=circumstance, role=Role.IN_VAIN) for n in vain),
+    )
+
+
+def signal_credits(circumstance: str, ranks: Mapping[str, int]) -> tuple[Credit, ...]:
+    """Credits of signals by the rank (from 1) that each gave to the repaired function on its own."""
+    found: list[Credit] = []
+    for name, rank in sorted(ranks.items()):
+        subject, share = SIGNAL + name, 1.0 / rank
+        found.append(Credit(subject=subject, circumstance=circumstance, role=Role.USED, share=share))
+        if share < 1.0:
+            found.append(Credit(subject=subject, circumstance=circumstance, role=Role.IN_VAIN, share=1.0 - share))
+    return tuple(found)
+
+
+def told(factors: Mapping[str, float]) -> str:
+    """The most notable factors as a sentence for the trail; empty when nothing is notable."""
+    up = sorted((n for n in factors if factors[n] >= _NOTABLE), key=lambda n: (-factors[n], n))[:_TOLD]
+    down = sorted((n for n in factors if factors[n] <= 1 / _NOTABLE), key=lambda n: (factors[n], n))[:_TOLD]
+    if not up and not down:
+        return ""
+    parts = []
+    if up:
+        parts.append("more likely " + ", ".join(f"{n} x{factors[n]:.1f}" for n in up))
+    if down:
+        parts.append("less likely " + ", ".join(f"{n} x{factors[n]:.2f}" for n in down))
+    return "past outcomes make " + "; ".join(parts)
+
+
+class Lore:
+    """One assignment's lessons, and what its outcome will teach."""
+
+    def __init__(self, lessons: Sequence[Lesson]) -> None:
+        self._lessons = lessons
+        self._circumstance = ""
+        self._kind = ""
+        self._ranks: Mapping[str, int] = {}
+        self.templates: Mapping[str, float] = {}
+        """Template → factor for its prior."""
+        self.signals: Mapping[str, float] = shipped_weights()
+        """Signal → weight."""
+        self.suspects: tuple[Suspect, ...] = ()
+        """The functions that are looked into."""
+
+    def meet(self, spectrum: Spectrum, targets: Iterable[int]) -> None:
+        """Take what the past says about failures such as these."""
+        self._circumstance = circumstance_of(spectrum, targets)
+        priors = {entry.name: entry.prior for entry in catalogue().values()}
+        self.templates = multipliers(self._lessons, self._circumstance, priors)
+        self.signals = signal_weights(self._lessons, self._circumstance, shipped_weights())
+
+    @property
+    def told(self) -> str:
+        """What changed the order, as a sentence; empty when nothing did."""
+        return told(self.templates)
+
+    def chosen(self, kind: str, repaired: Suspect) -> None:
+        """Remember what the change comes from."""
+        self._kind = kind
+        self._ranks = ranks(self.suspects, repaired)
+
+    def credits(self, tried: Iterable[str]) -> tuple[Credit, ...]:
+        """What the outcome will say something about."""
+        return (
+            *template_credits(self._circumstance, tried, self._kind),
+            *signal_credits(self._circumstance, self._ranks),
+        )
+
+
+class Witness:
+    """Passes events on to the trail, and remembers which templates were tried."""
+
+    def __init__(self, trail: Trail) -> None:
+        self._trail = trail
+        self.tried: dict[str, None] = {}
+
+    def record(self, event: AnyEvent) -> None:
+        """As the trail behind it."""
+        if isinstance(event, HypothesisTried):
+            self.tried[event.kind] = None
+        self._trail.record(event)
+
+    def keep(self, content: bytes) -> str:
+        """As the trail behind it."""
+        return self._trail.keep(content)

@@ -1,0 +1,55 @@
+"""What past runs teach an engineer, and what this run's outcome teaches the next ones.
+
+The lessons are read when an engineer is given its task, and kept in the trail by their hash, so that it can be seen
+later what it knew. Knows runs and outcomes; knows nothing of what the lessons are about.
+"""
+
+from karkhana.domain.errors import KarkhanaError
+from karkhana.domain.events import LessonsLearned, LessonsRecalled, Noted
+from karkhana.domain.json import canonical
+from karkhana.domain.lessons import Lesson, Verdict, taught
+from karkhana.domain.tasks import Status
+from karkhana.factory.job import Job
+from karkhana.git import Repository
+from karkhana.git.recency import recent_lines
+from karkhana.ports import Handover
+
+_VERDICTS = {
+    Status.DELIVERED: Verdict.GOOD,
+    Status.DEPLOYED: Verdict.GOOD,
+    Status.REJECTED: Verdict.BAD,
+    Status.ROLLED_BACK: Verdict.BAD,
+}
+
+
+def recall(job: Job) -> tuple[Lesson, ...]:
+    """What the newest runs taught, of this repository and of all others."""
+    lessons = job.rooms.lessons.recall(job.order.repository)
+    if lessons:
+        sha256 = job.trail.keep(canonical(lessons))
+        here = sum(lesson.here for lesson in lessons)
+        job.trail.record(LessonsRecalled(here=here, elsewhere=len(lessons) - here, sha256=sha256))
+    return lessons
+
+
+def recent(job: Job) -> dict[str, dict[int, int]]:
+    """Lines that were changed lately; none (and a note) when the history cannot be read."""
+    try:
+        return recent_lines(Repository.open(job.order.repository), job.order.commit)
+    except KarkhanaError as error:
+        job.trail.record(Noted(text=f"the history was not looked at: {error.message}"))
+        return {}
+
+
+def learn(job: Job, handover: Handover, verdict: Verdict) -> None:
+    """Keep what an outcome teaches, in the store and in the trail."""
+    lessons = taught(handover.credits, verdict)
+    if lessons:
+        job.trail.record(LessonsLearned(verdict=verdict, lessons=lessons))
+        job.rooms.lessons.learn(job.run_id, job.order.repository, lessons)
+
+
+def learn_from_ending(job: Job, handover: Handover, status: Status) -> None:
+    """As :func:`learn`, when the way a run ended says something about the work."""
+    if status in _VERDICTS:
+        learn(job, handover, _VERDICTS[status])
