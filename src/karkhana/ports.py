@@ -116,6 +116,8 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     tried: tuple[str, ...] = ()
     question: str = ""
     """What the reporter could answer to make it solvable."""
+    reproduction: str = ""
+    """Name of the failing test that the engineer wrote from the ticket, if it did."""
     alternatives: int = 0
     disagreement: float = 0.0
     probability: float | None = None

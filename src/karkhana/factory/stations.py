@@ -57,7 +57,7 @@ def start(job: Job) -> Ending:
 def plan(job: Job) -> Plan:
     """Open the base commit and run its suite.
 
-    Raises ``SuiteUnusable`` or ``NothingToFix``.
+    Raises ``SuiteUnusable``.
     """
     job.enter(Status.PLANNING)
     with _workspace(job) as workspace:
@@ -65,18 +65,13 @@ def plan(job: Job) -> Plan:
         baseline = run_tests(workspace, command)
     job.trail.record(SuiteMeasured(after_change=False, report=baseline))
     require_judge(baseline, job.order)
-    if job.order.type is TaskType.BUGFIX and not baseline.failing:
-        raise NothingToFix(
-            f"all {len(baseline.passed)} tests pass before any change, so nothing shows the bug",
-            "Commit a test that fails because of it, or name the tests with --test-command.",
-        )
     return Plan(test_command=command, baseline=baseline)
 
 
 def build(job: Job, plan: Plan) -> Built:
     """An engineer works on a fresh checkout until it hands over a change.
 
-    Raises ``RunFailure`` with the engineer's reason when it abstains.
+    Raises ``RunFailure`` with the engineer's reason when it abstains, ``NothingToFix`` when nothing shows the bug.
     """
     job.enter(Status.BUILDING)
     engineer = _engineer(job)
@@ -84,6 +79,11 @@ def build(job: Job, plan: Plan) -> Built:
         handover, built = _attempt(job, plan, engineer)
         if built is not None:
             return built
+    if job.order.type is TaskType.BUGFIX and plan.baseline.green and not handover.reproduction:
+        raise NothingToFix(
+            f"all {len(plan.baseline.passed)} tests pass at {job.order.commit[:12]}; {handover.reason}",
+            handover.question or "Commit a test that fails because of it, or name the tests with --test-command.",
+        )
     raise RunFailure(handover.reason, handover.question)
 
 
