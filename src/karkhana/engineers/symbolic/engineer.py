@@ -23,6 +23,7 @@ from karkhana.engineers.symbolic.hypotheses import Place, cut, declared, expecte
 from karkhana.engineers.symbolic.localise import Suspect, localise, why
 from karkhana.engineers.symbolic.lore import Lore, Witness
 from karkhana.engineers.symbolic.patching import replacement
+from karkhana.engineers.symbolic.reproduce import Reproduction, kept, reproduce
 from karkhana.engineers.symbolic.targets import Targets, choose_targets, groups
 from karkhana.engineers.symbolic.wording import kind_of, shown, title_of
 from karkhana.ports import Assignment, Handover, Tools, Trail
@@ -49,6 +50,7 @@ class SymbolicEngineer:
         witness = Witness(trail)
         repair = _Repair(assignment, tools, witness)
         handover = self._carried_out(repair)
+        handover = kept(handover, repair.written)
         return msgspec.structs.replace(handover, credits=repair.lore.credits(witness.tried))
 
     def _carried_out(self, repair: "_Repair") -> Handover:
@@ -78,11 +80,14 @@ class _Repair:
         self._hands = Hands(assignment, tools, trail)
         self._assignment = assignment
         self._exploration = Exploration(self._hands)
+        self.written: Reproduction | None = None
+        """The failing test that was written from the ticket."""
         self.lore = Lore(assignment.lessons)
 
     # -- the line ----------------------------------------------------------------------------------------------
 
     def carry_out(self) -> Handover:
+        self.written = reproduce(self._hands)
         spectrum = self._measure()
         targets = self._choose(spectrum)
         parts = groups(spectrum, targets.chosen)
@@ -144,11 +149,6 @@ class _Repair:
 
     def _measure(self) -> Spectrum:
         baseline = self._assignment.baseline
-        if not baseline.failing and not baseline.timed_out:
-            raise Abstention(
-                "no test fails, so there is nothing to repair",
-                "Which behaviour is wrong? A failing test would show it.",
-            )
         limits = {r.name: max(0.5, 2 * r.duration_s) for r in baseline.results if r.outcome is not TestOutcome.ERROR}
         spectrum = measure(
             self._hands.run,
@@ -167,6 +167,8 @@ class _Repair:
         return spectrum
 
     def _choose(self, spectrum: Spectrum) -> Targets:
+        if self.written is not None:
+            return self.written.targets(spectrum)
         if not spectrum.failing:
             raise Abstention(
                 "the tests that failed in the baseline pass when they are run here: "
