@@ -8,13 +8,13 @@ import ast
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import karkhana.behaviour
-from karkhana.behaviour.observation import observe
+from karkhana.behaviour.observation import UNKNOWN, compare, observe
 from karkhana.behaviour.running import PROBES, Run, pytest_arguments
 from karkhana.behaviour.spectra import measure
-from karkhana.behaviour.validation import Edit, Target, apply
+from karkhana.behaviour.validation import Edit, Proposal, Target, apply
 from karkhana.domain.events import AnyEvent
 from karkhana.domain.tasks import Budget, Ticket
 from karkhana.domain.tools import CommandResult, RunTests
@@ -149,6 +149,41 @@ def _tree(text: str) -> str | None:
         return None
 
 
+def same_code(one: str, other: str) -> bool:
+    """Whether two modules have the same syntax tree, apart from forms that always mean the same."""
+    return ast.dump(_Plain().visit(ast.parse(one))) == ast.dump(_Plain().visit(ast.parse(other)))
+
+
+class _Plain(ast.NodeTransformer):
+    """``not a in b`` is ``a not in b``, sums and products of whole numbers are worked out."""
+
+    _OPPOSITE: ClassVar[dict[type[ast.cmpop], type[ast.cmpop]]] = {
+        ast.In: ast.NotIn,
+        ast.NotIn: ast.In,
+        ast.Is: ast.IsNot,
+        ast.IsNot: ast.Is,
+    }
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        inner = node.operand
+        if isinstance(node.op, ast.Not) and isinstance(inner, ast.Compare) and len(inner.ops) == 1:
+            other = self._OPPOSITE.get(type(inner.ops[0]))
+            if other is not None:
+                return ast.Compare(left=inner.left, ops=[other()], comparators=inner.comparators)
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.left, ast.Constant) and isinstance(node.right, ast.Constant):
+            left, right = node.left.value, node.right.value
+            if type(left) is int and type(right) is int:
+                simple = {ast.Add: left + right, ast.Sub: left - right, ast.Mult: left * right}
+                if type(node.op) in simple:
+                    return ast.Constant(value=simple[type(node.op)])
+        return node
+
+
 def same_behaviour(files: Mapping[str, str], module: str, repaired: str, command: str) -> dict[str, Any]:
     """Whether the one function that differs answers alike on inputs from the tests and made from those."""
     original = files[module]
@@ -164,28 +199,46 @@ def _compare(run: Run, module: str, original: str, repaired: str, arguments: tup
     old, new = original.splitlines(keepends=True), repaired.splitlines(keepends=True)
     first = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0) + 1
     spectrum = measure(run, arguments=arguments, limit_s=10.0, seconds=120.0, everything=True)
+    tests = [t.name for t in spectrum.tests]
+    limits = [10.0] * len(tests)
     place = next((p for p in spectrum.functions.get(module, ()) if p.start <= first <= p.end), None)
-    if place is None:
-        return {"right": False, "judged": "no function"}
     shift = len(new) - len(old)
-    before = "".join(old[place.start - 1 : place.end])
-    after = "".join(new[place.start - 1 : place.end + shift])
-    if "".join(old[place.end :]) != "".join(new[place.end + shift :]):
-        return {"right": False, "judged": "more than one function differs"}
-    tests = spectrum.covering(module, place.start, place.end)
-    seen = observe(
-        run,
-        arguments=arguments,
-        tests=[t.name for t in spectrum.tests],
-        limits=[10.0] * len(spectrum.tests),
-        target=Target(path=module, text=before, place=place, failing=tests[:60], passing=()),
-        variants=[(Edit(0, len(before), after),)],
-        count=300,
-        seconds=60.0,
-        seed=99,
-    )
-    if seen is None:
+    seen = None
+    if place is not None and "".join(old[place.end :]) == "".join(new[place.end + shift :]):
+        before = "".join(old[place.start - 1 : place.end])
+        after = "".join(new[place.start - 1 : place.end + shift])
+        covering = spectrum.covering(module, place.start, place.end)[:60]
+        seen = observe(
+            run,
+            arguments=arguments,
+            tests=tests,
+            limits=limits,
+            target=Target(path=module, text=before, place=place, failing=covering, passing=()),
+            variants=[(Edit(0, len(before), after),)],
+            count=300,
+            seconds=60.0,
+            seed=99,
+        )
+    if seen is None or not seen.seen(0):
+        # Something that runs at import, or several functions: asked where the tests enter the module.
+        covering = spectrum.covering(module, 1, len(old))[:60]
+        seen = compare(
+            run,
+            arguments=arguments,
+            tests=tests,
+            limits=limits,
+            targets=[Target(path=module, text=original, place=None, failing=covering, passing=())],
+            variants=[Proposal(0, (Edit(0, len(original), repaired),), fresh=True)],
+            count=300,
+            seconds=60.0,
+            seed=99,
+        )
+    if seen is None or not seen.seen(0):
         return {"right": False, "judged": "not observable"}
-    differs = [n for n, (a, b) in enumerate(zip(seen.original, seen.variants[0], strict=True)) if a != b]
+    differs = [
+        n
+        for n, (a, b) in enumerate(zip(seen.original, seen.variants[0], strict=True))
+        if a != b and UNKNOWN not in {a, b}
+    ]
     examples = [[seen.inputs[n][1][:120], seen.original[n][:80], seen.variants[0][n][:80]] for n in differs[:2]]
     return {"right": not differs and len(seen.inputs) >= 5, "judged": f"{len(seen.inputs)} inputs", "differs": examples}
