@@ -38,6 +38,7 @@ from karkhana.workspace.environment import Environments
 
 _CPU_S = 60.0
 _OVER = 0.9
+_CALM = {"stopped": "", "crashed": False}
 _STARTED = ("environments", "instruments")
 """Folders of a home that all cases share."""
 
@@ -125,7 +126,7 @@ class Bench:
             commit_files(repository, files)
             self._prepare(repository, home, install=install)
         except KarkhanaError as error:
-            return None, {"reason": f"environment: {error.message}", "cpu_s": 0.0, "wall_s": 0.0, "stopped": ""}
+            return None, {"reason": f"environment: {error.message}", "cpu_s": 0.0, "wall_s": 0.0, **_CALM}
         program = Path(sys.executable).parent / "karkhana"
         command = [program, "run", "-", "--repo", repository, "--json", "--engineer", "symbolic"]
         command += ["--timeout", str(self.options.seconds), "--test-command", ticket["command"]]
@@ -171,7 +172,7 @@ def _last_object(ended: Ended) -> dict[str, Any]:
 def _told(ended: Ended, reason: str) -> dict[str, Any]:
     if ended.stopped:
         reason = f"stopped: more than {_CPU_S:g} s of {ended.stopped} time"
-    told = {"reason": reason or ended.stderr.strip()[-500:], "stopped": ended.stopped}
+    told = {"reason": reason or ended.stderr.strip()[-500:], "stopped": ended.stopped, "crashed": not reason}
     return told | {"cpu_s": round(ended.cpu_s, 1), "wall_s": round(ended.wall_s, 1)}
 
 
@@ -183,6 +184,8 @@ def outcome_of(row: Mapping[str, Any], ticket: Ticket) -> str:
         return "wrong: " + str(row.get("judged", "fails"))
     if row["stopped"]:
         return f"abstained: {row['stopped']} limit"
+    if row["crashed"]:
+        return "abstained: crashed"
     before = row.get("failing_before")
     if row["reason"].startswith("environment") or (before is not None and not set(ticket["failing"]) & set(before)):
         return "abstained: environment"

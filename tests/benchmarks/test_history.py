@@ -115,7 +115,7 @@ def test_a_command_within_its_limits_gives_its_output():
 
 
 TICKET = {"failing": ["t::a"], "functions": ["src/a.py::f"]}
-ROW = {"right": False, "abstained": True, "stopped": "", "reason": "", "failing_before": ["t::a"]}
+ROW = {"right": False, "abstained": True, "stopped": "", "crashed": False, "reason": "", "failing_before": ["t::a"]}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,7 @@ ROW = {"right": False, "abstained": True, "stopped": "", "reason": "", "failing_
         ({**ROW, "right": True, "abstained": False}, "right"),
         ({**ROW, "abstained": False, "judged": "answers differently"}, "wrong: answers differently"),
         ({**ROW, "stopped": "cpu"}, "abstained: cpu limit"),
+        ({**ROW, "crashed": True}, "abstained: crashed"),
         ({**ROW, "failing_before": []}, "abstained: environment"),
         ({**ROW, "events": [{"type": "hypothesis.tried", "place": "src/b.py:4"}]}, "abstained: not localised"),
         ({**ROW, "events": [{"type": "hypothesis.tried", "place": "src/a.py:4"}]}, "abstained: nothing passes"),
