@@ -131,10 +131,11 @@ def hypotheses(
     best = max((p.suspect.score for p in places), default=1.0)
     for number, place in enumerate(places):
         errors = _errors(place, spectrum)
+        highest = max(place.suspect.lines.values())
         factors = {entry.name: _factor(entry, errors, lessons or {}) for entry in catalogue().values()}
         for entry, idea in everywhere(place.text, _ideas(place, spectrum, literals, expected)):
             factor = factors[entry.name]
-            score = (factor or 0.0) * idea.weight * _suspicion(place.suspect, idea.line, best)
+            score = (factor or 0.0) * idea.weight * _suspicion(place.suspect, highest, idea.line, best)
             if score < _LEAST or (len(lowest) == limit and score <= lowest[0]):
                 continue
             known = found.get((number, idea.edits))
@@ -219,8 +220,7 @@ def _factor(entry: Entry, errors: set[str], lessons: Mapping[str, float]) -> flo
     return factor
 
 
-def _suspicion(suspect: Suspect, line: int, best: float) -> float:
-    highest = max(suspect.lines.values())
+def _suspicion(suspect: Suspect, highest: float, line: int, best: float) -> float:
     own = suspect.lines.get(line)
     if own is None:
         near = [suspect.lines[n] for n in (line - 1, line + 1) if n in suspect.lines]

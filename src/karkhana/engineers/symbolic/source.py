@@ -27,6 +27,21 @@ _BINARY: Mapping[type[cst.CSTNode], int] = {
     cst.BitOr: 6, cst.BitXor: 7, cst.BitAnd: 7, cst.LeftShift: 8, cst.RightShift: 8, cst.Add: 9, cst.Subtract: 9,
     cst.Multiply: 10, cst.Divide: 10, cst.FloorDivide: 10, cst.Modulo: 10, cst.MatrixMultiply: 10, cst.Power: 12,
 }  # fmt: skip
+_REQUIRED: Mapping[tuple[type[cst.CSTNode], str], int] = {
+    (cst.Comparison, "left"): COMPARE + 1,
+    (cst.ComparisonTarget, "comparator"): COMPARE + 1,
+    (cst.Attribute, "value"): POSTFIX,
+    (cst.Subscript, "value"): POSTFIX,
+    (cst.Call, "func"): POSTFIX,
+    (cst.Await, "expression"): POSTFIX,
+    (cst.IfExp, "body"): OR,
+    (cst.IfExp, "test"): OR,
+    (cst.CompFor, "iter"): OR,
+    (cst.CompIf, "test"): OR,
+    (cst.StarredElement, "value"): COMPARE + 1,
+    (cst.Slice, "lower"): TERNARY,
+    (cst.Slice, "upper"): TERNARY,
+}
 BUILTINS = frozenset(n for n in dir(builtins) if not n.startswith("_"))
 
 
@@ -75,22 +90,7 @@ def required(parent: type[cst.CSTNode], field: str, operator: type[cst.CSTNode] 
         return OR if operator is cst.Or else AND
     if parent is cst.UnaryOperation:
         return NOT if operator is cst.Not else UNARY
-    table = {
-        (cst.Comparison, "left"): COMPARE + 1,
-        (cst.ComparisonTarget, "comparator"): COMPARE + 1,
-        (cst.Attribute, "value"): POSTFIX,
-        (cst.Subscript, "value"): POSTFIX,
-        (cst.Call, "func"): POSTFIX,
-        (cst.Await, "expression"): POSTFIX,
-        (cst.IfExp, "body"): OR,
-        (cst.IfExp, "test"): OR,
-        (cst.CompFor, "iter"): OR,
-        (cst.CompIf, "test"): OR,
-        (cst.StarredElement, "value"): COMPARE + 1,
-        (cst.Slice, "lower"): TERNARY,
-        (cst.Slice, "upper"): TERNARY,
-    }
-    return table.get((parent, field), LOOSEST)
+    return _REQUIRED.get((parent, field), LOOSEST)
 
 
 class FunctionView:

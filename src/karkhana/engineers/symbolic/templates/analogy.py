@@ -99,8 +99,10 @@ def sibling_condition(scene: Scene) -> Iterator[Idea]:
             for operator, level in (("and", AND), ("or", OR)):
                 part = f"({question})" if operator == "and" and " or " in question else question
                 base = view.tight(node, level)
-                yield Idea(view.line(node), (view.replace(node, f"{base} {operator} {part}"),), weight * own)
-                yield Idea(view.line(node), (view.replace(node, f"{part} {operator} {base}"),), weight * own * 0.6)
+                yield Idea(view.line(node), (view.replace(node, f"{base} {operator} {part}", level),), weight * own)
+                yield Idea(
+                    view.line(node), (view.replace(node, f"{part} {operator} {base}", level),), weight * own * 0.6
+                )
 
 
 def _questions(scene: Scene) -> Iterator[tuple[str, frozenset[str], float]]:

@@ -125,9 +125,9 @@ def missing_condition(scene: Scene) -> Iterator[Idea]:
             for operator, level in (("and", AND), ("or", OR)):
                 part = condition if operator == "and" or " or " not in condition else f"({condition})"
                 base = view.tight(node, level)
-                front = view.replace(node, f"{part} {operator} {base}")
+                front = view.replace(node, f"{part} {operator} {base}", level)
                 yield Idea(view.line(node), (front,), weight * own * 0.8)
-                yield Idea(view.line(node), (view.replace(node, f"{base} {operator} {part}"),), weight * own)
+                yield Idea(view.line(node), (view.replace(node, f"{base} {operator} {part}", level),), weight * own)
 
 
 @template("other-condition")
