@@ -61,7 +61,7 @@ class Bench:
             if wanted and not place(options.tickets, entry).exists():
                 self._make_again(entry)
         found = [t for t in load(options.tickets, options.half) if t["library"] in self.repositories]
-        return [t for t in found if self._chosen(t)][: options.limit]
+        return spread([t for t in found if self._chosen(t)], options.each)[: options.limit]
 
     def _chosen(self, entry: Mapping[str, Any]) -> bool:
         options = self.options
@@ -150,6 +150,16 @@ class Bench:
         Environments(home, EnvironmentSettings(install=install)).prepare(repository)
 
 
+def spread(tickets: list[Ticket], each: int | None) -> list[Ticket]:
+    """At most ``each`` tickets of each library, evenly over its years."""
+    found = []
+    for library in dict.fromkeys(ticket["library"] for ticket in tickets):
+        own = [ticket for ticket in tickets if ticket["library"] == library]
+        count = min(each or len(own), len(own))
+        found += [own[n * len(own) // count] for n in range(count)]
+    return found
+
+
 def commit_files(repository: Path, files: Mapping[str, bytes]) -> None:
     """A repository with one commit of ``files``."""
     for name, data in files.items():
@@ -184,7 +194,7 @@ def outcome_of(row: Mapping[str, Any], ticket: Ticket) -> str:
         return "wrong: " + str(row.get("judged", "fails"))
     if row["stopped"]:
         return f"abstained: {row['stopped']} limit"
-    if row["crashed"]:
+    if row["crashed"] or "gave no answer" in row["reason"]:
         return "abstained: crashed"
     before = row.get("failing_before")
     if row["reason"].startswith("environment") or (before is not None and not set(ticket["failing"]) & set(before)):
@@ -236,6 +246,7 @@ def main() -> None:
     parser.add_argument("--library", action="append", default=[])
     parser.add_argument("--only", default="", help="part of a fix's commit name")
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--each", type=int, help="tickets of each library at most")
     parser.add_argument("--seconds", type=float, default=45.0, help="wall-clock seconds for the engineer")
     parser.add_argument("--words", choices=("ticket", "report"), default="ticket")
     parser.add_argument("--direct", action="store_true")

@@ -2,7 +2,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.history import localised, outcome_of, summary
+from benchmarks.history import localised, outcome_of, spread, summary
 from benchmarks.history_judge import Judge, differing, patch_between, replay, same_code
 from benchmarks.history_limits import bounded
 from benchmarks.mine_commits import commit_of
@@ -150,3 +150,9 @@ def test_the_summary_counts_what_is_disputed_as_wrong():
     assert (found["total"], found["passing"], found["right"], found["abstained"]) == (3, 2, 1, 1)
     assert found["precision"] == 0.5
     assert found["over_0_9"] == {"delivered": 2, "right": 1}
+
+
+def test_a_sample_is_spread_over_libraries_and_years():
+    tickets = [{"library": name, "date": n} for name in "ab" for n in range(5)]
+    assert [(t["library"], t["date"]) for t in spread(tickets, 2)] == [("a", 0), ("a", 2), ("b", 0), ("b", 2)]
+    assert spread(tickets, None) == tickets
