@@ -1,47 +1,27 @@
-"""Which of the passing candidates is the right one, and how sure is that?
+"""Which of the passing candidates is the right one, and how far do the others disagree?
 
-From the text: what the template is, how small the change is, whether it smells of the test. From behaviour: on
-inputs like those of the tests, does it leave alone what was not broken, does it keep the examples of the
-documentation, does it fail where others answer? Candidates that behave alike stand together. Knows texts and
-outcomes; runs nothing.
+On inputs like those of the tests: does it leave alone what was not broken, does it keep the examples of the
+documentation, does it fail where others answer? Candidates that behave alike stand together, as one group.
+Knows looks and outcomes; runs nothing.
 """
 
-import keyword
 import math
-import re
 from collections.abc import Sequence
 
 import msgspec
 
 from karkhana.behaviour.observation import Observations
-from karkhana.behaviour.validation import apply
-from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place
-from karkhana.engineers.symbolic.patching import changed_lines
+from karkhana.engineers.symbolic.appearance import Ranked
 
 _ELSEWHERE = 0.3
-"""Disagreement with an equally good change of another function, whose behaviour cannot be compared."""
+"""Dispute with a candidate whose behaviour cannot be compared."""
 _PLAUSIBLE = 4.0
 """Rivals so many log units behind the best no longer count as alternatives."""
-
-
-_NEUTRAL = re.compile(
-    r"(True|False|None) [+*/-]|(?<![\w.])0 [+*-] |[+-] 0(?![\w.])|\* [01](?![\w.])|// 1(?![\w.])|(?<![\w.])1 \* |\+ -"
-)
-"""Arithmetic that changes nothing, or that nobody would write."""
 
 
 class Weights(msgspec.Struct, frozen=True, kw_only=True):
     """Log units per unit of evidence."""
 
-    added_token: float = 0.15
-    removed_token: float = 0.05
-    test_literal: float = 3.0
-    self_comparison: float = 3.0
-    constant_condition: float = 2.0
-    neutral_arithmetic: float = 1.5
-    odd_form: float = 1.5
-    unused_variable: float = 1.0
-    only_deletes: float = 0.7
     newly_broken: float = 4.0
     fails: float = 1.5
     changed_passing: float = 3.0
@@ -54,140 +34,107 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     """Per e-fold of candidates that behave alike."""
 
 
-class Ranked(msgspec.Struct, frozen=True, kw_only=True):
-    """A passing candidate with what speaks for and against it."""
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Candidates that behave alike, best first."""
 
-    hypothesis: Hypothesis
-    value: float
-    reasons: tuple[str, ...] = ()
-    absurd: bool = False
-    """It fits the tests and nothing else: never to be handed over."""
+    members: tuple[Ranked, ...]
+    standing: float
+    """Plausibility in log units; only differences mean something."""
+    number: int | None = None
+    """Its first member's number among the observed variants; ``None`` when it was not observed."""
+
+    @property
+    def best(self) -> Ranked:
+        return self.members[0]
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """The candidates in order of preference, and how far the others disagree with the first."""
+    """The groups in order of preference, and how far the others disagree with the first."""
 
-    ranked: tuple[Ranked, ...]
-    classes: int = 1
+    groups: tuple[Group, ...]
     disagreement: float = 0.0
     distinguishing: str = ""
     """An input and what the chosen and its best rival answer to it."""
     question: str = ""
 
+    @property
+    def ranked(self) -> tuple[Ranked, ...]:
+        """The best of each group, then the others of each."""
+        return (*(g.best for g in self.groups), *(r for g in self.groups for r in g.members[1:]))
 
-def naturalness(place: Place, hypothesis: Hypothesis, literals: tuple[str, ...], weights: Weights) -> Ranked:
-    """A candidate by its text alone: its log-weight and the reasons against it."""
-    before, after = changed_lines(place.text, hypothesis.edits)
-    old, new = "".join(before), "".join(after)
-    value = math.log(max(hypothesis.score, 1e-6))
-    reasons: list[str] = []
-    absurd = False
-    added, removed = _difference(old, new)
-    value -= weights.added_token * len(added) + weights.removed_token * len(removed)
-    numbers = [t for t in added if re.fullmatch(r"-?\d{2,}|-?\d+\.\d+|'.+'|\".+\"", t)]
-    if any(n in literals for n in numbers):
-        value -= weights.test_literal
-        reasons.append("it names a literal of the test")
-    same = r"(?<![\w.\])])(\w+(?:\.\w+|\[[^\]]*\])*) (==|!=|<|>|<=|>=|is|is not|in|not in) \1(?![\w.\[(])"
-    if re.search(same, new) and not re.search(same, old):
-        value -= weights.self_comparison
-        reasons.append("it compares something with itself")
-        absurd = True
-    if re.search(r"\b(if|while|and|or) (not )?(True|False|None|\d+)(:| and| or|$)", new) and "while True" not in old:
-        value -= weights.constant_condition
-        reasons.append("its condition is constant")
-        absurd = True
-    if len(_NEUTRAL.findall(new)) > len(_NEUTRAL.findall(old)):
-        value -= weights.neutral_arithmetic
-        reasons.append("it calculates with nothing")
-    odd = r"len\([\w.]+\[[^\]]*:[^\]]*\]\)|\bnot not\b|\[:\]|not \("
-    if len(re.findall(odd, new)) > len(re.findall(odd, old)):
-        value -= weights.odd_form
-        reasons.append("nobody would write it so")
-    whole = apply(place.text, hypothesis.edits)
-    forgotten = [t for t in dict.fromkeys(removed) if t.isidentifier() and len(re.findall(rf"\b{t}\b", whole)) == 1]
-    if forgotten and not keyword.iskeyword(forgotten[0]):
-        value -= weights.unused_variable
-        reasons.append(f"`{forgotten[0]}` is no longer used")
-    if not added:
-        value -= weights.only_deletes
-        reasons.append("it only deletes")
-    return Ranked(hypothesis=hypothesis, value=value, reasons=tuple(reasons), absurd=absurd)
+    @property
+    def classes(self) -> int:
+        return len(self.groups)
 
 
-def _difference(old: str, new: str) -> tuple[list[str], list[str]]:
-    added, removed = _tokens(new), []
-    for token in _tokens(old):
-        if token in added:
-            added.remove(token)
-        else:
-            removed.append(token)
-    return added, removed
-
-
-def _tokens(text: str) -> list[str]:
-    return re.findall(r"\w+(?:\.\d+)?|'[^']*'|\"[^\"]*\"|[<>=!]=|[^\w\s]", text)
-
-
-def rank_by_text(
-    places: tuple[Place, ...], passing: Sequence[Hypothesis], literals: tuple[str, ...], weights: Weights | None = None
-) -> list[Ranked]:
-    """Best first, from the texts alone."""
-    found = [naturalness(places[h.suspect], h, literals, weights or Weights()) for h in passing]
-    return sorted(found, key=lambda r: (-r.value, apply(places[r.hypothesis.suspect].text, r.hypothesis.edits)))
-
-
-def choose(
-    ranked: Sequence[Ranked], observations: Observations | None, *, raised: bool, weights: Weights | None = None
-) -> Choice:
-    """Weigh candidates of one place with what they do.
+def group(
+    observed: Sequence[Ranked],
+    observations: Observations | None,
+    others: Sequence[Ranked] = (),
+    *,
+    raised: bool,
+    weights: Weights | None = None,
+) -> tuple[Group, ...]:
+    """Candidates by what they do, most plausible group first; those not observed stand alone.
 
     ``raised``: the failing tests failed by an exception of the code, so what it answered elsewhere was right.
     """
-    if observations is None or not ranked:
-        unsure = 0.0 if len(ranked) < 2 else min(0.5, 0.1 * (len(ranked) - 1))
-        return Choice(ranked=tuple(ranked), classes=max(1, len(ranked)), disagreement=unsure)
-    weight = weights or Weights()
-    judged = [_judged(r, observations, n, raised, weight) for n, r in enumerate(ranked)]
-    groups = observations.classes()
-    standing: list[tuple[float, list[int]]] = []
-    for group in groups:
-        members = sorted(group, key=lambda n: -judged[n].value)
-        standing.append((judged[members[0]].value + weight.company * math.log(len(group)), members))
-    standing.sort(key=lambda pair: (-pair[0], pair[1]))
-    best_value, best = standing[0]
-    rivals = [(value, members) for value, members in standing[1:] if value >= best_value - _PLAUSIBLE]
+    seen = observations is not None and [n for n in range(len(observed)) if observations.seen(n)]
+    alone = [r for n, r in enumerate(observed) if not seen or n not in seen]
+    groups = [Group(members=(other,), standing=other.value) for other in (*alone, *others)]
+    if observations is not None and seen:
+        weight = weights or Weights()
+        judged = [_judged(r, observations, n, raised, weight) for n, r in enumerate(observed)]
+        for numbers in observations.classes():
+            if numbers[0] not in seen:
+                continue
+            order = sorted(numbers, key=lambda n: -judged[n].value)
+            company = weight.company * math.log(len(numbers))
+            groups.append(
+                Group(
+                    members=tuple(judged[n] for n in order),
+                    standing=judged[order[0]].value + company,
+                    number=order[0],
+                )
+            )
+    # The sort is stable: of equals, the first by its looks.
+    return tuple(sorted(groups, key=lambda g: -g.standing))
+
+
+def choose(groups: Sequence[Group], observations: Observations | None) -> Choice:
+    """The first group against the others."""
+    if not groups:
+        return Choice(groups=())
+    best = groups[0]
+    rivals = [g for g in groups[1:] if g.standing >= best.standing - _PLAUSIBLE]
     disagreement = max(
-        (math.exp(value - best_value) * observations.dispute(best[0], members[0]) for value, members in rivals),
+        (
+            math.exp(min(0.0, rival.standing - best.standing)) * disputed(best, rival, observations, len(rivals))
+            for rival in rivals
+        ),
         default=0.0,
     )
-    order = [n for _, members in standing for n in members]
     told, question = "", ""
-    if rivals and (found := observations.distinguishing(best[0], rivals[0][1][0])) is not None:
-        text, mine, other = found
-        told = f"for ({text}): {_answer(mine)} against {_answer(other)}"
-        question = f"For the arguments ({text}), is {_answer(mine)} right, or {_answer(other)}?"
+    seen = next((r for r in rivals if r.number is not None), None)
+    if observations is not None and best.number is not None and seen is not None and seen.number is not None:
+        found = observations.distinguishing(best.number, seen.number)
+        if found is not None:
+            text, mine, other = found
+            told = f"for ({text}): {_answer(mine)} against {_answer(other)}"
+            question = f"For the arguments ({text}), is {_answer(mine)} right, or {_answer(other)}?"
     return Choice(
-        ranked=tuple(judged[n] for n in order),
-        classes=len(groups),
+        groups=tuple(groups),
         disagreement=min(1.0, disagreement),
         distinguishing=told[:500],
         question=question[:500],
     )
 
 
-def with_others(choice: Choice, others: Sequence[Ranked]) -> Choice:
-    """The choice with passing candidates in other places behind it, whose behaviour was not compared."""
-    if not others or not choice.ranked:
-        return choice
-    best = choice.ranked[0].value
-    doubt = max(_ELSEWHERE * math.exp(min(0.0, other.value - best)) for other in others)
-    return msgspec.structs.replace(
-        choice,
-        ranked=(*choice.ranked, *others),
-        classes=choice.classes + len(others),
-        disagreement=max(choice.disagreement, doubt),
-    )
+def disputed(one: Group, other: Group, observations: Observations | None, rivals: int = 1) -> float:
+    """How far two groups differ, in [0,1]: measured, or supposed when it could not be."""
+    if observations is not None and one.number is not None and other.number is not None:
+        return observations.dispute(one.number, other.number)
+    return _ELSEWHERE if observations is not None else min(0.5, 0.1 * rivals)
 
 
 def _judged(ranked: Ranked, seen: Observations, number: int, raised: bool, weight: Weights) -> Ranked:

@@ -12,26 +12,19 @@ import msgspec
 
 from karkhana.behaviour.running import ProbeFailed, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum, measure
-from karkhana.domain.errors import BudgetExhausted, ToolRefused
+from karkhana.domain.errors import BudgetExhausted
 from karkhana.domain.suites import Outcome as TestOutcome
-from karkhana.domain.suites import TestReport
-from karkhana.domain.tools import EditFile, PushChanges, ReviewDiff, RunTests, WriteFile
-from karkhana.engineers.symbolic.choose import Choice, Ranked
+from karkhana.engineers.symbolic.circumstances import circumstances
+from karkhana.engineers.symbolic.confirmation import Confirmation
 from karkhana.engineers.symbolic.exploration import Exploration
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
-from karkhana.engineers.symbolic.hypotheses import Place, cut, declared, expected_errors, hypotheses, literals_of
+from karkhana.engineers.symbolic.hypotheses import Place, cut, declared, hypotheses
 from karkhana.engineers.symbolic.localise import Suspect, localise, why
 from karkhana.engineers.symbolic.lore import Lore, Witness
-from karkhana.engineers.symbolic.patching import replacement
 from karkhana.engineers.symbolic.reproduce import Reproduction, kept, reproduce
 from karkhana.engineers.symbolic.targets import Targets, choose_targets, groups
-from karkhana.engineers.symbolic.wording import kind_of, shown, title_of
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
-_CONFIRMED = 5
-"""Candidates that are tried on the whole suite, best first."""
-_SECOND_CHOICE = 0.5
-"""Disagreement when the first choice fails in the whole suite."""
 _TESTS = 6
 """Target tests whose source is read."""
 _TOLD = 3
@@ -137,10 +130,14 @@ class _Repair:
             self._hands.note(self.lore.told)
         places = self._places(suspects)
         places += declared(places)
-        literals, expected = self._test_words(spectrum, targets)
-        ideas = hypotheses(places, spectrum, literals=literals, expected=expected, lessons=self.lore.templates)
-        choice = self._exploration.choose(spectrum, places, ideas, literals, share)
-        return self._confirm(places, choice, targets, spectrum)
+        known = circumstances(self._hands, spectrum, targets)
+        lessons = self.lore.templates
+        ideas = hypotheses(places, spectrum, literals=known.literals, expected=known.expected, lessons=lessons)
+        verdict = self._exploration.choose(spectrum, places, ideas, known, share)
+        confirmation = Confirmation(self._hands, places, targets, spectrum)
+        handover, candidate = confirmation.hand_over(verdict, self._exploration.count)
+        self.lore.chosen(candidate.hypothesis.kind, places[candidate.hypothesis.suspect].suspect)
+        return msgspec.structs.replace(handover, tried=self.tried())
 
     def tried(self) -> tuple[str, ...]:
         return tuple(self._exploration.tried)
@@ -192,12 +189,6 @@ class _Repair:
                 found.append(Place(suspect=suspect, text=cut(text, suspect), file_text=text))
         return tuple(found)
 
-    def _test_words(self, spectrum: Spectrum, targets: Targets) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Literals of the failing tests and the ticket, and the exceptions that the tests expect."""
-        messages = [f.message for n in targets.chosen[:_TESTS] if (f := spectrum.tests[n].failure) is not None]
-        text = "\n".join([self._assignment.ticket.text, self._test_text(spectrum, targets), *messages])
-        return literals_of(text), expected_errors(text)
-
     def _test_text(self, spectrum: Spectrum, targets: Targets) -> str:
         """The source of the first target tests."""
         found: dict[str, None] = {}
@@ -209,71 +200,3 @@ class _Repair:
                 text = self._hands.text(path) or ""
                 found["".join(text.splitlines(keepends=True)[place.top - 1 : place.end])] = None
         return "\n".join(found)
-
-    # -- handing over ------------------------------------------------------------------------------------------
-
-    def _confirm(self, places: tuple[Place, ...], choice: Choice, targets: Targets, spectrum: Spectrum) -> Handover:
-        for position, candidate in enumerate(choice.ranked[:_CONFIRMED]):
-            place = places[candidate.hypothesis.suspect]
-            old, new = replacement(place.file_text, place.suspect.place.start, place.text, candidate.hypothesis.edits)
-            try:
-                self._hands.tools.call(EditFile(path=place.suspect.path, old=old, new=new))
-            except ToolRefused as refusal:
-                self._hands.note(f"refused: {refusal.message}")
-                continue
-            report = self._hands.tools.call(RunTests())
-            trouble = self._trouble(report, targets, spectrum)
-            if trouble:
-                self._hands.note(f"{shown(place, candidate.hypothesis)}: {trouble}")
-                self._hands.tools.call(WriteFile(path=place.suspect.path, content=place.file_text))
-                continue
-            if position:
-                # The comparison was about the first choice; what is known of this one is less.
-                doubt = max(choice.disagreement, _SECOND_CHOICE)
-                choice = msgspec.structs.replace(choice, disagreement=doubt)
-            return self._push(place, candidate, choice, targets, spectrum)
-        raise Abstention("the changes that passed the selected tests fail in the whole suite")
-
-    def _trouble(self, report: TestReport, targets: Targets, spectrum: Spectrum) -> str:
-        passed = set(report.passed)
-        missing = [spectrum.tests[n].name for n in targets.chosen if spectrum.tests[n].name not in passed]
-        if missing:
-            return f"{missing[0]} still fails in the whole suite"
-        broken = [name for name in self._assignment.baseline.passed if name not in passed]
-        if broken:
-            return f"{broken[0]} no longer passes"
-        return ""
-
-    def _push(self, place: Place, candidate: Ranked, choice: Choice, targets: Targets, spectrum: Spectrum) -> Handover:
-        self._hands.tools.call(ReviewDiff())
-        hypothesis = candidate.hypothesis
-        title = title_of(hypothesis, place)
-        tests = ", ".join(f"`{spectrum.tests[n].name}`" for n in targets.chosen[:3])
-        more = f" and {len(targets.chosen) - 3} more" if len(targets.chosen) > 3 else ""
-        summary = (
-            f"`{place.name}` in `{place.suspect.path}`, line {hypothesis.line}, {kind_of(hypothesis)}: "
-            f"{shown(place, hypothesis)}. "
-            f"{tests}{more} failed before and pass{'es' if len(targets.chosen) == 1 else ''} now; "
-            f"no test that passed before fails. {self._still_failing(targets, spectrum)}"
-            f"{self._exploration.count} changes were tried, {len(choice.ranked)} of them passed."
-        )
-        if choice.distinguishing:
-            summary += f" Passing changes differ {choice.distinguishing}."
-        self._hands.tools.call(PushChanges(title=title, summary=summary))
-        self.lore.chosen(hypothesis.kind, place.suspect)
-        return Handover(
-            solved=True,
-            reason=f"repaired {place.name}",
-            title=title,
-            summary=summary,
-            tried=self.tried(),
-            alternatives=len(choice.ranked) - 1,
-            disagreement=choice.disagreement,
-            question=choice.question,
-        )
-
-    def _still_failing(self, targets: Targets, spectrum: Spectrum) -> str:
-        if not targets.others:
-            return ""
-        names = ", ".join(f"`{spectrum.tests[n].name}`" for n in targets.others[:3])
-        return f"Left alone, for another cause: {len(targets.others)} failing test(s), such as {names}. "

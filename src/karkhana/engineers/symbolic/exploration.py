@@ -1,24 +1,33 @@
-"""Trying and comparing: from suspicious places to a ranked choice, with every step in the trail.
+"""Trying: one attempt after the other, the cheap ones first, until something convincing passes.
 
-Knows the order of the attempts; knows nothing of how a change is handed over.
+Knows the order of the attempts; knows nothing of how candidates are judged or how a change is handed over.
 """
 
+from collections import Counter
 from collections.abc import Callable
 
-from karkhana.behaviour.running import ProbeFailed, pytest_arguments
+from karkhana.behaviour.running import pytest_arguments
 from karkhana.behaviour.spectra import Spectrum
-from karkhana.domain.events import CandidatesCompared, HypothesisTried
-from karkhana.engineers.symbolic.choose import Choice, choose, rank_by_text, with_others
+from karkhana.domain.events import HypothesisTried
+from karkhana.engineers.symbolic.circumstances import Circumstances
+from karkhana.engineers.symbolic.comparison import ASK, Comparison, Verdict
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
 from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place
+from karkhana.engineers.symbolic.probability import load_model
 from karkhana.engineers.symbolic.search import Budget, Outcome, Search
-from karkhana.engineers.symbolic.wording import shown
 
-_COMPARED = 40
-"""Passing candidates whose behaviour is compared."""
 _RESERVE_S = 20.0
 """Seconds kept back for confirming and handing over."""
-_ASK = "What should the code do instead? A second example would narrow it down."
+_NAMED = 3
+"""Places that a note names."""
+_WORDS = {
+    "f": "fail",
+    "n": "repair a part",
+    "t": "run out of time",
+    "c": "end the process",
+    "u": "pass once, not always",
+    "p": "pass",
+}
 
 
 class Exploration:
@@ -30,104 +39,104 @@ class Exploration:
         """One line per attempt, for the hand-over."""
         self.count = 0
         """Candidates that were run."""
+        self._now = ""
 
     def choose(
         self,
         spectrum: Spectrum,
         places: tuple[Place, ...],
         ideas: list[Hypothesis],
-        literals: tuple[str, ...],
+        known: Circumstances,
         share: float,
-    ) -> Choice:
-        """Try ``ideas`` in a share of the time that is left, and rank those that pass.
+    ) -> Verdict:
+        """Try ``ideas`` in a share of the time that is left, and judge those that pass.
 
+        When what passes does not convince, constants and signatures are tried too before it is returned as it is.
         Raises :class:`NothingPasses`, or ``Abstention`` when what passes makes no sense.
         """
         budget = Budget(seconds=max(1.0, (self._hands.left() - _RESERVE_S) * share))
         arguments = pytest_arguments(self._hands.assignment.test_command)
-        search = Search(self._hands.run, spectrum, arguments, places, budget)
-        outcome = self._search(search, places, ideas)
-        return self._compare(search, places, outcome, literals, spectrum)
-
-    def _search(self, search: Search, places: tuple[Place, ...], ideas: list[Hypothesis]) -> Outcome:
-        """One attempt after the other, the cheap ones first, until something passes."""
-        first = search.singles([idea for idea in ideas if not idea.fresh])
-        attempts: tuple[tuple[str, Callable[[], Outcome]], ...] = (
-            ("", lambda: first),
-            ("again, in the suite's own order", lambda: search.again_in_order(first)),
-            ("again, with more time", lambda: search.again_longer(first)),
-            ("constants and defaults", lambda: search.fresh([idea for idea in ideas if idea.fresh])),
-            ("two changes at once", lambda: search.pairs(first)),
-        )
-        for note, attempt in attempts:
-            outcome = attempt()
-            self._report(places, outcome, note)
-            if outcome.passing:
-                return outcome
+        search = Search(self._hands.run, spectrum, arguments, places, budget, announce=self._announcer(places))
+        comparison = Comparison(self._hands, search, places, spectrum, known)
+        outcomes: list[Outcome] = []
+        verdict: Verdict | None = None
+        nonsense: Abstention | None = None
+        for note, attempt, is_dear in self._attempts(search, ideas, outcomes):
+            if is_dear and verdict is not None:
+                continue
+            outcome = self._attempt(note, attempt, places)
+            outcomes.append(outcome)
+            if not outcome.passing:
+                continue
+            try:
+                verdict = comparison.verdict(outcomes)
+            except Abstention as abstention:
+                nonsense = abstention
+                continue
+            if verdict.probability_of(0) >= load_model().threshold:
+                break
+        if verdict is not None:
+            return verdict
+        if nonsense is not None:
+            raise nonsense
         where = ", ".join(p.name for p in places[:4])
         raise NothingPasses(
-            f"none of {self.count} changes to {where} makes the failing tests pass without breaking others", _ASK
+            f"none of {self.count} changes to {where} makes the failing tests pass without breaking others", ASK
         )
+
+    def _attempts(
+        self, search: Search, ideas: list[Hypothesis], so_far: list[Outcome]
+    ) -> tuple[tuple[str, Callable[[], Outcome], bool], ...]:
+        """(note, attempt, whether it is only worth its price when nothing has passed)."""
+        live = [idea for idea in ideas if not idea.fresh]
+        fresh = [idea for idea in ideas if idea.fresh]
+        return (
+            ("", lambda: search.singles(live), False),
+            ("again, in the suite's own order", lambda: search.again_in_order(so_far[0]), True),
+            ("again, with more time", lambda: search.again_longer(so_far[0]), True),
+            ("constants and defaults", lambda: search.fresh(fresh), False),
+            ("two changes at once", lambda: search.pairs(so_far[0]), True),
+        )
+
+    def _announcer(self, places: tuple[Place, ...]) -> Callable[[int], None]:
+        more = f" and {len(places) - _NAMED} other places" if len(places) > _NAMED else ""
+        where = ", ".join(f"`{place.name}`" for place in places[:_NAMED]) + more
+
+        def announce(count: int) -> None:
+            how = f" ({self._now})" if self._now else ""
+            self._hands.note(f"trying up to {count} changes of {where}{how}")
+
+        return announce
+
+    def _attempt(self, note: str, attempt: Callable[[], Outcome], places: tuple[Place, ...]) -> Outcome:
+        self._now = note
+        outcome = attempt()
+        self._report(places, outcome, note)
+        return outcome
 
     def _report(self, places: tuple[Place, ...], outcome: Outcome, note: str) -> None:
         """One event per suspect and template, and a line of what was tried."""
         self.count += outcome.count
-        table: dict[tuple[int, str], list[int]] = {}
+        table: dict[tuple[int, str], tuple[int, Counter[str]]] = {}
         for hypothesis, status in zip(outcome.tried, outcome.statuses, strict=True):
-            if status in "-dsx":
+            if status not in "-dsx":
+                row = table.setdefault((hypothesis.suspect, hypothesis.kind), (hypothesis.line, Counter()))
+                row[1][status] += 1
+        for (number, kind), (line, ends) in sorted(table.items()):
+            if "+" in kind and not ends["p"]:
                 continue
-            row = table.setdefault((hypothesis.suspect, hypothesis.kind), [0, 0, hypothesis.line])
-            row[0] += 1
-            row[1] += status == "p"
-        for (number, kind), (tried, passing, line) in sorted(table.items()):
-            path = places[number].suspect.path
-            if "+" not in kind or passing:
-                self._hands.record(
-                    HypothesisTried(place=f"{path}:{line}", kind=kind, tried=tried, passing=passing, note=note)
+            why = ", ".join(f"{n} {_WORDS[s]}" for s, n in sorted(ends.items()) if s in "ntcu")
+            self._hands.record(
+                HypothesisTried(
+                    place=f"{places[number].suspect.path}:{line}",
+                    kind=kind,
+                    tried=ends.total(),
+                    passing=ends["p"],
+                    note="; ".join(part for part in (note, why) if part),
                 )
+            )
         if outcome.count:
             self.tried.append(
                 f"{outcome.count} changes{' (' + note + ')' if note else ''} in "
                 f"{len({n for n, _ in table})} function(s): {len(outcome.passing)} pass"
             )
-
-    def _compare(
-        self, search: Search, places: tuple[Place, ...], outcome: Outcome, literals: tuple[str, ...], spectrum: Spectrum
-    ) -> Choice:
-        """Rank what passes: by its text, then by what it does on inputs like those of the tests."""
-        every = rank_by_text(places, outcome.passing, literals)
-        ranked = [r for r in every if not r.absurd]
-        if not ranked:
-            place = places[every[0].hypothesis.suspect]
-            raise Abstention(
-                f"only changes that make no sense pass the tests, such as {shown(place, every[0].hypothesis)}: "
-                + "; ".join(every[0].reasons),
-                _ASK,
-            )
-        first = ranked[0].hypothesis.suspect
-        same = [r for r in ranked if r.hypothesis.suspect == first and not r.hypothesis.fresh][:_COMPARED]
-        others = [r for r in ranked if r not in same]
-        observations = None
-        if same and (len(ranked) > 1 or self._hands.left() > 2 * _RESERVE_S):
-            try:
-                observations = search.observed(first, [r.hypothesis for r in same], literals)
-            except ProbeFailed as error:
-                self._hands.note(f"behaviour was not compared: {error.message}")
-        failures = [spectrum.tests[n].failure for n in places[first].suspect.failing]
-        raised = all(f is None or f.type not in ("AssertionError", "Failed") for f in failures)
-        if same:
-            choice = with_others(choose(same, observations, raised=raised), others)
-        else:
-            choice = choose(ranked, None, raised=raised)
-        best = choice.ranked[0]
-        self._hands.record(
-            CandidatesCompared(
-                passing=len(ranked),
-                classes=choice.classes,
-                disagreement=choice.disagreement,
-                chosen=shown(places[best.hypothesis.suspect], best.hypothesis),
-                reasons=best.reasons,
-                distinguishing_input=choice.distinguishing,
-            )
-        )
-        return choice

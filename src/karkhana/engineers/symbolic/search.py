@@ -6,11 +6,11 @@ which passing candidate is the right one.
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
-from karkhana.behaviour.observation import Observations, observe
+from karkhana.behaviour.observation import Observations, compare
 from karkhana.behaviour.running import Run
 from karkhana.behaviour.spectra import Spectrum
 from karkhana.behaviour.validation import NEAR, OVERTIME, PASSES, Proposal, Target, Validation, validate
@@ -23,6 +23,8 @@ _UNKNOWN_S = 0.015
 _STRETCH = 20.0
 _DEAR = 0.33
 """Share of the time that is left for an attempt that is unlikely and slow."""
+_OBSERVATION_S = 8.0
+"""CPU seconds for comparing the behaviour of passing candidates."""
 _WITH_VALUE = frozenset({"-p", "-o", "-W", "-c", "--rootdir", "-k", "-m", "--override-ini"})
 _SLOWEST_PASSING = 400
 """Passing tests that are run for a candidate; the quickest ones are taken."""
@@ -52,13 +54,27 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     def count(self) -> int:
         return sum(s not in "-dsx" for s in self.statuses)
 
+    @property
+    def near(self) -> int:
+        """Candidates that turned some of the target tests green, not all."""
+        return self.statuses.count(NEAR)
+
 
 class Search:
     """Runs hypotheses of one set of places against one set of target tests."""
 
     def __init__(
-        self, run: Run, spectrum: Spectrum, arguments: tuple[str, ...], places: Sequence[Place], budget: Budget
+        self,
+        run: Run,
+        spectrum: Spectrum,
+        arguments: tuple[str, ...],
+        places: Sequence[Place],
+        budget: Budget,
+        *,
+        announce: Callable[[int], None] | None = None,
     ) -> None:
+        """``announce`` is told the number of candidates of each attempt before it begins."""
+        self._announce = announce
         self._run = run
         self._spectrum = spectrum
         self._places = places
@@ -111,18 +127,19 @@ class Search:
                 limits.append(max(_TIMES * test.seconds, _TIMES * usual if test.broken else 0.0, _LEAST_S))
         return limits
 
-    def observed(self, target: int, hypotheses: Sequence[Hypothesis], literals: tuple[str, ...]) -> Observations | None:
-        """What the target's function and these changes of it do on inputs like those of its tests."""
-        return observe(
+    def observed(self, hypotheses: Sequence[Hypothesis], literals: tuple[str, ...]) -> Observations | None:
+        """What the program and these changes of it do on inputs like those of the tests."""
+        numbers = sorted({h.suspect for h in hypotheses})
+        return compare(
             self._run,
             arguments=self._arguments,
             tests=[self._spectrum.tests[n].name for n in self._numbers],
             limits=self.limits(),
-            target=self._targets[target],
-            variants=[h.edits for h in hypotheses],
+            targets=[self._targets[n] for n in numbers],
+            variants=[Proposal(numbers.index(h.suspect), h.edits, h.fresh) for h in hypotheses],
             literals=literals,
-            examples=examples_of(self._places[target]),
-            seconds=max(1.0, min(8.0, self._left() / 3)),
+            examples=[(k, *example) for k, n in enumerate(numbers) for example in examples_of(self._places[n])],
+            seconds=max(1.0, min(_OBSERVATION_S, self._left() / 3)),
         )
 
     def _left(self) -> float:
@@ -147,6 +164,8 @@ class Search:
     def _try(self, hypotheses: list[Hypothesis], *, ordered: bool, stretch: float = 1.0, share: float = 1.0) -> Outcome:
         if not hypotheses or self._left() <= 0:
             return Outcome(tried=(), statuses="", passing=(), cpu_s=0.0)
+        if self._announce is not None:
+            self._announce(len(hypotheses))
         result: Validation = validate(
             self._run,
             arguments=self._arguments,
@@ -206,14 +225,5 @@ def _options(arguments: tuple[str, ...]) -> tuple[str, ...]:
     for argument in arguments:
         if takes_value or argument.startswith("-"):
             kept.append(argument)
-            takes_value = not takes_value and argument in (
-                "-p",
-                "-o",
-                "-W",
-                "-c",
-                "--rootdir",
-                "-k",
-                "-m",
-                "--override-ini",
-            )
+            takes_value = not takes_value and argument in _WITH_VALUE
     return tuple(kept)

@@ -1,0 +1,204 @@
+"""Passing changes with their evidence and whether they are right: the rows that the probability model is trained on.
+
+    python -m benchmarks.probability_rows --dataset DIR --source history|seeded|humanevalfix [--out DIR] [--limit N]
+
+One file per ticket is written to ``--out``, and what is there already is not done again. A row is one behaviour class
+that the symbolic engineer considered, also when it handed over another or none: its features from the trail, and the
+verdict of the source's own judge. Sources: the *develop* half of the mined tickets (:mod:`benchmarks.mine` makes them),
+seeded bugs drawn with a seed of their own, and the odd numbers of HumanEvalFix. Runs code of libraries as plain
+processes: only for libraries that you trust.
+"""
+
+import argparse
+import ast
+import hashlib
+import json
+import sys
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks import humanevalfix
+from benchmarks.common import data_folder
+from benchmarks.history_judge import Judge, replay
+from benchmarks.history_limits import bounded
+from benchmarks.mine import DATA, libraries
+from benchmarks.mine_tickets import History, environment, load
+from benchmarks.seeded import draw, find_source, library_files
+from benchmarks.seeded_direct import ProbedWorkspace, same_behaviour
+from karkhana.domain.events import AnyEvent, CandidatesCompared
+from karkhana.domain.tasks import Budget, Ticket
+from karkhana.domain.tools import RunTests
+from karkhana.engineers.symbolic import SymbolicEngineer
+from karkhana.ports import Assignment
+from karkhana.workspace.toolbox import Toolbox
+
+_JUDGED = 4
+"""Classes per ticket that are judged, the most probable first."""
+_SEED = 4711
+Verdict = Mapping[str, Any]
+Case = tuple[str, str, Callable[[], tuple[list[dict[str, Any]], Callable[[str], Verdict]]]]
+"""(name, library, function that runs the engineer: candidates of the last comparison, and the judge of a patch)."""
+
+
+class Comparisons:
+    """A trail in memory of the comparisons."""
+
+    def __init__(self) -> None:
+        self.candidates: list[dict[str, Any]] = []
+
+    def record(self, event: AnyEvent) -> None:
+        if isinstance(event, CandidatesCompared):
+            self.candidates = [msgspec.to_builtins(c) for c in event.candidates]
+
+    def keep(self, content: bytes) -> str:
+        return hashlib.sha256(content).hexdigest()
+
+
+def considered(files: Mapping[str, str], ticket: str, command: str, seconds: float) -> list[dict[str, Any]]:
+    """The classes that the engineer considered on a plain folder."""
+    words, trail = tuple(command.split()), Comparisons()
+    with ProbedWorkspace(dict(files)) as workspace:
+        before = Toolbox(workspace, trail, budget=Budget(), test_command=words).call(RunTests(timeout_s=60.0))
+        budget = Budget(seconds=seconds)
+        tools = Toolbox(workspace, trail, budget=budget, test_command=words)
+        SymbolicEngineer().work(
+            Assignment(
+                ticket=Ticket(text=ticket), baseline=before, budget=budget, root=workspace.root, test_command=words
+            ),
+            tools,
+            trail,
+        )
+    return trail.candidates
+
+
+def history_cases(options: argparse.Namespace) -> Iterator[Case]:
+    repositories = libraries(options.dataset)
+    for ticket in load(options.tickets, "develop"):
+        if ticket["library"] in repositories:
+            yield f"{ticket['library']}@{ticket['fix'][:12]}", ticket["library"], _history(options, ticket)
+
+
+def _history(options: argparse.Namespace, ticket: dict[str, Any]) -> Callable[[], Any]:
+    def run() -> Any:
+        git_dir = libraries(options.dataset)[ticket["library"]]
+        python = environment(ticket["library"], data_folder(DATA))
+        history = History(git_dir, ticket["library"])
+        words = ["--repository", git_dir, "--python", python, "--seconds", str(options.seconds)]
+        command = [sys.executable, "-m", "benchmarks.history_direct", *words]
+        ended = bounded(command, stdin=json.dumps(ticket), cpu_s=90.0, wall_s=300.0)
+        lines = ended.stdout.strip().splitlines()
+        said = json.loads(lines[-1]) if lines and not ended.stopped else {}
+        compared = [e for e in said.get("events", ()) if e.get("type") == "candidates.compared"]
+        judge = Judge(history, git_dir, ticket, python)
+        broken = history.broken(ticket)
+        return (compared[-1]["candidates"] if compared else []), lambda patch: judge.verdict(replay(broken, patch))
+
+    return run
+
+
+def seeded_cases(options: argparse.Namespace) -> Iterator[Case]:
+    data = tomllib.loads((Path(__file__).parent / "seeded.toml").read_text())
+    found = []
+    for library in data["library"]:
+        source = find_source(options.dataset, library["repository"])
+        if source is not None:
+            found.append({**library, "texts": library_files(source, library["files"])})
+    with tempfile.TemporaryDirectory(prefix="rows-") as scratch:
+        drawn = draw(found, Path(scratch), options.limit, _SEED)
+    for number, case in enumerate(drawn):
+        yield f"seeded-{_SEED}-{number}", case["library"]["repository"], _seeded(options, case)
+
+
+def _seeded(options: argparse.Namespace, case: dict[str, Any]) -> Callable[[], Any]:
+    library, module, files = case["library"], case["module"], case["files"]
+    original, command = library["texts"][module], library["tests"]
+    names = ", ".join([n for n in case["failing"] if n][:3])
+    ticket = f"The test suite fails\n\n{len(case['failing'])} failing, among them: {names}"
+
+    def judge(patch: str) -> Verdict:
+        after = _after(files, patch, module)
+        if ast.dump(ast.parse(after)) == ast.dump(ast.parse(original)):
+            return {"right": True, "judged": "same code"}
+        return same_behaviour({**files, module: original}, module, after, command)
+
+    return lambda: (considered(files, ticket, command, options.seconds), judge)
+
+
+def humanevalfix_cases(options: argparse.Namespace) -> Iterator[Case]:
+    for number, case in list(enumerate(humanevalfix.cases(options.dataset.resolve()), 1))[::2]:
+        yield f"humanevalfix-{number}", "humanevalfix", _humanevalfix(options, case)
+
+
+def _humanevalfix(options: argparse.Namespace, case: dict[str, Any]) -> Callable[[], Any]:
+    files, module = humanevalfix.repository_files(case), f"{case['entry_point']}_module.py"
+
+    def judge(patch: str) -> Verdict:
+        with tempfile.TemporaryDirectory(prefix="rows-") as scratch:
+            return humanevalfix.judge(case, _after(files, patch, module), Path(scratch))
+
+    ticket, command = humanevalfix.ticket_of(case), "python -m pytest -q"
+    return lambda: (considered(files, ticket, command, options.seconds), judge)
+
+
+def _after(files: Mapping[str, str], patch: str, module: str) -> str:
+    changed = replay({path: text.encode() for path, text in files.items()}, patch)
+    return (changed.get(module) or files[module].encode()).decode()
+
+
+def rows_of(name: str, library: str, source: str, run: Callable[[], Any]) -> list[dict[str, Any]]:
+    """One row per judged class of one ticket."""
+    candidates, judge = run()
+    rows = []
+    for position, candidate in enumerate(candidates[:_JUDGED]):
+        verdict = judge(candidate["patch"])
+        kept = {key: candidate[key] for key in ("kind", "place", "alike", "probability", "features", "patch")}
+        told = {"right": bool(verdict.get("right")), "judged": str(verdict.get("judged", verdict))[:200]}
+        rows.append({"ticket": name, "library": library, "source": source, "position": position} | kept | told)
+    return rows
+
+
+SOURCES: dict[str, Callable[[argparse.Namespace], Iterator[Case]]] = {
+    "history": history_cases,
+    "seeded": seeded_cases,
+    "humanevalfix": humanevalfix_cases,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--source", choices=tuple(SOURCES), required=True)
+    parser.add_argument("--tickets", type=Path, default=DATA / "tickets")
+    parser.add_argument("--out", type=Path, default=DATA / "probability")
+    parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=60.0, help="wall-clock seconds for the engineer")
+    options = parser.parse_args()
+    folder = options.out / options.source
+    folder.mkdir(parents=True, exist_ok=True)
+    done = 0
+    for name, library, run in SOURCES[options.source](options):
+        path = folder / (name.replace("/", "+") + ".json")
+        if path.exists():
+            continue
+        if done >= options.limit:
+            break
+        done += 1
+        begun = time.monotonic()
+        try:
+            rows = rows_of(name, library, options.source, run)
+        except Exception as error:  # one ticket that cannot be judged must not cost the others
+            print(f"{name}: left out: {error!r}", file=sys.stderr, flush=True)
+            continue
+        path.write_text(json.dumps(rows, indent=1))
+        words = " ".join(f"{'right' if r['right'] else 'wrong'}({r['probability']:.2f})" for r in rows)
+        print(f"{name:<52} {time.monotonic() - begun:>6.1f} s  {words}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""What the ticket and the failing tests say: the words, values and exceptions that candidates are judged by.
+
+Knows texts; knows nothing of candidates.
+"""
+
+import re
+
+import msgspec
+
+from karkhana.behaviour.spectra import Spectrum
+from karkhana.engineers.symbolic.hands import Hands
+from karkhana.engineers.symbolic.hypotheses import expected_errors, literals_of
+from karkhana.engineers.symbolic.targets import Targets
+
+_ASSERTION = re.compile(r"(?m)^\s*assert\b|\bself\.assert\w+\(|\b(?:raises|warns)\(")
+_READ = 6
+"""Target tests whose words are looked at."""
+
+
+class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for all candidates of one search."""
+
+    ticket: str = ""
+    literals: tuple[str, ...] = ()
+    """Numbers and strings of the failing tests and the ticket, as Python text."""
+    test_literals: tuple[str, ...] = ()
+    """Those of the failing tests."""
+    expected: tuple[str, ...] = ()
+    """Exceptions that failing tests expect."""
+    target_tests: int = 1
+    asserts: int = 1
+    """Assertions of the target tests, parameter sets counted."""
+
+
+def circumstances(hands: Hands, spectrum: Spectrum, targets: Targets) -> Circumstances:
+    """Read the target tests once and sum up what they say."""
+    ticket = hands.assignment.ticket.text
+    bodies = {number: _body(hands, spectrum, number) for number in targets.chosen}
+    messages = [f.message for n in targets.chosen[:_READ] if (f := spectrum.tests[n].failure) is not None]
+    tests = "\n".join([*dict.fromkeys(bodies[n] for n in targets.chosen[:_READ]), *messages])
+    return Circumstances(
+        ticket=ticket,
+        literals=literals_of(ticket + "\n" + tests),
+        test_literals=literals_of(tests),
+        expected=expected_errors(ticket + "\n" + tests),
+        target_tests=len(targets.chosen),
+        asserts=sum(max(1, len(_ASSERTION.findall(body))) for body in bodies.values()),
+    )
+
+
+def _body(hands: Hands, spectrum: Spectrum, number: int) -> str:
+    """The text of a test's function; empty when it is not found."""
+    path, _, rest = spectrum.tests[number].name.partition("::")
+    name = rest.split("[")[0].rsplit("::", 1)[-1]
+    place = next((p for p in spectrum.functions.get(path, ()) if p.name == name), None)
+    if place is None:
+        return ""
+    return "".join((hands.text(path) or "").splitlines(keepends=True)[place.top - 1 : place.end])

@@ -1,0 +1,112 @@
+"""What no sensible change does: use names that nothing defines, or treat the values of the test as a special case.
+
+Works on syntax trees and symbol tables of texts and runs none of them. Text that this interpreter cannot parse
+gives no veto.
+"""
+
+import ast
+import builtins
+import re
+import symtable
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+_COMMON = (None, True, False, -1, 0, 1, 2, "", b"")
+_IMPLICIT = ("__file__", "__path__", "__builtins__", "__class__", "__annotations__", "__module__", "__qualname__")
+_NAMES = frozenset(dir(builtins)) | set(_IMPLICIT)
+_TOO_DEEP = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+
+def undefined_names(module: str) -> frozenset[str]:
+    """Names that a module's text reads and nothing in it binds; empty when it binds names that cannot be known.
+
+    >>> sorted(undefined_names("import os\\ndef f(a):\\n    return os.sep + b + a\\n"))
+    ['b']
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            top = symtable.symtable(module, "module", "exec")
+    except _TOO_DEEP:
+        return frozenset()
+    if re.search(r"(?m)^\s*from [\w.]+ import \*|\bglobals\(\)", module):
+        return frozenset()
+    scopes = list(_scopes(top))
+    bound = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+    bound |= {s.get_name() for scope in scopes for s in scope.get_symbols() if s.is_declared_global()}
+    read: set[str] = set()
+    for scope in scopes:
+        read |= {s.get_name() for s in scope.get_symbols() if s.is_referenced() and (scope is top or s.is_global())}
+    return frozenset(read - bound - _NAMES)
+
+
+def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    yield table
+    for child in table.get_children():
+        yield from _scopes(child)
+
+
+def special_case(before: str, after: str, literals: Iterable[str], elsewhere: str) -> str:
+    """The literal that ``after`` newly compares with, or answers, and that only the tests know; else empty.
+
+    ``before`` and ``after`` are texts of one function, ``literals`` those of the failing tests, ``elsewhere`` all
+    texts that may vouch for a literal: the module and the ticket.
+
+    >>> special_case("def f(w):\\n    return w", "def f(w):\\n    if w == 'ox':\\n        return w", ["'ox'"], "")
+    "'ox'"
+    """
+    try:
+        new = Counter(_decisive(after)) - Counter(_decisive(before))
+    except _TOO_DEEP:
+        return ""
+    known = [value for text in literals if (value := _value(text)) is not None]
+    for text in new:
+        value = _value(text)
+        if value in _COMMON or isinstance(value, bool) or not _from_tests(value, known):
+            continue
+        if not _vouched(value, elsewhere):
+            return text
+    return ""
+
+
+def _decisive(function: str) -> Iterator[str]:
+    """Constants that are compared for equality, or returned."""
+    # A method's text is indented; so it becomes the body of something.
+    tree = ast.parse(("if 1:\n" if function[:1] in " \t" else "") + function)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and all(
+            isinstance(op, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops
+        ):
+            for side in (node.left, *node.comparators):
+                yield from _constants(side)
+        elif isinstance(node, (ast.Return, ast.Yield)) and node.value is not None:
+            yield from _constants(node.value)
+
+
+def _constants(node: ast.expr) -> Iterator[str]:
+    elements = node.elts if isinstance(node, (ast.Tuple, ast.List, ast.Set)) else [node]
+    for element in elements:
+        if _value(text := ast.unparse(element)) is not None:
+            yield text
+
+
+def _value(text: str) -> object:
+    try:
+        value = ast.literal_eval(text)
+    except _TOO_DEEP:
+        return None
+    return value if isinstance(value, (int, float, str, bytes)) else None
+
+
+def _from_tests(value: object, known: list[object]) -> bool:
+    if isinstance(value, str) and len(value) == 1:
+        return any(isinstance(other, str) and value in other for other in known)
+    return value in known
+
+
+def _vouched(value: object, elsewhere: str) -> bool:
+    if isinstance(value, (str, bytes)):
+        told = value.decode(errors="replace") if isinstance(value, bytes) else value
+        return (len(told) > 1 and told in elsewhere) or repr(told) in elsewhere or f'"{told}"' in elsewhere
+    return re.search(rf"(?<![\w.]){re.escape(repr(value))}(?![\w.])", elsewhere) is not None
