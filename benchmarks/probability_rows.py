@@ -38,7 +38,7 @@ from karkhana.engineers.symbolic import SymbolicEngineer
 from karkhana.ports import Assignment
 from karkhana.workspace.toolbox import Toolbox
 
-_JUDGED = 4
+_JUDGED = 3
 """Classes per ticket that are judged, the most probable first."""
 _SEED = 4711
 Verdict = Mapping[str, Any]
@@ -79,7 +79,8 @@ def considered(files: Mapping[str, str], ticket: str, command: str, seconds: flo
 
 def history_cases(options: argparse.Namespace) -> Iterator[Case]:
     repositories = libraries(options.dataset)
-    for ticket in load(options.tickets, "develop"):
+    # Shuffled, so that a part of the tickets is a sample of all libraries.
+    for ticket in sorted(load(options.tickets, "develop"), key=lambda t: hashlib.sha256(t["fix"].encode()).digest()):
         if ticket["library"] in repositories:
             yield f"{ticket['library']}@{ticket['fix'][:12]}", ticket["library"], _history(options, ticket)
 
