@@ -145,3 +145,106 @@ def test_collection_errors_are_told(bench) -> None:
     assert spectrum.tests == ()
     assert spectrum.collect_errors[0][0] == "test_broken.py"
     assert "nothing_of_this_name" in spectrum.collect_errors[0][1]
+
+
+SHOP = """\
+def price(item, table):
+    cost = table[item]
+    note = "cheap" if cost < 5 else "dear"
+    return cost
+
+
+def discount(total):
+    if total > 10:
+        return total * 2
+    return total
+
+
+def checkout(items, table):
+    count = 0
+    total = 0
+    for item in items:
+        total += price(item, table)
+        count += 1
+    unused = count * 7
+    total = discount(total)
+    return total
+"""
+
+
+def test_statements_that_had_a_part_in_the_wrong_value(bench) -> None:
+    tests = (
+        "from m import checkout\n\n\ndef test_dear():\n    assert checkout(['a', 'a'], {'a': 8}) == 8\n\n\n"
+        "def test_cheap():\n    assert checkout(['a'], {'a': 1}) == 1\n"
+    )
+    spectrum = measure(bench({"m.py": SHOP, "test_m.py": tests}).run)
+    weights = spectrum.influence["m.py"]
+    lines = SHOP.splitlines()
+
+    def weight(text: str) -> float:
+        return weights.get(next(n for n, line in enumerate(lines, 1) if text in line), 0.0)
+
+    assert weight("return total * 2") >= weight("total += price") > weight("return cost") > 0
+    assert weight("if total > 10") > 0
+    assert weight("cost = table[item]") > 0
+    for irrelevant in ("note =", "count += 1", "unused ="):
+        assert weight(irrelevant) == 0.0
+    start = next(n for n, line in enumerate(lines, 1) if "if total > 10" in line)
+    assert spectrum.arcs["m.py"][start, start + 1] == (0,)
+    assert spectrum.arcs["m.py"][start, start + 2] == (1,)
+
+
+def test_what_a_method_did_to_its_object_counts(bench) -> None:
+    code = """\
+class Log:
+    def __init__(self):
+        self.rows = []
+        self.name = "log"
+
+    def add(self, row):
+        self.rows.append(row)
+        self.name = self.name.upper()
+
+    def last(self):
+        return self.rows[0]
+"""
+    tests = "from m import Log\n\n\ndef test_last():\n    log = Log()\n    log.add(1)\n    log.add(2)\n"
+    tests += "    assert log.last() == 2\n"
+    weights = measure(bench({"m.py": code, "test_m.py": tests}).run).influence["m.py"]
+    assert weights[11] > weights[7] > 0
+    assert weights.get(8, 0.0) < weights[7]
+
+
+def test_flaky_tests_are_told_and_set_aside(bench) -> None:
+    tests = "import random\nfrom m import f\n\n\ndef test_wrong():\n    assert f(1) == 2\n\n\n" + "".join(
+        f"def test_chance_{n}():\n    assert f(1) == 1 and random.random() < 0.5\n\n\n" for n in range(12)
+    )
+    spectrum = measure(bench({"m.py": "def f(n):\n    return n\n", "test_m.py": tests}).run)
+    assert spectrum.failing[:1] == (0,)
+    assert len(spectrum.flaky) >= 2
+    assert 0 not in spectrum.flaky
+    assert not set(spectrum.flaky) & {*spectrum.failing, *spectrum.passing}
+
+
+def test_forged_and_broken_answers_are_refused_or_nobodys(bench) -> None:
+    forger = """\
+import os
+
+LINE = b'\\n{"test": {"name": "forged", "outcome": "passed", "seconds": 0.0}}\\n{"end": true}\\n'
+for descriptor in range(1, 30):
+    try:
+        os.write(descriptor, LINE)
+    except OSError:
+        pass
+
+
+def test_it():
+    assert True
+"""
+    spectrum = measure(bench({"test_m.py": forger}).run)
+    assert [t.name for t in spectrum.tests] == ["test_m.py::test_it"]
+
+
+def test_modules_of_the_repository_do_not_replace_those_of_the_probe(bench) -> None:
+    files = {"json.py": "raise SystemExit(3)\n", "test_m.py": "def test_it():\n    assert True\n"}
+    assert [t.outcome for t in measure(bench(files).run).tests] == ["passed"]

@@ -9,11 +9,11 @@ variables of the modules concerned. What a test did is what its calls into the r
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from karkhana.behaviour.running import Run, ask
+from karkhana.behaviour.running import Run, ask, false_answer
 from karkhana.behaviour.validation import Edit, Proposal, Target, target_data
 
 ENDLESS, UNKNOWN = "~", "?"
@@ -117,6 +117,23 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
         kinds = self.kinds or ("call",) * len(self.inputs)
         for kind, (_, text), a, b in zip(kinds, self.inputs, self.variants[one], self.variants[other], strict=True):
             yield kind, text, a, b
+
+
+_Origin = Literal["failing", "passing", "near-failing", "near-passing", "annotated"]
+_Kind = Literal["call", "script"]
+_Text = Annotated[str, msgspec.Meta(max_length=1000)]
+_Outcome = Annotated[str, msgspec.Meta(pattern="^[=!~?]", max_length=10_000)]
+
+
+class _Answer(msgspec.Struct, forbid_unknown_fields=True):
+    """One line of the probe: the inputs, or what the program or a variant did with them."""
+
+    inputs: Annotated[tuple[tuple[_Origin, _Kind, _Text], ...], msgspec.Meta(max_length=5000)] = ()
+    entries: Annotated[tuple[_Text, ...], msgspec.Meta(max_length=100)] = ()
+    variant: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    outcomes: tuple[_Outcome, ...] = ()
+    examples: tuple[bool, ...] = ()
+    end_of_answers: bool = False
 
 
 def _differ(one: str, other: str) -> bool:
@@ -242,18 +259,18 @@ def _job(
 
 
 def _observed(run: Run, job: dict[str, Any], variants: int) -> Observations | None:
-    inputs: list[tuple[str, str, str]] = []
+    inputs: tuple[tuple[_Origin, _Kind, _Text], ...] = ()
     entries: tuple[str, ...] = ()
     rows: dict[int, tuple[str, ...]] = {}
     kept: dict[int, tuple[bool, ...]] = {}
-    for answer in ask(run, "observe", job, job["seconds"] * (3 + job["fresh"]) + 60):
-        if "inputs" in answer:
-            inputs = [(origin, kind, text) for origin, kind, text in answer["inputs"]]
-            entries = tuple(answer["entries"])
-        elif "variant" in answer:
-            rows[answer["variant"]] = tuple(answer["outcomes"])
-            kept[answer["variant"]] = tuple(answer["examples"])
-    if 0 not in rows or not inputs:
+    for answer in ask(run, "observe", job, job["seconds"] * (3 + job["fresh"]) + 60, _Answer):
+        if answer.inputs:
+            inputs, entries = answer.inputs, answer.entries
+        elif answer.variant is not None and answer.outcomes:
+            if len(answer.outcomes) != len(inputs) or len(answer.examples) != len(job["examples"]):
+                false_answer("observe", f"{len(answer.outcomes)} outcomes of {len(inputs)} inputs")
+            rows[answer.variant], kept[answer.variant] = answer.outcomes, answer.examples
+    if 0 not in rows:
         return None
     unknown = (UNKNOWN,) * len(inputs)
     numbers = range(1, variants + 1)

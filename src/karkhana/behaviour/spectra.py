@@ -1,14 +1,14 @@
-"""Which lines each test runs, and how the failing ones fail.
+"""Which lines and branches each test runs, how the failing ones fail, and which statements had a part in it.
 
 Knows tests and lines; knows nothing of repair. The measurement happens in ``probes/spectrum.py``.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Literal
 
 import msgspec
 
-from karkhana.behaviour.running import Run, ask
+from karkhana.behaviour.running import Run, ask, false_answer
 
 _BROKEN = frozenset({"failed", "error", "timeout", "crashed"})
 
@@ -41,13 +41,14 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
     __test__ = False
 
     name: str
-    outcome: str
-    """``passed, failed, error, skipped, timeout, crashed``."""
-    seconds: float
+    outcome: Literal["passed", "failed", "error", "skipped", "timeout", "crashed"]
+    seconds: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)]
     """CPU seconds; of a failing test without the tracer."""
     failure: Failure | None = None
     alone: str = ""
     """Outcome of a failing test in a process of its own; differs when it depends on the order."""
+    flaky: bool = False
+    """Its outcome differed between identical runs: it says nothing about a change."""
 
     @property
     def broken(self) -> bool:
@@ -55,7 +56,7 @@ class TestRun(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def order_dependent(self) -> bool:
-        return bool(self.alone) and (self.alone in _BROKEN) != self.broken
+        return not self.flaky and bool(self.alone) and (self.alone in _BROKEN) != self.broken
 
 
 class FunctionPlace(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +83,13 @@ class Spectrum(msgspec.Struct, frozen=True, kw_only=True):
     coverage: Mapping[str, Mapping[int, tuple[int, ...]]]
     """Path → line → numbers of the tests that ran it; see :func:`measure` for which lines."""
     functions: Mapping[str, tuple[FunctionPlace, ...]]
+    arcs: Mapping[str, Mapping[tuple[int, int], tuple[int, ...]]] = {}
+    """Path → (line, line that ran next) → numbers of the tests that went so, for lines of ``coverage`` from which tests
+    went on in more than one way; a next line below 0 is the way out of the function that begins there."""
+    influence: Mapping[str, Mapping[int, float]] = {}
+    """Path → first line of a statement → how much it had a part in the failures, in [0,1]: a dynamic backward slice
+    from where tests failed, weights falling with distance, the mean over the failing tests that were recorded (at
+    most 8). Larger than need be, because names stand for values; statements that ran at import are missing."""
     types: Mapping[str, Mapping[int, Mapping[str, tuple[str, ...]]]] = {}
     """Path → first line of a function → variable → names of the types that failing tests saw in it."""
     rootdir: str = ""
@@ -92,11 +100,18 @@ class Spectrum(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def failing(self) -> tuple[int, ...]:
-        return tuple(n for n, t in enumerate(self.tests) if t.broken)
+        """Tests that fail, without the flaky ones."""
+        return tuple(n for n, t in enumerate(self.tests) if t.broken and not t.flaky)
 
     @property
     def passing(self) -> tuple[int, ...]:
-        return tuple(n for n, t in enumerate(self.tests) if t.outcome == "passed")
+        """Tests that pass, without the flaky ones."""
+        return tuple(n for n, t in enumerate(self.tests) if t.outcome == "passed" and not t.flaky)
+
+    @property
+    def flaky(self) -> tuple[int, ...]:
+        """Tests to set aside: their outcome changes by itself."""
+        return tuple(n for n, t in enumerate(self.tests) if t.flaky)
 
     def number(self, name: str) -> int | None:
         return next((n for n, t in enumerate(self.tests) if t.name == name), None)
@@ -147,31 +162,67 @@ def measure(
         "seconds": seconds,
         "everything": everything,
     }
-    return _read(ask(run, "spectrum", job, seconds * 3 + 60))
+    return _read(ask(run, "spectrum", job, seconds * 3 + 60, _Answer))
 
 
-def _read(answers: list[dict[str, Any]]) -> Spectrum:
-    tests: list[TestRun] = []
-    merged: dict[str, Any] = {}
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Line = Annotated[int, msgspec.Meta(ge=1)]
+_Path = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern="^[^/]")]
+_Rows = dict[_Path, dict[_Line, tuple[_Count, ...]]]
+_Arc = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,9}>-?[0-9]{1,9}$")]
+
+
+class _Session(msgspec.Struct, forbid_unknown_fields=True):
+    rootdir: str
+    inifile: str
+    collected: _Count
+
+
+class _CollectError(msgspec.Struct, forbid_unknown_fields=True):
+    id: str
+    message: str
+
+
+class _Answer(msgspec.Struct, forbid_unknown_fields=True):
+    """One line of the probe: a test, or one of the tables at the end."""
+
+    test: TestRun | None = None
+    coverage: _Rows = {}
+    arcs: dict[_Path, dict[_Arc, tuple[_Count, ...]]] = {}
+    influence: dict[_Path, dict[_Line, Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]]] = {}
+    types: dict[_Path, dict[_Line, dict[str, tuple[str, ...]]]] = {}
+    files: dict[_Path, tuple[FunctionPlace, ...]] = {}
+    session: _Session | None = None
+    collect_errors: tuple[_CollectError, ...] = ()
+    reached: bool = False
+
+
+def _read(answers: list[_Answer]) -> Spectrum:
+    tests = tuple(answer.test for answer in answers if answer.test is not None)
+    whole = _Answer()
     for answer in answers:
-        if "test" in answer:
-            tests.append(msgspec.convert(answer["test"], TestRun))
-        else:
-            merged.update(answer)
-    session = merged.get("session", {})
+        for name in ("coverage", "arcs", "influence", "types", "files", "session", "collect_errors"):
+            if getattr(answer, name):
+                setattr(whole, name, getattr(answer, name))
+    runners = [numbers for rows in whole.coverage.values() for numbers in rows.values()]
+    runners += [numbers for found in whole.arcs.values() for numbers in found.values()]
+    if any(numbers and max(numbers) >= len(tests) for numbers in runners):
+        false_answer("spectrum", "a line is said to be run by a test that is not there")
+    session = whole.session or _Session(rootdir="", inifile="", collected=0)
     return Spectrum(
-        tests=tuple(tests),
-        coverage={
-            path: {int(line): tuple(numbers) for line, numbers in lines.items()}
-            for path, lines in merged.get("coverage", {}).items()
-        },
-        types={
-            path: {int(line): {n: tuple(k) for n, k in names.items()} for line, names in places.items()}
-            for path, places in merged.get("types", {}).items()
-        },
-        functions=msgspec.convert(merged.get("files", {}), dict[str, tuple[FunctionPlace, ...]]),
-        rootdir=session.get("rootdir", ""),
-        inifile=session.get("inifile", ""),
-        collected=session.get("collected", 0),
-        collect_errors=tuple((e["id"], e["message"]) for e in merged.get("collect_errors", ())),
+        tests=tests,
+        coverage=whole.coverage,
+        arcs={path: {_arc(text): numbers for text, numbers in rows.items()} for path, rows in whole.arcs.items()},
+        influence=whole.influence,
+        types=whole.types,
+        functions=whole.files,
+        rootdir=session.rootdir,
+        inifile=session.inifile,
+        collected=session.collected,
+        collect_errors=tuple((e.id, e.message) for e in whole.collect_errors),
     )
+
+
+def _arc(text: str) -> tuple[int, int]:
+    start, _, end = text.partition(">")
+    return int(start), int(end)

@@ -5,14 +5,16 @@ Knows candidates as edits of one function or file; knows nothing of where they c
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import msgspec
 
-from karkhana.behaviour.running import Run, ask
+from karkhana.behaviour.running import Run, ask, false_answer
 from karkhana.behaviour.spectra import FunctionPlace
 
 PASSES, UNCONFIRMED, FAILS, NEAR, OVERTIME, CRASHES = "p", "u", "f", "n", "t", "c"
 SAME, NO_PROGRAM, UNTRIED, SKIPPED = "d", "s", "x", "-"
+_LETTERS = "pufntcdsx-"
 
 
 class Edit(msgspec.Struct, frozen=True, order=True):
@@ -56,6 +58,15 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
 
     def passing(self) -> tuple[int, ...]:
         return tuple(n for n, s in enumerate(self.statuses) if s == PASSES)
+
+
+class _Answer(msgspec.Struct, forbid_unknown_fields=True):
+    """One line of the probe: statuses from a number on, or the summary at the end."""
+
+    start: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(default=0, name="from")
+    status: Annotated[str, msgspec.Meta(pattern=f"^[{_LETTERS}]*$")] = ""
+    seconds: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 0.0
+    tried: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
@@ -104,12 +115,12 @@ def validate(
     }
     statuses = [SKIPPED] * len(proposals)
     spent, tried = 0.0, 0
-    for answer in ask(run, "validate", job, seconds + 30):
-        if "status" in answer:
-            start = answer["from"]
-            statuses[start : start + len(answer["status"])] = answer["status"]
-        else:
-            spent, tried = answer["seconds"], answer["tried"]
+    for answer in ask(run, "validate", job, seconds + 30, _Answer):
+        end = answer.start + len(answer.status)
+        if end > len(proposals) or answer.tried > len(proposals):
+            false_answer("validate", f"{end} statuses of {len(proposals)} proposals")
+        statuses[answer.start : end] = answer.status
+        spent, tried = max(spent, answer.seconds), max(tried, answer.tried)
     return Validation(statuses="".join(statuses), seconds=spent, tried=tried)
 
 

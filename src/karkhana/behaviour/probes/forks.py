@@ -1,8 +1,9 @@
 """Forked children with limits: what a candidate breaks dies with its child.
 
-Knows nothing of tests. A child sends JSON lines through a pipe; the parent notices silence, death and the
-regular end. CPU time inside a child is bounded by ``ITIMER_PROF``, so a busy machine does not turn a slow
-test into a hang.
+Knows nothing of tests. A child sends JSON lines through a pipe, each with the marker of that pipe, so that what the
+repository's code writes to descriptors it does not know is nobody's answer; the parent notices silence, death and the
+regular end, and reads no more than it can hold. CPU time inside a child is bounded by ``ITIMER_PROF``, so a busy
+machine does not turn a slow test into a hang.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _STRIKES = 25
 """Overtime signals that a child may swallow (``except BaseException: pass`` in a loop) before it is ended."""
 _GRACE_S = 2
 """CPU seconds, rounded up, that code may go on for without giving way."""
+_ANSWERS_BYTES = 64 << 20
 _MEMORY_BYTES = 768 * 1024 * 1024
 """Address space that a child may add to what its parent had."""
 
@@ -75,14 +77,15 @@ def _confine() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
 
 
-def _child(write: int, work: Callable[[Send], None]) -> None:
+def _child(write: int, marker: bytes, work: Callable[[Send], None], confined: bool) -> None:
     def send(value: Any) -> None:
-        data = json.dumps(value, separators=(",", ":")).encode() + b"\n"
+        data = b"\n" + marker + json.dumps(value, separators=(",", ":")).encode() + b"\n"
         while data:
             data = data[os.write(write, data) :]
 
     try:
-        _confine()
+        if confined:
+            _confine()
         work(send)
         send({"end": True})
     # Whatever ends the child (including SystemExit and Overtime) is told to the parent by the missing end line.
@@ -92,20 +95,22 @@ def _child(write: int, work: Callable[[Send], None]) -> None:
         os._exit(0)
 
 
-def forked(work: Callable[[Send], None], receive: Callable[[Any], None], idle_s: float) -> str:
+def forked(work: Callable[[Send], None], receive: Callable[[Any], None], idle_s: float, confined: bool = True) -> str:
     """Run ``work(send)`` in a child and ``receive(value)`` here for each value that it sends.
 
     Returns ``DONE``, ``DIED`` (the child ended without finishing) or ``STALLED`` (nothing was sent for
-    ``idle_s`` wall-clock seconds; the child and all it started are killed).
+    ``idle_s`` wall-clock seconds; the child and all it started are killed). ``confined`` bounds the child's memory.
     """
     read, write = os.pipe()
+    marker = os.urandom(8).hex().encode()
     pid = os.fork()
     if pid == 0:
         os.close(read)
-        _child(write, work)
+        _child(write, marker, work, confined)
     os.close(write)
     state = DIED
     buffer = b""
+    total = 0
     try:
         deadline = time.monotonic() + idle_s
         while True:
@@ -114,13 +119,16 @@ def forked(work: Callable[[Send], None], receive: Callable[[Any], None], idle_s:
                 state = STALLED
                 break
             data = os.read(read, 1 << 16)
-            if not data:
+            total += len(data)
+            if not data or total > _ANSWERS_BYTES:
                 break
             deadline = time.monotonic() + idle_s
             buffer += data
             *lines, buffer = buffer.split(b"\n")
             for line in lines:
-                value = json.loads(line)
+                if not line.startswith(marker):
+                    continue
+                value = json.loads(line[len(marker) :])
                 if isinstance(value, dict) and value.get("end") is True:
                     state = DONE
                 else:

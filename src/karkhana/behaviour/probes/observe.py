@@ -303,7 +303,7 @@ def _run_all(
             spent = time.process_time() - started
             endless += text == "~"
             after = watch.text() if watch is not None else ""
-            if after != before:
+            if after != before and text not in (UNKNOWN, "~"):
                 text = f"{text} and variables {after[-_OUTCOME_CHARS:]}"
             send([text, spent])
             if after != before or base + time.process_time() > stop_at:

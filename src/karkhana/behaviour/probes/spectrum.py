@@ -1,18 +1,17 @@
-"""Which lines does each test run, and how do the failing ones fail?
+"""Which lines and branches does each test run, how do the failing ones fail, and what had a part in that?
 
 Job: ``{"pytest": [arguments], "tests": [names to run] or null, "limits": {name: CPU seconds}, "limit": default,
 "seconds": budget, "everything": also the lines that no failing test runs}``. Answers: one ``{"test": …}`` line per
-test, then one ``{"coverage": …}`` line, ``{"types": …}``, ``{"files": …}`` with the functions of each covered file,
-and ``{"session": …}``.
+test, then one ``{"coverage": …}`` line, ``{"arcs": …}``, ``{"influence": …}``, ``{"types": …}``, ``{"files": …}`` with
+the functions of each covered file, and ``{"session": …}``.
 
-Every failing test is run again, alone, without the tracer: if it then does something else it depends on the
-order, and its CPU time is that of the bare test.
+Failing tests are run again (see ``reruns``), which tells those that are flaky or depend on the order, and gives the
+types and the statements that took part in the failure.
 """
 
 from __future__ import annotations
 
 import ast
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,16 +20,13 @@ from typing import Any
 import pytest
 
 from .forks import DONE, Send, forked
+from .reruns import Reruns
 from .takeover import Runner, describe, take_over
 
 Emit = Callable[[dict[str, Any]], None]
-_ALONE = 40
-"""Failing tests that are run again alone."""
 _ENDLESS = 2
 """Tests without an end after which others that nothing is known of get less time."""
 _MOMENT_S = 0.25
-_BARE = 3.0
-"""Times the limit for a test alone, which decides what it does: under the tracer only its lines matter."""
 _CRASHES = 8
 """Tests that may end the interpreter before the rest is given up."""
 
@@ -67,38 +63,36 @@ def _measure(session: pytest.Session, job: dict[str, Any], emit: Emit, root: str
     names = list(dict.fromkeys(names))
     pass_ = _Pass(runner, names, job, root)
     pass_.run()
-    types: dict[str, dict[str, dict[str, list[str]]]] = {}
-    alone: dict[str, tuple[str, float]] = {}
-    for name in pass_.failing()[:_ALONE]:
-        # A test without an end is not worth waiting for twice; its first moments show the types. But one that ended
-        # before, and does not under the tracer, is only slow.
-        endless = pass_.answers[name]["outcome"] == "timeout" and name not in job["limits"]
-        if endless and sum(outcome == "timeout" for outcome, _ in alone.values()) >= _ENDLESS:
-            continue
-        limit = _MOMENT_S if endless else _BARE * job["limits"].get(name, job["limit"])
-        alone[name] = _alone(runner, name, limit, root, types)
+    again = Reruns(runner, root, job, pass_.answers, pass_.lines)
+    again.failing(pass_.failing())
+    again.passing(names)
     for name in names:
         answer = pass_.answers.get(name)
-        if answer is None:
-            continue
-        if name in alone:
-            outcome, seconds = alone[name]
-            answer["alone"] = outcome
-            if outcome == answer["outcome"]:
-                answer["seconds"] = min(seconds, answer["seconds"])
-            elif answer["outcome"] == "timeout":
-                answer["outcome"], answer["seconds"] = outcome, seconds
-        emit({"test": answer})
+        if answer is not None:
+            emit({"test": answer})
     failing = {names.index(name) for name in pass_.failing()}
     places: dict[str, list[dict[str, Any]]] = {}
     coverage: dict[str, dict[str, list[int]]] = {}
+    arcs: dict[str, dict[str, list[int]]] = {}
     for path, lines in pass_.lines.items():
         if job["everything"] or any(failing.intersection(tests) for tests in lines.values()):
             places[path] = functions(Path(root, path))
             coverage[path] = lines if job["everything"] else _concerned(lines, places[path], failing)
+            arcs[path] = _branches(pass_.arcs.get(path, {}), coverage[path])
     emit({"coverage": coverage})
-    emit({"types": types})
+    emit({"arcs": {path: found for path, found in arcs.items() if found}})
+    emit({"influence": again.influence})
+    emit({"types": again.types})
     emit({"files": places})
+
+
+def _branches(arcs: dict[str, list[int]], lines: dict[str, list[int]]) -> dict[str, list[int]]:
+    """The arcs that start at a told line from which tests went on in more than one way."""
+    ways: dict[str, int] = {}
+    for arc in arcs:
+        start = arc.partition(">")[0]
+        ways[start] = ways.get(start, 0) + 1
+    return {arc: tests for arc, tests in arcs.items() if ways[start := arc.partition(">")[0]] > 1 and start in lines}
 
 
 def _concerned(lines: dict[str, list[int]], places: list[dict[str, Any]], failing: set[int]) -> dict[str, list[int]]:
@@ -121,6 +115,7 @@ class _Pass:
         self.root = root
         self.answers: dict[str, dict[str, Any]] = {}
         self.lines: dict[str, dict[str, list[int]]] = {}
+        self.arcs: dict[str, dict[str, list[int]]] = {}
         self._started = ""
 
     def failing(self) -> list[str]:
@@ -129,7 +124,7 @@ class _Pass:
     def run(self) -> None:
         crashed: set[str] = set()
         for _ in range(_CRASHES):
-            self.lines = {}
+            self.lines, self.arcs = {}, {}
             todo = [name for name in self.names if name not in crashed]
             self._started = ""
             state = forked(lambda send, todo=todo: self._work(todo, send), self._receive, self._idle_s())  # type: ignore[misc]
@@ -148,13 +143,13 @@ class _Pass:
         elif "test" in value:
             self.answers[value["test"]["name"]] = value["test"]
         else:
-            self.lines = value["lines"]
+            self.lines, self.arcs = value["lines"], value["arcs"]
 
     def _work(self, names: list[str], send: Send) -> None:
         import coverage
 
         tracer = coverage.Coverage(
-            data_file=None, config_file=False, messages=False, include=[self.root + "/*"], branch=False
+            data_file=None, config_file=False, messages=False, include=[self.root + "/*"], branch=True
         )
         stop_at = time.process_time() + self.job["seconds"]
         items = [self.runner.items[name] for name in names]
@@ -174,71 +169,58 @@ class _Pass:
                 answer["failure"] = describe(verdict.excinfo, self.root)
             send({"test": answer})
         tracer.stop()
-        send({"lines": self._covered(tracer)})
+        lines, arcs = self._covered(tracer)
+        send({"lines": lines, "arcs": arcs})
 
-    def _covered(self, tracer: Any) -> dict[str, dict[str, list[int]]]:
+    def _covered(self, tracer: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Lines and arcs by file, with the numbers of the tests that ran them."""
         data = tracer.get_data()
-        lines: dict[str, dict[str, list[int]]] = {}
-        for file in data.measured_files():
-            path = Path(file).resolve()
-            if self.root not in map(str, path.parents):
+        lines: dict[str, dict[str, set[int]]] = {}
+        arcs: dict[str, dict[str, set[int]]] = {}
+        files = {file: self._relative(file) for file in data.measured_files()}
+        for file, context, start, end in _rows(data):
+            path = files.get(file, "")
+            if not path or not context:
                 continue
-            by_line = {
-                str(line): sorted(int(c) for c in contexts if c)
-                for line, contexts in data.contexts_by_lineno(file).items()
-            }
-            lines[path.relative_to(self.root).as_posix()] = {k: v for k, v in by_line.items() if v}
-        return lines
+            test = int(context)
+            own = lines.setdefault(path, {})
+            for line in (start, end):
+                if line > 0:
+                    own.setdefault(str(line), set()).add(test)
+            if start > 0 and end != start:
+                arcs.setdefault(path, {}).setdefault(f"{start}>{end}", set()).add(test)
+        return _listed(lines), _listed(arcs)
+
+    def _relative(self, file: str) -> str:
+        path = Path(file).resolve()
+        return path.relative_to(self.root).as_posix() if self.root in map(str, path.parents) else ""
 
 
-def _alone(runner: Runner, name: str, limit: float, root: str, types: dict[str, Any]) -> tuple[str, float]:
-    found: list[Any] = []
+def _rows(data: Any) -> list[tuple[str, str, int, int]]:
+    """(file, context, line, next line) of everything that was measured.
 
-    def work(send: Send) -> None:
-        verdict = runner.run(name, limit)
-        send([verdict.outcome, verdict.seconds])
-        recorder = _Types(root)
-        sys.setprofile(recorder)
-        try:
-            runner.run(name, min(limit, _MOMENT_S))
-        finally:
-            sys.setprofile(None)
-        send(recorder.seen)
-
-    state = forked(work, found.append, limit * 4 + 20)
-    if len(found) > 1:
-        for path, places in found[1].items():
-            for line, names in places.items():
-                for variable, kinds in names.items():
-                    known = types.setdefault(path, {}).setdefault(line, {}).setdefault(variable, [])
-                    known.extend(k for k in kinds if k not in known)
-    if not found:
-        return ("crashed" if state == "died" else "timeout"), float(limit)
-    return found[0][0], found[0][1]
+    With one query on the tables that coverage documents (its "database schema"), because its methods would ask once per
+    test; a version that keeps its connection elsewhere gives lines without what ran next.
+    """
+    query = (
+        "select file.path, context.context, arc.fromno, arc.tono from arc"
+        " join file on file.id = arc.file_id join context on context.id = arc.context_id"
+    )
+    try:
+        with data._connect() as database:
+            return list(database.con.execute(query))
+    # The connection is not part of the documented interface.
+    except Exception:
+        return [
+            (file, context, line, line)
+            for file in data.measured_files()
+            for line, contexts in data.contexts_by_lineno(file).items()
+            for context in contexts
+        ]
 
 
-class _Types:
-    """A profile function that notes the types of local variables when functions of the repository return."""
-
-    def __init__(self, root: str) -> None:
-        self.root = root + "/"
-        self.seen: dict[str, dict[str, dict[str, list[str]]]] = {}
-        self._budget = 20_000
-
-    def __call__(self, frame: Any, event: str, argument: Any) -> None:
-        if event != "return" or self._budget <= 0:
-            return
-        code = frame.f_code
-        if not code.co_filename.startswith(self.root):
-            return
-        self._budget -= 1
-        path = code.co_filename[len(self.root) :]
-        names = self.seen.setdefault(path, {}).setdefault(str(code.co_firstlineno), {})
-        for name, value in frame.f_locals.items():
-            known = names.setdefault(name, [])
-            kind = type(value).__name__
-            if kind not in known and len(known) < 6:
-                known.append(kind)
+def _listed(found: dict[str, dict[str, set[int]]]) -> dict[str, dict[str, list[int]]]:
+    return {path: {key: sorted(tests) for key, tests in rows.items()} for path, rows in found.items()}
 
 
 def functions(path: Path) -> list[dict[str, Any]]:
