@@ -116,24 +116,46 @@ def position_of(
     first = next(
         (n for n, (a, b) in enumerate(zip(broken.splitlines(), original.splitlines(), strict=False), 1) if a != b), 1
     )
-    suspect = None
-    for number, place in enumerate(places, 1):
-        where = place.suspect.place
-        lines = {d.line + n for d in place.declarations for n in range(d.text.count("\n"))}
-        if place.suspect.path == module and (first in lines or (where.name and where.top <= first <= where.end)):
-            suspect = number
-            break
+    suspect = next((n for n, p in enumerate(places, 1) if p.suspect.path == module and _holds(p, first)), None)
     if suspect is None:
         return {"stage": "not localised"}
-    wanted = ast.dump(ast.parse(original))
-    for rank, idea in enumerate(ideas, 1):
+    rank = min(restoring(original, module, places, ideas), default=None)
+    if rank is None:
+        return {"stage": "not generated", "suspect": suspect}
+    idea = ideas[rank]
+    return {"stage": "generated", "suspect": suspect, "rank": rank + 1, "template": idea.kind, "fresh": idea.fresh}
+
+
+def _holds(place: Place, line: int) -> bool:
+    where = place.suspect.place
+    if place.declarations:
+        return any(d.line <= line < d.line + d.text.count("\n") for d in place.declarations)
+    return bool(where.name) and where.top <= line <= where.end
+
+
+def restoring(original: str, module: str, places: Sequence[Place], ideas: Sequence[Hypothesis]) -> list[int]:
+    """Numbers of the changes that give the original module's syntax tree, in order."""
+    wanted, squeezed = _tree(original), _squeezed(original)
+    found = []
+    for number, idea in enumerate(ideas):
         place = places[idea.suspect]
-        if place.suspect.path == module and _tree(_whole(place, idea)) == wanted:
-            return {"stage": "generated", "suspect": suspect, "rank": rank, "template": idea.kind, "fresh": idea.fresh}
-    return {"stage": "not generated", "suspect": suspect}
+        if place.suspect.path == module:
+            text = whole_module(place, idea)
+            # Equal trees have equal text but for blanks, parentheses, commas and quotes; parsing all would be dear.
+            if _squeezed(text) == squeezed and _tree(text) == wanted:
+                found.append(number)
+    return found
 
 
-def _whole(place: Place, idea: Hypothesis) -> str:
+def _squeezed(text: str) -> str:
+    return text.translate(_BLANK)
+
+
+_BLANK = {ord(c): None for c in " \t\r\n\f\\(),'\""}
+
+
+def whole_module(place: Place, idea: Hypothesis) -> str:
+    """The module's text with a change carried out."""
     new = apply(place.text, idea.edits)
     if place.is_file:
         return new
