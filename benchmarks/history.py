@@ -18,6 +18,7 @@ import json
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import tomllib
@@ -30,15 +31,15 @@ from benchmarks.common import data_folder, emit, git
 from benchmarks.history_judge import Judge, patch_between, replay
 from benchmarks.history_limits import Ended, bounded
 from benchmarks.mine import DATA, libraries
-from benchmarks.mine_commits import CONFIGURATION, commit_of
+from benchmarks.mine_commits import commit_of
 from benchmarks.mine_tickets import History, Ticket, environment, load, make, place, store
-from karkhana.domain.errors import KarkhanaError
 from karkhana.domain.settings import EnvironmentSettings
 from karkhana.workspace.environment import Environments
 
 _CPU_S = 60.0
 _OVER = 0.9
-_CALM = {"stopped": "", "crashed": False}
+_TOLD = frozenset({"hypothesis.tried", "candidates.compared", "note"})
+PROGRAM = Path(sys.executable).parent / "karkhana"
 _STARTED = ("environments", "instruments")
 """Folders of a home that all cases share."""
 
@@ -121,33 +122,57 @@ class Bench:
         files = history.broken(ticket)
         folder = Path(tempfile.mkdtemp(dir=self._folder))
         repository, home = folder / "repository", folder / "home"
-        install = bool(CONFIGURATION["library"].get(ticket["library"]))
-        try:
-            commit_files(repository, files)
-            self._prepare(repository, home, install=install)
-        except KarkhanaError as error:
-            return None, {"reason": f"environment: {error.message}", "cpu_s": 0.0, "wall_s": 0.0, **_CALM}
-        program = Path(sys.executable).parent / "karkhana"
-        command = [program, "run", "-", "--repo", repository, "--json", "--engineer", "symbolic"]
+        write_files(repository, files)
+        self._prepare(repository, home, ticket["library"], python)
+        commit_all(repository)
+        command = [PROGRAM, "run", "-", "--repo", repository, "--json", "--engineer", "symbolic"]
         command += ["--timeout", str(self.options.seconds), "--test-command", ticket["command"]]
-        own = {"KARKHANA_HOME": str(home), "KARKHANA_ENVIRONMENT_INSTALL": str(install).lower()}
+        environ = {**os.environ, "KARKHANA_HOME": str(home), "KARKHANA_ENVIRONMENT_INSTALL": "false"}
         text = ticket[self.options.words]
-        ended = bounded(command, stdin=text, cpu_s=_CPU_S, wall_s=_CPU_S * 8, environment={**os.environ, **own})
+        ended = bounded(command, stdin=text, cpu_s=_CPU_S, wall_s=_CPU_S * 8, environment=environ)
         said = _last_object(ended)
         told = _told(ended, str(said.get("reason") or said.get("error") or said.get("status") or ""))
         confidence = said.get("confidence") or {}
         told |= {"status": said.get("status"), "score": confidence.get("score"), "tests": said.get("tests")}
-        told["probability"] = said.get("probability")
+        told["failing_before"] = ((said.get("tests") or {}).get("before") or {}).get("failing")
+        told["events"] = _events(said["run_id"], environ) if said.get("run_id") else None
+        told["probability"] = stated_probability(told["events"] or [])
         shutil.rmtree(folder, ignore_errors=True)
         return (replay(files, said["diff"]) if said.get("diff") and not ended.stopped else None), told
 
-    def _prepare(self, repository: Path, home: Path, *, install: bool) -> None:
-        """Make the environment, which all cases share, before CPU seconds are counted."""
+    def _prepare(self, repository: Path, home: Path, library: str, python: Path) -> None:
+        """Make the sandbox's environment of what the ticket was mined with, before CPU seconds are counted.
+
+        What a library's old dependency files ask for seldom runs on today's Python.
+        """
+        shared = self._shared / library.replace("/", "+")
         home.mkdir(parents=True)
         for name in _STARTED:
-            (self._shared / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-            (home / name).symlink_to(self._shared / name)
-        Environments(home, EnvironmentSettings(install=install)).prepare(repository)
+            (shared / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+            (home / name).symlink_to(shared / name)
+        made = Environments(home, EnvironmentSettings(install=False)).prepare(repository)
+        mined = next((python.parent.parent / "lib").glob("python*/site-packages"))
+        there = shared / "environments" / made.key / "venv" / "lib" / mined.parent.name / "site-packages"
+        left = shutil.ignore_patterns("pip", "pip-*", "__pycache__")
+        shutil.copytree(mined, there, ignore=left, copy_function=_link, dirs_exist_ok=True)
+
+
+def _link(source: str, target: str) -> None:
+    if not Path(target).exists():
+        os.link(source, target)
+
+
+def _events(run: str, environ: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What the engineer said it did, from the trail."""
+    done = subprocess.run([PROGRAM, "runs", "trace", run, "--json"], env=environ, capture_output=True, check=False)
+    found = [json.loads(line).get("event") or {} for line in done.stdout.splitlines()]
+    return [event for event in found if event.get("type") in _TOLD]
+
+
+def stated_probability(events: list[dict[str, Any]]) -> float | None:
+    """The engineer's own probability that its change is right."""
+    stated = [e.get("probability") for e in events if e.get("type") == "candidates.compared"]
+    return stated[-1] if stated else None
 
 
 def spread(tickets: list[Ticket], each: int | None) -> list[Ticket]:
@@ -160,12 +185,16 @@ def spread(tickets: list[Ticket], each: int | None) -> list[Ticket]:
     return found
 
 
-def commit_files(repository: Path, files: Mapping[str, bytes]) -> None:
-    """A repository with one commit of ``files``."""
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Path → bytes onto the disk."""
     for name, data in files.items():
-        path = repository / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+
+
+def commit_all(repository: Path) -> None:
+    """Make a folder a repository with one commit of all that it holds."""
     git(repository, "init", "--quiet")
     git(repository, "add", "--all", "--force")
     git(repository, "commit", "--quiet", "-m", "start")
