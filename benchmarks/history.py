@@ -31,6 +31,7 @@ from benchmarks.common import data_folder, emit, git
 from benchmarks.history_judge import Judge, patch_between, replay
 from benchmarks.history_limits import Ended, bounded
 from benchmarks.mine import DATA, libraries
+from benchmarks.mine_code import functions_at
 from benchmarks.mine_commits import commit_of
 from benchmarks.mine_tickets import History, Ticket, environment, load, make, place, store
 from karkhana.domain.settings import EnvironmentSettings
@@ -93,9 +94,11 @@ class Bench:
         attempt = self._directly if self.options.direct else self._through_line
         changes, told = attempt(ticket, history, python)
         row |= told | {"abstained": changes is None}
+        broken = history.broken(ticket)
+        row["localised"] = localised(row["events"], ticket["functions"], broken) if row.get("events") else None
         if changes is not None:
             row |= Judge(history, git_dir, ticket, python).verdict(changes)
-            broken, human = history.broken(ticket), history.repaired(ticket)
+            human = history.repaired(ticket)
             row["diff"] = patch_between(broken, {p: d for p, d in {**broken, **changes}.items() if d is not None})
             row["human"] = patch_between(broken, human)
             row["disputed"] = row["passing"] and not row["right"]
@@ -228,17 +231,24 @@ def outcome_of(row: Mapping[str, Any], ticket: Ticket) -> str:
     before = row.get("failing_before")
     if row["reason"].startswith("environment") or (before is not None and not set(ticket["failing"]) & set(before)):
         return "abstained: environment"
-    if row.get("events") is not None and not localised(row["events"], ticket["functions"]):
+    if row.get("localised") is False:
         return "abstained: not localised"
     if any(event.get("type") == "candidates.compared" for event in row.get("events") or ()):
         return "abstained: not convinced"
     return "abstained: nothing passes" if row.get("events") is not None else "abstained"
 
 
-def localised(events: list[dict[str, Any]], functions: list[str]) -> bool:
-    """Whether changes were tried in a file of the fix, on a line that an event names."""
-    paths = {function.partition("::")[0] for function in functions}
-    return any(str(event.get("place", "")).rpartition(":")[0] in paths for event in events)
+def localised(events: list[dict[str, Any]], functions: list[str], files: Mapping[str, bytes]) -> bool:
+    """Whether a change was tried in a function of the fix, or in the file where the fix is outside of functions."""
+    for event in events:
+        path, _, line = str(event.get("place", "")).rpartition(":")
+        if f"{path}::" in functions:
+            return True
+        if path in files and line.isdigit():
+            names = functions_at(files[path].decode("utf-8", "replace"), {int(line)})
+            if any(f"{path}::{name}" in functions for name in names):
+                return True
+    return False
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -278,6 +288,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, help="tickets of each library at most")
     parser.add_argument("--seconds", type=float, default=45.0, help="wall-clock seconds for the engineer")
     parser.add_argument("--words", choices=("ticket", "report"), default="ticket")
+    parser.add_argument("--rows", type=Path, help="append each case to this file as soon as it is done")
     parser.add_argument("--direct", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -287,6 +298,9 @@ def main() -> None:
         for ticket in bench.tickets():
             row = bench.measure(ticket)
             rows.append(row)
+            if options.rows:
+                with options.rows.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
             print(
                 f"{row['name']:<44} {row['outcome']:<42} {row['cpu_s']:>5} s  {row['kind']}, {row['lines']} lines  "
                 f"{row['reason'][:90]!r}",

@@ -126,8 +126,9 @@ ROW = {"right": False, "abstained": True, "stopped": "", "crashed": False, "reas
         ({**ROW, "stopped": "cpu"}, "abstained: cpu limit"),
         ({**ROW, "crashed": True}, "abstained: crashed"),
         ({**ROW, "failing_before": []}, "abstained: environment"),
-        ({**ROW, "events": [{"type": "hypothesis.tried", "place": "src/b.py:4"}]}, "abstained: not localised"),
-        ({**ROW, "events": [{"type": "hypothesis.tried", "place": "src/a.py:4"}]}, "abstained: nothing passes"),
+        ({**ROW, "events": [], "localised": False}, "abstained: not localised"),
+        ({**ROW, "events": [], "localised": True}, "abstained: nothing passes"),
+        ({**ROW, "events": [{"type": "candidates.compared"}], "localised": True}, "abstained: not convinced"),
         ({**ROW, "failing_before": None}, "abstained"),
     ],
 )
@@ -135,9 +136,11 @@ def test_classes_of_outcome(row, outcome: str):
     assert outcome_of(row, TICKET) == outcome
 
 
-def test_localised_by_file():
-    assert localised([{"place": "src/a.py:4"}], ["src/a.py::f"])
-    assert not localised([{"place": ""}, {}], ["src/a.py::f"])
+def test_localised_by_function():
+    files = {"a.py": b"X = 1\n\n\ndef f():\n    return 1\n\n\ndef g():\n    return 2\n"}
+    assert localised([{"place": "a.py:5"}], ["a.py::f"], files)
+    assert not localised([{"place": "a.py:9"}, {"place": ""}, {}], ["a.py::f"], files)
+    assert localised([{"place": "a.py:9"}], ["a.py::"], files)
 
 
 def test_the_summary_counts_what_is_disputed_as_wrong():
