@@ -1,14 +1,16 @@
 """Does the engineer learn? A stream of seeded bugs of one library, with the shipped priors off.
 
     python -m benchmarks.learning --dataset DIR [--count 200] [--seed 1] [--library OWNER/NAME] [--module PATH]
-                                  [--tests COMMAND] [--json]
+                                  [--tests COMMAND] [--dry] [--json]
 
 The bugs are drawn from a skewed mix of kinds (the n-th kind of a random order has the weight 1/n^1.5), as the slips of
 one team are. All templates begin with the same prior. After each bug the lessons of its outcome are added: a change
 that gives the original back is approved, another one is rejected, none at all is an abstention. *Tried until right*
 counts the candidates that were run up to the original's code; *tried in all* those that were run altogether, with
-the rivals that the engineer tries beyond the first that passes. Both medians are given for the first and the last quarter of the
-stream, beside the rank that the same original would have had without lessons: the control for harder or easier bugs.
+the rivals that the engineer tries beyond the first that passes. Both medians are given for the first and the last
+quarter of the stream, beside the rank that the same original would have had without lessons: the control for harder or
+easier bugs. ``--dry`` runs the tests once per bug, for the spectrum, and no candidates: a bug counts as repaired when
+the original is among the changes, after as many as stand before it.
 
 Engineer's parts without the line and its sandbox, and without the whole suite after each repair: for libraries that
 you trust.
@@ -36,7 +38,7 @@ from karkhana.behaviour.spectra import Spectrum, measure
 from karkhana.domain.lessons import Credit, Lesson, Verdict, taught
 from karkhana.domain.tools import CommandResult
 from karkhana.engineers.symbolic.catalogue import catalogue
-from karkhana.engineers.symbolic.hypotheses import Place, cut, declared, hypotheses, literals_of
+from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place, cut, declared, hypotheses, literals_of
 from karkhana.engineers.symbolic.localise import Suspect, localise, ranks, shipped_weights
 from karkhana.engineers.symbolic.lore import (
     circumstance_of,
@@ -119,7 +121,7 @@ def measured(library: Library, case: Case, workspace: ProbedWorkspace) -> Failur
     return Failure(case=case, files=files, run=run, spectrum=spectrum, targets=spectrum.failing)
 
 
-def repair(failure: Failure, original: str, memory: Memory, command: str) -> dict[str, Any]:
+def repair(failure: Failure, original: str, memory: Memory, command: str, *, dry: bool = False) -> dict[str, Any]:
     """One bug with what was learned so far; its outcome is learned."""
     lessons = memory.lessons
     circumstance = circumstance_of(failure.spectrum, failure.targets)
@@ -142,20 +144,13 @@ def repair(failure: Failure, original: str, memory: Memory, command: str) -> dic
         if not idea.fresh
     ]
     wanted = restoring(original, failure.case.module, places, ideas)
-    budget = Budget(seconds=SECONDS, candidates=CANDIDATES)
-    search = Search(failure.run, failure.spectrum, pytest_arguments(tuple(command.split())), places, budget)
-    outcome = search.singles(ideas)
-    passed = [n for n, status in enumerate(outcome.statuses) if status == "p"]
-    chosen = next((n for n in passed if n in wanted), passed[0] if passed else None)
-    run = [n for n, status in enumerate(outcome.statuses) if status not in "-dsx"]
+    tried, chosen = _without_running(ideas, wanted) if dry else _by_running(failure, places, ideas, wanted, command)
     right = chosen is not None and chosen in wanted
-    kinds = {outcome.tried[n].kind for n in run}
+    kinds = {ideas[n].kind for n in tried}
     verdict = Verdict.ABSTAINED if chosen is None else Verdict.GOOD if right else Verdict.BAD
-    earned = list(template_credits(circumstance, kinds, outcome.tried[chosen].kind if chosen is not None else ""))
-    if chosen is not None:
-        repaired = places[outcome.tried[chosen].suspect].suspect
-        if repaired in suspects:
-            earned += signal_credits(circumstance, ranks(suspects, repaired))
+    earned = list(template_credits(circumstance, kinds, ideas[chosen].kind if chosen is not None else ""))
+    if chosen is not None and (repaired := places[ideas[chosen].suspect].suspect) in suspects:
+        earned += signal_credits(circumstance, ranks(suspects, repaired))
     memory.learn(earned, verdict)
     unlearned = sorted(range(len(ideas)), key=lambda n: -ideas[n].score / factors.get(ideas[n].kind, 1.0))
     return {
@@ -165,12 +160,30 @@ def repair(failure: Failure, original: str, memory: Memory, command: str) -> dic
         "error": circumstance,
         "right": right,
         "passing": chosen is not None,
-        "template": outcome.tried[chosen].kind if chosen is not None else None,
-        "until": sum(n <= chosen for n in run) if chosen is not None and right else None,
-        "tried": len(run),
+        "template": ideas[chosen].kind if chosen is not None else None,
+        "until": sum(n <= chosen for n in tried) if chosen is not None and right else None,
+        "tried": len(tried),
         "rank": min(wanted) + 1 if wanted else None,
         "rank_unlearned": next((r for r, n in enumerate(unlearned, 1) if n in wanted), None),
     }
+
+
+def _without_running(ideas: Sequence[Hypothesis], wanted: Sequence[int]) -> tuple[list[int], int | None]:
+    """Numbers of the candidates up to the original, and the original; all of them when it is not there."""
+    found = min(wanted, default=None)
+    return list(range(len(ideas) if found is None else found + 1)), found
+
+
+def _by_running(
+    failure: Failure, places: tuple[Place, ...], ideas: list[Hypothesis], wanted: Sequence[int], command: str
+) -> tuple[list[int], int | None]:
+    """Numbers of the candidates that were run, and of the one that a reviewer would be shown."""
+    budget = Budget(seconds=SECONDS, candidates=CANDIDATES)
+    search = Search(failure.run, failure.spectrum, pytest_arguments(tuple(command.split())), places, budget)
+    outcome = search.singles(ideas)
+    passed = [n for n, status in enumerate(outcome.statuses) if status == "p"]
+    chosen = next((n for n in passed if n in wanted), passed[0] if passed else None)
+    return [n for n, status in enumerate(outcome.statuses) if status not in "-dsx"], chosen
 
 
 def _places(suspects: Sequence[Suspect], files: Mapping[str, str]) -> tuple[Place, ...]:
@@ -212,6 +225,7 @@ def main() -> None:
     parser.add_argument("--library", default="pytoolz/toolz")
     parser.add_argument("--module", action="append", help="only bugs in this module; may be repeated")
     parser.add_argument("--tests", help="the test command, when not the library's own")
+    parser.add_argument("--dry", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     libraries = libraries_of(options.dataset)
@@ -230,7 +244,7 @@ def main() -> None:
         with ProbedWorkspace(files) as workspace:
             failure = measured(library, case, workspace)
             if failure is not None:
-                row = repair(failure, library.texts[case.module], memory, library.tests)
+                row = repair(failure, library.texts[case.module], memory, library.tests, dry=options.dry)
                 rows.append(row)
                 print(json.dumps(row), file=sys.stderr, flush=True)
         if len(rows) >= options.count:
