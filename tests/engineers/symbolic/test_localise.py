@@ -1,7 +1,9 @@
 """Suspicion by spectrum, traceback and words; the choice of target tests."""
 
+import pytest
+
 from karkhana.behaviour.spectra import Failure, Frame, FunctionPlace, Spectrum, TestRun
-from karkhana.engineers.symbolic.localise import localise, ochiai, words_of
+from karkhana.engineers.symbolic.localise import localise, ochiai, ranks, shipped_weights, why, words_of
 from karkhana.engineers.symbolic.targets import choose_targets, groups
 
 
@@ -78,3 +80,55 @@ def test_all_failing_tests_are_targets_when_the_ticket_tells_nothing() -> None:
 
 def test_targets_are_grouped_by_where_they_fail() -> None:
     assert groups(spectrum(ticket_frames=True), (0, 2)) == [(0,), (2,)]
+
+
+def test_every_suspicion_names_its_reasons() -> None:
+    suspect = localise(spectrum(ticket_frames=True), [0], "total() is 4")[0]
+    reasons = {r.signal: r for r in suspect.reasons}
+    assert reasons["traceback"].value == 1.0
+    assert reasons["named"].value == 1.0
+    assert suspect.score == pytest.approx(sum(r.value * r.weight for r in suspect.reasons), abs=1e-3)
+    assert why(suspect).startswith("failing tests run it and passing ones do not")
+    assert why(suspect).count(";") == 2
+
+
+def test_weights_decide_which_signal_leads() -> None:
+    told = "the shipping label"
+    by_words = localise(spectrum(), [0, 2], told, weights={"words": 1.0})
+    by_traceback = localise(spectrum(ticket_frames=True), [0], told, weights={"traceback": 1.0})
+    assert by_words[0].place.name == "label"
+    assert by_traceback[0].place.name == "total"
+
+
+def test_texts_are_read_once_per_file_and_only_as_needed() -> None:
+    asked: list[str] = []
+
+    def read(path: str) -> str | None:
+        asked.append(path)
+        return "\n" * 9 + "def total(items):\n    # discount\n" + "\n" * 40
+
+    plain = localise(spectrum(), [0, 2], "the discount is lost")
+    with_text = localise(spectrum(), [0, 2], "the discount is lost", read=read)
+    assert asked == ["shop.py"]
+    assert {s.place.name: s.score for s in with_text}["total"] > {s.place.name: s.score for s in plain}["total"]
+
+
+def test_files_that_cannot_be_read_do_no_harm() -> None:
+    assert localise(spectrum(), [0], "", read=lambda _path: None) == localise(spectrum(), [0], "")
+
+
+def test_new_lines_are_suspicious() -> None:
+    recent = {"shop.py": {12: 0}}
+    old, new = (localise(spectrum(), [0], "", recent=r)[0].score for r in ({}, recent))
+    assert new == pytest.approx(old + shipped_weights()["recency"])
+
+
+def test_ranks_count_ties_against_a_signal() -> None:
+    suspects = localise(spectrum(), [0, 2], "")
+    found = ranks(suspects, next(s for s in suspects if s.place.name == "total"))
+    assert found["traceback"] == 2
+    assert "named" not in found
+
+
+def test_all_weights_have_words() -> None:
+    assert shipped_weights().keys() == {r.signal for r in localise(spectrum(), [0], "")[0].reasons}
