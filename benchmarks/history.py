@@ -16,42 +16,31 @@ that is not right is *disputed*: it counts as wrong, and is listed with both pat
 import argparse
 import json
 import os
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import data_folder, emit, git
-from benchmarks.history_judge import Judge, patch_between, replay
-from benchmarks.history_limits import Ended, bounded
+from benchmarks.common import data_folder, emit
+from benchmarks.history_attempts import directly, through_line
+from benchmarks.history_judge import Judge, patch_between
 from benchmarks.mine import DATA, libraries
 from benchmarks.mine_code import functions_at
 from benchmarks.mine_commits import commit_of
 from benchmarks.mine_tickets import History, Ticket, environment, load, make, place, store
-from karkhana.domain.settings import EnvironmentSettings
-from karkhana.workspace.environment import Environments
 
-_CPU_S = 60.0
 _OVER = 0.9
-_TOLD = frozenset({"hypothesis.tried", "candidates.compared", "note"})
-PROGRAM = Path(sys.executable).parent / "karkhana"
-_STARTED = ("environments", "instruments")
-"""Folders of a home that all cases share."""
 
 
 class Bench:
     """Runs tickets, each from a state of its own."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path) -> None:
+    def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.repositories = libraries(options.dataset)
-        self._folder = folder
         self._shared = data_folder(options.data) / "history-home"
 
     def tickets(self) -> list[Ticket]:
@@ -91,8 +80,11 @@ class Bench:
         history, python = History(git_dir, library), self._python(library)
         row: dict[str, Any] = {"name": f"{library}@{ticket['fix'][:10]}", "kind": ticket["kind"]}
         row |= {"lines": ticket["changed_lines"], "passing": False, "right": False, "score": None, "probability": None}
-        attempt = self._directly if self.options.direct else self._through_line
-        changes, told = attempt(ticket, history, python)
+        how: dict[str, Any] = {"seconds": self.options.seconds, "words": self.options.words}
+        if self.options.direct:
+            changes, told = directly(ticket, git_dir, python, **how)
+        else:
+            changes, told = through_line(ticket, git_dir, python, **how, shared=self._shared)
         row |= told | {"abstained": changes is None}
         broken = history.broken(ticket)
         row["localised"] = localised(row["events"], ticket["functions"], broken) if row.get("events") else None
@@ -105,78 +97,6 @@ class Bench:
         row["outcome"] = outcome_of(row, ticket)
         return row
 
-    def _directly(
-        self, ticket: Ticket, history: History, python: Path
-    ) -> tuple[dict[str, bytes | None] | None, dict[str, Any]]:
-        words = ["--repository", self.repositories[ticket["library"]], "--python", python]
-        words += ["--seconds", str(self.options.seconds), "--words", self.options.words]
-        command = [sys.executable, "-m", "benchmarks.history_direct", *words]
-        ended = bounded(command, stdin=json.dumps(ticket), cpu_s=_CPU_S, wall_s=_CPU_S * 6)
-        said = _last_object(ended)
-        told = _told(ended, said.get("reason", ""))
-        told |= {key: said.get(key) for key in ("tried", "question", "probability", "events", "failing_before")}
-        if not said.get("solved"):
-            return None, told
-        return {path: None if text is None else text.encode() for path, text in said["changes"].items()}, told
-
-    def _through_line(
-        self, ticket: Ticket, history: History, python: Path
-    ) -> tuple[dict[str, bytes | None] | None, dict[str, Any]]:
-        files = history.broken(ticket)
-        folder = Path(tempfile.mkdtemp(dir=self._folder))
-        repository, home = folder / "repository", folder / "home"
-        write_files(repository, files)
-        self._prepare(repository, home, ticket["library"], python)
-        commit_all(repository)
-        command = [PROGRAM, "run", "-", "--repo", repository, "--json", "--engineer", "symbolic"]
-        command += ["--timeout", str(self.options.seconds), "--test-command", ticket["command"]]
-        environ = {**os.environ, "KARKHANA_HOME": str(home), "KARKHANA_ENVIRONMENT_INSTALL": "false"}
-        text = ticket[self.options.words]
-        ended = bounded(command, stdin=text, cpu_s=_CPU_S, wall_s=_CPU_S * 8, environment=environ)
-        said = _last_object(ended)
-        told = _told(ended, str(said.get("reason") or said.get("error") or said.get("status") or ""))
-        confidence = said.get("confidence") or {}
-        told |= {"status": said.get("status"), "score": confidence.get("score"), "tests": said.get("tests")}
-        told["failing_before"] = ((said.get("tests") or {}).get("before") or {}).get("failing")
-        told["events"] = _events(said["run_id"], environ) if said.get("run_id") else None
-        told["probability"] = stated_probability(told["events"] or [])
-        shutil.rmtree(folder, ignore_errors=True)
-        return (replay(files, said["diff"]) if said.get("diff") and not ended.stopped else None), told
-
-    def _prepare(self, repository: Path, home: Path, library: str, python: Path) -> None:
-        """Make the sandbox's environment of what the ticket was mined with, before CPU seconds are counted.
-
-        What a library's old dependency files ask for seldom runs on today's Python.
-        """
-        shared = self._shared / library.replace("/", "+")
-        home.mkdir(parents=True)
-        for name in _STARTED:
-            (shared / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-            (home / name).symlink_to(shared / name)
-        made = Environments(home, EnvironmentSettings(install=False)).prepare(repository)
-        mined = next((python.parent.parent / "lib").glob("python*/site-packages"))
-        there = shared / "environments" / made.key / "venv" / "lib" / mined.parent.name / "site-packages"
-        left = shutil.ignore_patterns("pip", "pip-*", "__pycache__")
-        shutil.copytree(mined, there, ignore=left, copy_function=_link, dirs_exist_ok=True)
-
-
-def _link(source: str, target: str) -> None:
-    if not Path(target).exists():
-        os.link(source, target)
-
-
-def _events(run: str, environ: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What the engineer said it did, from the trail."""
-    done = subprocess.run([PROGRAM, "runs", "trace", run, "--json"], env=environ, capture_output=True, check=False)
-    found = [json.loads(line).get("event") or {} for line in done.stdout.splitlines()]
-    return [event for event in found if event.get("type") in _TOLD]
-
-
-def stated_probability(events: list[dict[str, Any]]) -> float | None:
-    """The engineer's own probability that its change is right."""
-    stated = [e.get("probability") for e in events if e.get("type") == "candidates.compared"]
-    return stated[-1] if stated else None
-
 
 def spread(tickets: list[Ticket], each: int | None) -> list[Ticket]:
     """At most ``each`` tickets of each library, evenly over its years."""
@@ -186,36 +106,6 @@ def spread(tickets: list[Ticket], each: int | None) -> list[Ticket]:
         count = min(each or len(own), len(own))
         found += [own[n * len(own) // count] for n in range(count)]
     return found
-
-
-def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Path → bytes onto the disk."""
-    for name, data in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-
-
-def commit_all(repository: Path) -> None:
-    """Make a folder a repository with one commit of all that it holds."""
-    git(repository, "init", "--quiet")
-    git(repository, "add", "--all", "--force")
-    git(repository, "commit", "--quiet", "-m", "start")
-
-
-def _last_object(ended: Ended) -> dict[str, Any]:
-    lines = ended.stdout.strip().splitlines()
-    try:
-        return json.loads(lines[-1]) if lines and not ended.stopped else {}  # type: ignore[no-any-return]
-    except json.JSONDecodeError:
-        return {}
-
-
-def _told(ended: Ended, reason: str) -> dict[str, Any]:
-    if ended.stopped:
-        reason = f"stopped: more than {_CPU_S:g} s of {ended.stopped} time"
-    told = {"reason": reason or ended.stderr.strip()[-500:], "stopped": ended.stopped, "crashed": not reason}
-    return told | {"cpu_s": round(ended.cpu_s, 1), "wall_s": round(ended.wall_s, 1)}
 
 
 def outcome_of(row: Mapping[str, Any], ticket: Ticket) -> str:
@@ -293,22 +183,21 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     rows = []
-    with tempfile.TemporaryDirectory(prefix="history-") as scratch:
-        bench = Bench(options, Path(scratch))
-        for ticket in bench.tickets():
-            row = bench.measure(ticket)
-            rows.append(row)
-            if options.rows:
-                with options.rows.open("a") as file:
-                    file.write(json.dumps(row) + "\n")
-            print(
-                f"{row['name']:<44} {row['outcome']:<42} {row['cpu_s']:>5} s  {row['kind']}, {row['lines']} lines  "
-                f"{row['reason'][:90]!r}",
-                file=sys.stderr,
-                flush=True,
-            )
-            if row.get("disputed"):
-                print(f"--- ours\n{row['diff']}--- theirs\n{row['human']}", file=sys.stderr, flush=True)
+    bench = Bench(options)
+    for ticket in bench.tickets():
+        row = bench.measure(ticket)
+        rows.append(row)
+        if options.rows:
+            with options.rows.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+        print(
+            f"{row['name']:<44} {row['outcome']:<42} {row['cpu_s']:>5} s  {row['kind']}, {row['lines']} lines  "
+            f"{row['reason'][:90]!r}",
+            file=sys.stderr,
+            flush=True,
+        )
+        if row.get("disputed"):
+            print(f"--- ours\n{row['diff']}--- theirs\n{row['human']}", file=sys.stderr, flush=True)
     emit("Historical bugs", summary(rows), as_json=options.json)
 
 
