@@ -89,7 +89,7 @@ def validate(
     targets: Sequence[Target],
     proposals: Sequence[Proposal],
     seconds: float,
-    beyond: int = 200,
+    beyond: int | Sequence[int] = 200,
     beyond_seconds: float = 8.0,
     batch: int = 24,
     ordered: bool = False,
@@ -97,8 +97,8 @@ def validate(
     """Try ``proposals`` in their order.
 
     ``limits`` are CPU seconds per test; ``seconds`` bounds the whole, in CPU and in wall-clock time; after the first
-    hit another ``beyond`` proposals are tried, for at most ``beyond_seconds`` (or as long as the hit took). Raises
-    ``ProbeFailed``.
+    hit another ``beyond`` proposals are tried (one number for all, or one per proposal that may be the hit), for at
+    most ``beyond_seconds`` (or as long as the hit took). Raises ``ProbeFailed``.
     """
     job = {
         "pytest": list(arguments),
@@ -109,7 +109,7 @@ def validate(
         "batch": batch,
         "seconds": seconds,
         "wall_seconds": seconds,
-        "beyond": beyond,
+        "beyond": [beyond] * len(proposals) if isinstance(beyond, int) else list(beyond),
         "beyond_seconds": beyond_seconds,
         "ordered": ordered,
     }

@@ -7,7 +7,7 @@ Job::
                   "passing": [test numbers]}],
      "candidates": [[target, [[start, end, replacement], …], fresh], …],
      "batch": candidates per child, "seconds": CPU budget, "wall_seconds": wall-clock budget,
-     "beyond": candidates to go on for after the first hit, "beyond_seconds": CPU seconds to go on for after it,
+     "beyond": [candidates to go on for when this one is the first hit], "beyond_seconds": CPU seconds for those,
      "ordered": run the tests in their own order instead of the failing ones first}
 
 A target whose ``name`` is empty is a whole file; its candidates, and those marked ``fresh``, run in a new
@@ -82,7 +82,7 @@ class Campaign:
             return False
         if self._hit_at is not None and spent > self._hit_at + max(self.job["beyond_seconds"], self._hit_at):
             return False
-        return self.first_hit is None or number <= self.first_hit + self.job["beyond"]
+        return self.first_hit is None or number <= self.first_hit + self.job["beyond"][self.first_hit]
 
     def settle(self, number: int, status: str) -> None:
         self.status[number] = status

@@ -4,6 +4,7 @@ One-place changes first, then pairs of the most telling ones. Knows how to spend
 which passing candidate is the right one.
 """
 
+import bisect
 import itertools
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,9 @@ _DEAR = 0.33
 """Share of the time that is left for an attempt that is unlikely and slow."""
 _OBSERVATION_S = 8.0
 """CPU seconds for comparing the behaviour of passing candidates."""
+_FAINT = 0.03
+"""Share of the score of a candidate that passes below which others are no rivals."""
+_FEWEST_RIVALS = 100
 _WITH_VALUE = frozenset({"-p", "-o", "-W", "-c", "--rootdir", "-k", "-m", "--override-ini"})
 _SLOWEST_PASSING = 400
 """Passing tests that are run for a candidate; the quickest ones are taken."""
@@ -174,7 +178,7 @@ class Search:
             targets=self._targets,
             proposals=[Proposal(h.suspect, h.edits, h.fresh) for h in hypotheses],
             seconds=max(1.0, self._left() * share),
-            beyond=self._budget.beyond,
+            beyond=horizons([h.score for h in hypotheses], self._budget.beyond),
             ordered=ordered,
         )
         passing = tuple(h for h, s in zip(hypotheses, result.statuses, strict=True) if s == PASSES)
@@ -200,6 +204,19 @@ class Search:
         """Those that turned a test green once more, with all tests in their own order."""
         near = [h for h, s in zip(outcome.tried, outcome.statuses, strict=True) if s in (NEAR, "u")][:200]
         return self._try(near, ordered=True)
+
+
+def horizons(scores: Sequence[float], most: int) -> list[int]:
+    """For each candidate: how many of those behind it are worth trying as its rivals when it is the first to pass.
+
+    ``scores`` fall. What seemed far less likely than the one that passes would hardly replace it.
+
+    >>> horizons([1.0] * 200 + [0.5] + [0.01] * 400, most=1500)[0]
+    200
+    """
+    falling = [-score for score in scores]
+    ends = (bisect.bisect_right(falling, -score * _FAINT) for score in scores)
+    return [min(most, max(_FEWEST_RIVALS, end - n - 1)) for n, end in enumerate(ends)]
 
 
 def _pair(one: Hypothesis, other: Hypothesis, weight: float) -> Hypothesis | None:
