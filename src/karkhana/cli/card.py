@@ -6,6 +6,7 @@ from rich.table import Table
 
 from karkhana.cli.output import visible
 from karkhana.domain.confidence import Confidence
+from karkhana.domain.events import Candidate
 from karkhana.factory.results import RunResult
 from karkhana.factory.scoring import ScoreResult
 
@@ -23,6 +24,14 @@ def print_card(result: RunResult) -> None:
     if result.confidence is not None:
         _print_confidence(console, result.confidence, result.decision, result.decision_reason)
     _print_ending(console, result)
+
+
+def considered(number: int, candidate: Candidate) -> list[str]:
+    """Lines on one change that passed the selected tests: what it is, how probable, and why."""
+    chance = "" if candidate.probability is None else f", {candidate.probability:.0%} probable"
+    alike = f", {candidate.alike} behave alike" if candidate.alike > 1 else ""
+    head = f"  considered {number}: {candidate.place}  {candidate.kind}{chance}{alike}"
+    return [head, *(f"      {reason}" for reason in candidate.reasons)]
 
 
 def _print_diff(console: Console, result: RunResult) -> None:

@@ -77,6 +77,8 @@ def _tried(event: ev.HypothesisTried) -> tuple[str, str, str]:
 
 def _compared(event: ev.CandidatesCompared) -> tuple[str, str, str]:
     text = f"{event.passing} candidates pass, {event.classes} kinds of behaviour, disagreement {event.disagreement:.0%}"
+    if event.probability is not None:
+        text += f", the best is right with a probability of {event.probability:.0%}"
     return "", "", text
 
 

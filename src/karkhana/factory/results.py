@@ -40,6 +40,10 @@ class RunResult(msgspec.Struct, kw_only=True):
     remote: str | None = None
     diff: str = ""
     summary: str = ""
+    probability: float | None = None
+    """That the change is right, as its engineer calls it."""
+    considered: list[ev.Candidate] = []
+    """Changes that passed the selected tests, the likeliest first; the next person or engineer may take one up."""
     tests: Tests = Tests()
     coverage_delta: float | None = None
     """Percentage points on the changed files."""
@@ -85,6 +89,10 @@ def _returned(result: RunResult, event: ev.ToolReturned) -> None:
     result.turns = max(result.turns, event.turn)
 
 
+def _compared(result: RunResult, event: ev.CandidatesCompared) -> None:
+    result.considered, result.probability = list(event.candidates), event.probability
+
+
 def _handed_over(result: RunResult, event: ev.ChangeHandedOver) -> None:
     result.diff = event.change.patch
     result.summary = event.change.summary
@@ -125,6 +133,7 @@ _FOLDS: dict[type[Any], Callable[[RunResult, Any], None]] = {
     ev.WorkspaceOpened: _opened,
     ev.SuiteMeasured: _measured,
     ev.ToolReturned: _returned,
+    ev.CandidatesCompared: _compared,
     ev.ChangeHandedOver: _handed_over,
     ev.ReviewFinished: _reviewed,
     ev.GateFinished: _gate,

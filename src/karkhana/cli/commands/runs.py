@@ -5,10 +5,11 @@ from pathlib import Path
 
 import typer
 
-from karkhana.cli.card import print_card
+from karkhana.cli.card import considered, print_card
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, print_json_line, print_patch, table, visible
 from karkhana.cli.progress import Progress
+from karkhana.domain.errors import InvalidInput
 from karkhana.domain.json import plain
 from karkhana.domain.tasks import Status
 from karkhana.factory.approvals import answer
@@ -46,7 +47,7 @@ def list_(
 
 @app.command()
 def show(run: str = RunId, json: bool = AsJson) -> None:
-    """What came of a run, with the hypotheses that were excluded."""
+    """What came of a run, with the hypotheses that were excluded and the changes that were considered."""
     with open_stores() as stores:
         result = result_of(stores, run)
         hypotheses = [Progress.line(e.event) for e in stores.events.entries(run) if e.type == "hypothesis.tried"]
@@ -56,6 +57,9 @@ def show(run: str = RunId, json: bool = AsJson) -> None:
     for line in hypotheses:
         if line is not None:
             typer.echo(f"  {visible(line[2])}")
+    for number, candidate in enumerate(result.considered, 1):
+        for text in considered(number, candidate):
+            typer.echo(visible(text))
     print_card(result)
 
 
@@ -84,10 +88,21 @@ def _brief(event: object) -> str:
 
 
 @app.command()
-def diff(run: str = RunId) -> None:
+def diff(
+    run: str = RunId,
+    considered: int | None = typer.Option(
+        None, "--considered", min=1, help="Instead the change of this number that the engineer considered."
+    ),
+) -> None:
     """The change as a patch, as it stands in the trail."""
     with open_stores() as stores:
-        print_patch(result_of(stores, run).diff)
+        result = result_of(stores, run)
+    if considered is None:
+        print_patch(result.diff)
+    elif considered > len(result.considered):
+        raise InvalidInput(f"{run} considered {len(result.considered)} changes", f"See them: karkhana runs show {run}")
+    else:
+        print_patch(result.considered[considered - 1].patch)
 
 
 @app.command()
