@@ -16,14 +16,17 @@ from karkhana.engineers.symbolic.scene import FILE_TEMPLATES, TEMPLATES, FileSce
 from karkhana.engineers.symbolic.templates import (
     analogy,
     bounds,
+    branches,
     calls,
     definitions,
     expressions,
     fixers,
     guards,
+    kinds,
     members,
     noneness,
     operators,
+    ordering,
     passing_on,
     raising,
     statements,
@@ -34,14 +37,17 @@ from karkhana.engineers.symbolic.templates import (
 MODULES = (
     analogy,
     bounds,
+    branches,
     calls,
     definitions,
     expressions,
     fixers,
     guards,
+    kinds,
     members,
     noneness,
     operators,
+    ordering,
     passing_on,
     raising,
     statements,
@@ -62,6 +68,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     after: str
     errors: tuple[str, ...] = ()
     """Failures that it answers to; empty: any."""
+    likely: Mapping[str, float] = {}
+    """Failure → how many times likelier the template is then."""
     failure: Mapping[str, Any] | None = None
     classes: tuple[str, ...] = ()
     module: str = ""

@@ -28,6 +28,8 @@ _FRESH = 80
 """Candidates that need a fresh interpreter; each costs as much as hundreds of the others."""
 _EVERYWHERE = 0.4
 """Weight of a change in all its places at once, as a share of that of the change in one."""
+_TWO = 0.15
+"""The same for two places of several."""
 _PLACES = 6
 _FAILURES = 8
 """Failures that templates look at."""
@@ -160,9 +162,12 @@ def everywhere(text: str, ideas: Iterable[tuple[Entry, Idea]]) -> Iterator[tuple
             alike.setdefault((entry.name, text[edit.start : edit.end], edit.text), []).append(idea)
     for (name, _, _), same in alike.items():
         edits = sorted({idea.edits[0] for idea in same})
-        if 1 < len(edits) <= _PLACES and all(a.end <= b.start for a, b in itertools.pairwise(edits)):
-            best = max(same, key=lambda idea: idea.weight)
-            yield entries[name], msgspec.structs.replace(best, edits=tuple(edits), weight=best.weight * _EVERYWHERE)
+        if not 1 < len(edits) <= _PLACES or any(a.end > b.start for a, b in itertools.pairwise(edits)):
+            continue
+        best = max(same, key=lambda idea: idea.weight)
+        yield entries[name], msgspec.structs.replace(best, edits=tuple(edits), weight=best.weight * _EVERYWHERE)
+        for pair in itertools.combinations(edits, 2) if len(edits) > 2 else ():
+            yield entries[name], msgspec.structs.replace(best, edits=pair, weight=best.weight * _TWO)
 
 
 def _ideas(
@@ -215,9 +220,9 @@ def _errors(place: Place, spectrum: Spectrum) -> set[str]:
 
 def _factor(entry: Entry, errors: set[str], lessons: Mapping[str, float]) -> float | None:
     factor = entry.prior * lessons.get(entry.name, 1.0)
-    if entry.errors:
-        return factor if errors & set(entry.errors) else None
-    return factor
+    if entry.errors and not errors & set(entry.errors):
+        return None
+    return factor * max((entry.likely[e] for e in errors & set(entry.likely)), default=1.0)
 
 
 def _suspicion(suspect: Suspect, highest: float, line: int, best: float) -> float:

@@ -11,7 +11,14 @@ from karkhana.engineers.symbolic.scene import Idea, Scene, template
 from karkhana.engineers.symbolic.source import AND, OR
 from karkhana.engineers.symbolic.templates.expressions import condition_places
 from karkhana.engineers.symbolic.templates.guards import answers, body_of
-from karkhana.engineers.symbolic.templates.statements import blocks, insert_after, insert_before, is_bound, step_of
+from karkhana.engineers.symbolic.templates.statements import (
+    blocks,
+    insert_after,
+    insert_before,
+    is_bound,
+    leaves,
+    step_of,
+)
 
 _STATEMENTS = 40
 _CONDITIONS = 24
@@ -45,14 +52,8 @@ def sibling_statement(scene: Scene) -> Iterator[Idea]:
                 if position == 0 and is_bound(scene, names, node):
                     better = 2.0 if first and node is opening else 1.0
                     yield Idea(view.line(node), (insert_before(view, node, adapted),), weight * better)
-                if is_bound(scene, names, node, after=True) and not _leaves(node):
+                if is_bound(scene, names, node, after=True) and not leaves(node):
                     yield Idea(view.line(node), (insert_after(view, node, adapted),), weight * 0.8)
-
-
-def _leaves(node: cst.CSTNode) -> bool:
-    return isinstance(node, cst.SimpleStatementLine) and isinstance(
-        node.body[-1], cst.Return | cst.Raise | cst.Break | cst.Continue
-    )
 
 
 def _indented(scene: Scene, text: str) -> str:

@@ -74,6 +74,28 @@ def missing_argument(scene: Scene) -> Iterator[Idea]:
             if name in view.parameters and name not in keywords:
                 text = f"{name}={name}"
                 yield Idea(view.line(node), (Edit(last, last, f", {text}" if node.args else text),), 0.5)
+        for attribute in scene.self_attributes[:12] if not keywords else ():
+            if f"self.{attribute}" not in given:
+                tail = f", self.{attribute}" if node.args else f"self.{attribute}"
+                yield Idea(view.line(node), (Edit(last, last, tail),), 0.25)
+    yield from _in_all_calls(scene)
+
+
+def _in_all_calls(scene: Scene) -> Iterator[Idea]:
+    """One more variable for every call of the same function."""
+    view = scene.view
+    calls: dict[str, list[cst.Call]] = {}
+    for node in view.suspicious(cst.Call):
+        if node.args and not any(a.star for a in node.args):
+            calls.setdefault(view.text_of(node.func), []).append(node)
+    for same in calls.values():
+        ends = sorted({view.span(node.args[-1])[1] for node in same})
+        if not 1 < len(ends) <= 6:
+            continue
+        for name in view.parameters:
+            if name not in ("self", "cls") and all(name not in {view.text_of(a.value) for a in n.args} for n in same):
+                for text, weight in ((f", {name}", 0.4), (f", {name}={name}", 0.3)):
+                    yield Idea(view.line(same[0]), tuple(Edit(end, end, text) for end in ends), weight)
 
 
 @template("superfluous-call")

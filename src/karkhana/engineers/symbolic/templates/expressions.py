@@ -145,6 +145,8 @@ def condition_places(scene: Scene) -> Iterator[tuple[cst.BaseExpression, float]]
     view = scene.view
     for node in view.suspicious(cst.If, cst.While):
         yield node.test, 1.0
+    for claim in view.suspicious(cst.Assert):
+        yield claim.test, 0.5
     for other in view.suspicious(cst.IfExp, cst.CompIf):
         yield other.test, 0.6
     for back in view.suspicious(cst.Return):
@@ -190,6 +192,7 @@ def _conditions(scene: Scene, node: cst.CSTNode) -> Iterator[tuple[str, float]]:
         yield f"not {text}", 0.2
         yield f"{text} is None", 0.3
         yield f"{text} is not None", 0.2
+    yield from _kinds_asked(scene, node)
     names = [n for n in scene.in_scope(node) if n not in ("self", "cls")]
     for one in names:
         for other in names:
@@ -202,6 +205,22 @@ def _conditions(scene: Scene, node: cst.CSTNode) -> Iterator[tuple[str, float]]:
             elif scene.known(other, "list", "set", "dict", "tuple", "deque"):
                 yield f"{one} in {other}", 0.15
                 yield f"{one} not in {other}", 0.15
+
+
+def _kinds_asked(scene: Scene, node: cst.CSTNode) -> Iterator[tuple[str, float]]:
+    """Whether a variable has a type that failing tests saw it with, or that the function asks others for."""
+    asked = dict.fromkeys(
+        scene.view.text_of(c.args[1].value)
+        for c in scene.view.all(cst.Call)
+        if scene.view.text_of(c.func) == "isinstance" and len(c.args) == 2
+    )
+    for name in scene.in_scope(node):
+        if name in ("self", "cls"):
+            continue
+        seen = [k for k in scene.seen_types if k in scene.types.get(name, ())]
+        for kind, weight in {**dict.fromkeys(asked, 0.2), **dict.fromkeys(seen, 0.35)}.items():
+            yield f"isinstance({name}, {kind})", weight
+            yield f"not isinstance({name}, {kind})", weight
 
 
 @template("other-expression")

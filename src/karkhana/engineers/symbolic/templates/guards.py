@@ -121,11 +121,7 @@ def guarded_statement(scene: Scene) -> Iterator[Idea]:
     step = step_of(scene.view)
     for body in blocks(view):
         for node in body:
-            if not isinstance(node, cst.SimpleStatementLine) or isinstance(node.body[0], cst.Import | cst.ImportFrom):
-                continue
-            if isinstance(node.body[0], cst.Expr) and isinstance(node.body[0].value, cst.BaseString):
-                continue
-            if not view.is_suspicious(node):
+            if not _may_be_guarded(node) or not view.is_suspicious(node):
                 continue
             start, end = whole_lines(view, node)
             indent, text = view.indentation(node), view.text_of(node)
@@ -151,6 +147,14 @@ def guarded_statement(scene: Scene) -> Iterator[Idea]:
                     continue
                 changed = f"{indent}if {condition}:\n{indent}{step}{inner}\n"
                 yield Idea(view.line(node), (Edit(start, end, changed),), weight)
+
+
+def _may_be_guarded(node: cst.CSTNode) -> bool:
+    if isinstance(node, cst.SimpleStatementLine):
+        first = node.body[0]
+        documentation = isinstance(first, cst.Expr) and isinstance(first.value, cst.BaseString)
+        return not documentation and not isinstance(first, cst.Import | cst.ImportFrom)
+    return isinstance(node, cst.For | cst.While | cst.With | cst.Try)
 
 
 @template("default-value")

@@ -62,10 +62,22 @@ def attribute(scene: Scene) -> Iterator[Idea]:
             used = {n: 0.4 for n in view.attributes if not _called(scene, n)} | used
         for relative in family("methods", old):
             used[relative] = 1.0
+        for name in _elsewhere(scene, owner, called=_is_callee(view.parents[node])):
+            used.setdefault(name, 0.4)
         used.pop(old, None)
         start, end = view.span(node.attr)
         for name, weight in used.items():
             yield Idea(view.line(node.attr), (Edit(start, end, name),), weight)
+
+
+def _elsewhere(scene: Scene, owner: str, *, called: bool) -> list[str]:
+    """Attributes of things of the same name in the rest of the file."""
+    if not owner.isidentifier():
+        return []
+    if owner in ("self", "cls") and scene.view.classes:
+        return list(scene.around.methods.get(scene.view.classes[-1], ()))[:20] if called else []
+    found = re.findall(rf"\b{owner}\.([^\W\d]\w*)(\s*\()?", scene.view.module_text)
+    return list(dict.fromkeys(name for name, bracket in found if bool(bracket) == called))[:20]
 
 
 @template("function")
