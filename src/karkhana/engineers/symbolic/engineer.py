@@ -21,10 +21,13 @@ from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
 from karkhana.engineers.symbolic.hypotheses import Place, cut, declared, hypotheses
 from karkhana.engineers.symbolic.localise import Suspect, localise, why
 from karkhana.engineers.symbolic.lore import Lore, Witness
+from karkhana.engineers.symbolic.relevance import worth_tracing
 from karkhana.engineers.symbolic.reproduce import Reproduction, kept, reproduce
 from karkhana.engineers.symbolic.targets import Targets, choose_targets, groups
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
+_TRACING_S = 20.0
+"""CPU seconds for measuring which lines the tests run."""
 _TESTS = 6
 """Target tests whose source is read."""
 _TOLD = 3
@@ -147,12 +150,17 @@ class _Repair:
     def _measure(self) -> Spectrum:
         baseline = self._assignment.baseline
         limits = {r.name: max(0.5, 2 * r.duration_s) for r in baseline.results if r.outcome is not TestOutcome.ERROR}
+        seconds = max(5.0, min(_TRACING_S, self._hands.left() / 3))
+        tests = worth_tracing(baseline, self._assignment.ticket.text, seconds)
+        if tests is not None:
+            self._hands.note(f"the suite is dear: {len(tests)} of its {len(baseline.results)} tests are traced")
         spectrum = measure(
             self._hands.run,
             arguments=pytest_arguments(self._assignment.test_command),
+            tests=tests,
             limits=limits,
             limit_s=0.4,
-            seconds=max(5.0, min(120.0, self._hands.left() / 3)),
+            seconds=seconds,
         )
         if not spectrum.failing and spectrum.collect_errors:
             node, message = spectrum.collect_errors[0]
