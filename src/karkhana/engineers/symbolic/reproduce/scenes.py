@@ -42,6 +42,10 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     printed: bool = False
     """It is what an interpreter shows: the ``repr``, or what ``print`` writes."""
     message: str = ""
+    bare: bool = False
+    """Words of the prose itself; only believed when they look like what the call gives."""
+    source: int = -1
+    """Number among the results that stand apart from any call; -1 when it is shown or told with its call."""
 
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,10 +83,11 @@ def scenes(found: tuple[Block, ...]) -> tuple[Scene, ...]:
 
 
 def _with_loose(scene: Scene, loose: list[tuple[int, Said]]) -> Scene:
-    ranked = sorted(loose, key=lambda pair: (abs(pair[0] - scene.origin), pair[0] < scene.origin))
+    numbered = [(number, source, said) for source, (number, said) in enumerate(loose)]
+    ranked = sorted(numbered, key=lambda row: (abs(row[0] - scene.origin), row[0] < scene.origin, row[1]))
     more = [
-        msgspec.structs.replace(said, weight=NEAR if abs(number - scene.origin) <= 2 else FAR)
-        for number, said in ranked
+        msgspec.structs.replace(said, weight=NEAR if abs(number - scene.origin) <= 2 else FAR, source=source)
+        for number, source, said in ranked
     ]
     return msgspec.structs.replace(scene, said=(*scene.said, *more)[:_SAID_MAX])
 
@@ -124,7 +129,15 @@ def names_bound(text: str) -> set[str]:
 
 
 def _said(item: Item, weight: float = SENTENCE) -> Said:
-    return Said(kind=item.kind, text=item.text, words=item.words, role=item.role, weight=weight, message=item.message)
+    return Said(
+        kind=item.kind,
+        text=item.text,
+        words=item.words,
+        role=item.role,
+        weight=weight,
+        message=item.message,
+        bare=item.bare,
+    )
 
 
 def _prose(text: str, number: int, drafts: list[Scene], loose: list[tuple[int, Said]], setups: list[str]) -> None:
@@ -132,8 +145,7 @@ def _prose(text: str, number: int, drafts: list[Scene], loose: list[tuple[int, S
     for position, item in enumerate(items):
         if item.kind == "call":
             said = [_said(i) for i in items if i.link == position]
-            same = [_said(i, NEAR) for i in items if i.kind in ("value", "raises") and i.link is None]
-            drafts.append(Scene(subject=item.text, said=(*said, *same), origin=number))
+            drafts.append(Scene(subject=item.text, said=tuple(said), origin=number))
         elif item.kind == "code":
             setups.append(item.text)
             statements = _statements(item.text)
@@ -353,7 +365,7 @@ def lead_role(lead: str) -> str:
     tail = lead.rstrip()[-160:]
     lines = [line for line in tail.split("\n") if line.strip()]
     for text in ([lines[-1]] if lines else []) + [tail]:
-        last = re.split(r"(?<=[.!?])\s+(?=[A-Z])", text.strip())[-1]
+        last = re.split(r"(?<=[.!?])\s+(?=[A-Z])", text.strip().rstrip("?.!:* "))[-1]
         role = sentences.role_of(last + " ", UNKNOWN)
         if role:
             return role

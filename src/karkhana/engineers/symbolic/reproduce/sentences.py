@@ -55,6 +55,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     link: int | None = None
     """Number of the call in the same sentence that it is about."""
     message: str = ""
+    bare: bool = False
+    """Words of the prose itself, not set off as code or in quotes."""
     sentence: int = 0
 
 
@@ -85,6 +87,9 @@ class _Span(msgspec.Struct, frozen=True):
     ticked: bool
 
 
+_JOINED = re.compile(r"\s*(?:,|and|or|/|, and|, or|resp\.|respectively)\s*")
+
+
 def _sentence(text: str, before: str, number: int, items: list[Item]) -> None:
     first = len(items)
     last_role, position, gap = UNKNOWN, 0, ""
@@ -92,7 +97,8 @@ def _sentence(text: str, before: str, number: int, items: list[Item]) -> None:
         between = text[position : span.start]
         # A heading such as "Expected:" stands before the sentence.
         gap = (between if position else _heading(before) + between)[-_GAP:]
-        role = role_of(gap, last_role, text[span.end : span.end + 60])
+        joined = bool(position and _JOINED.fullmatch(between))
+        role = last_role if joined else role_of(gap, last_role, text[span.end : span.end + 60])
         found = list(_classify(span, gap, role, number, any(i.kind == "call" for i in items[first:])))
         for item in found:
             items.append(item)
@@ -336,4 +342,4 @@ def _add_words(text: str, number: int, first: int, items: list[Item]) -> None:
             and phrase
             and not any(i.words == phrase or (i.text and i.text in phrase.split()) for i in items[first:])
         ):
-            items.append(Item(kind="value", text="", words=phrase, role=role, sentence=number))
+            items.append(Item(kind="value", text="", words=phrase, role=role, bare=True, sentence=number))

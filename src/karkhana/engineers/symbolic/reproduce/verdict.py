@@ -3,6 +3,7 @@
 A claim is only made when what happens now contradicts it. Knows outcomes and words; runs nothing.
 """
 
+import difflib
 import re
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +17,8 @@ EQUAL, RAISES, HOLDS, RUNS = "equal", "raises", "holds", "runs"
 LEAST = 0.5
 """Score of the weakest claim that a test is written for."""
 _CONFIRMED = 0.35
+_LIKE = 0.5
+"""How much words of the prose must look like the result to be meant as one."""
 _UNNAMED = 0.55
 """Weight of a result that nothing calls expected or actual."""
 
@@ -34,6 +37,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     now: str
     """What happens now, in words."""
+    source: int = -1
+    """Which of the results that stand apart it rests on; -1: one that belongs to its call."""
 
     @property
     def wanted(self) -> str:
@@ -79,14 +84,30 @@ def judge(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Judgement:
         claims += found
         agreed = list(_agreements(trial, outcome))
         agreeing += agreed
-        if not found and not agreed:
+        if not found and not agreed and not _mention(trial, outcome):
             silent.append(f"`{subject}` {_now(outcome)}")
     return Judgement(
-        claims=tuple(sorted(claims, key=lambda c: -c.score)),
+        claims=tuple(sorted(_paired(claims), key=lambda c: -c.score)),
         agreeing=tuple(dict.fromkeys(agreeing)),
         silent=tuple(dict.fromkeys(silent)),
         broken=tuple(dict.fromkeys(broken)),
     )
+
+
+def _paired(claims: list[Claim]) -> list[Claim]:
+    """Each result that stands apart belongs to one call: in order when there are as many, else to the likeliest."""
+    kept = [c for c in claims if c.source < 0]
+    owned = {c.expected for c in kept}
+    apart = [c for c in claims if c.source >= 0 and c.expected not in owned]
+    subjects = list(dict.fromkeys((c.trial.scene.setup, c.trial.scene.subject) for c in apart))
+    sources = sorted({c.source for c in apart})
+    if len(subjects) == len(sources) > 1:
+        pairs = dict(zip(subjects, sources, strict=True))
+        return kept + [c for c in apart if pairs[c.trial.scene.setup, c.trial.scene.subject] == c.source]
+    for source in sources:
+        rivals = [c for c in apart if c.source == source]
+        kept.append(max(rivals, key=lambda c: (c.score, c.trial.scene.origin)))
+    return kept
 
 
 def chosen(claims: tuple[Claim, ...], limit: int = 4) -> tuple[Claim, ...]:
@@ -130,7 +151,8 @@ def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]
             continue
         if one.kind == "raises":
             if one.role == EXPECTED and one.weight >= 0.8:
-                yield _claim(RAISES, trial, outcome, one.text, one.weight + (_CONFIRMED if confirmed else 0))
+                bonus = _CONFIRMED if confirmed else 0.0
+                yield _claim(RAISES, trial, outcome, one.text, one.weight + bonus, source=one.source)
             continue
         if agreement.agrees or one.role == ACTUAL or (trial.scene.statement and not outcome.printed):
             continue
@@ -139,13 +161,15 @@ def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]
             continue
         score = one.weight * (1.0 if one.role == EXPECTED else _UNNAMED)
         score += _CONFIRMED if confirmed else 0.0
+        if one.bare and difflib.SequenceMatcher(None, one.words, outcome.repr.strip("'")).ratio() < _LIKE:
+            continue
         if one.role == UNKNOWN and not confirmed and one.weight < STRUCTURE:
             continue
         if one.role == UNKNOWN and not (agreement.alike or form):
             score -= 0.2
         if one.weight < STRUCTURE and not (agreement.alike or form in ("repr", "str", "list")):
             score -= 0.3
-        yield _claim(EQUAL, trial, outcome, expected, score, form=form)
+        yield _claim(EQUAL, trial, outcome, expected, score, form=form, source=one.source)
 
 
 def _form(said: Said, agreement: Agreement, outcome: Outcome) -> tuple[str, str]:
@@ -194,7 +218,7 @@ def _of_failure(trial: Trial, outcome: Outcome, said: list[Said]) -> Iterator[Cl
     bonus = _CONFIRMED if told else 0.0
     for one in wished:
         if one.weight >= 0.8:
-            yield _claim(RAISES, trial, outcome, one.text, one.weight + bonus)
+            yield _claim(RAISES, trial, outcome, one.text, one.weight + bonus, source=one.source)
     if outcome.stage != "import" and not trial.scene.statement:
         for one in said:
             if one.kind != "value" or one.role == ACTUAL or not one.text:
@@ -202,12 +226,17 @@ def _of_failure(trial: Trial, outcome: Outcome, said: list[Said]) -> Iterator[Cl
             if one.role == EXPECTED or one.weight >= STRUCTURE:
                 # What is shown beside a call that raises is what was hoped for.
                 score = one.weight * (1.0 if one.role == EXPECTED or told else _UNNAMED) + bonus
-                yield _claim(EQUAL, trial, outcome, one.text, score)
+                yield _claim(EQUAL, trial, outcome, one.text, score, source=one.source)
     if told is not None and raised is not None and not wished:
         score = 0.45 + 0.25 * told.weight
         if told.message and raised.message:
             score += 0.15 if _alike(told.message, raised.message) else -0.1
         yield _claim(RUNS, trial, outcome, "", score)
+
+
+def _mention(trial: Trial, outcome: Outcome) -> bool:
+    """Whether ``f()`` only names the function."""
+    return trial.scene.subject.endswith("()") and outcome.raised is not None and not outcome.raised.frames
 
 
 def _is_assert(trial: Trial) -> bool:
@@ -239,7 +268,9 @@ def _alike(one: str, other: str) -> bool:
     return a == b or (len(a) > 12 and (a in b or b in a))
 
 
-def _claim(kind: str, trial: Trial, outcome: Outcome, expected: str, score: float, *, form: str = "") -> Claim:
+def _claim(
+    kind: str, trial: Trial, outcome: Outcome, expected: str, score: float, *, form: str = "", source: int = -1
+) -> Claim:
     return Claim(
         kind=kind,
         trial=trial,
@@ -248,6 +279,7 @@ def _claim(kind: str, trial: Trial, outcome: Outcome, expected: str, score: floa
         form=form,
         score=round(score, 3),
         now=_now(outcome),
+        source=source,
     )
 
 

@@ -197,9 +197,16 @@ def _body(claim: Claim, index: Index, *, unittest: bool) -> tuple[list[str], lis
             return [*setup, f"with self.assertRaises({name}):\n    {_inner(subject, claim)}"], imports
         imports.append("import pytest")
         return [*setup, f"with pytest.raises({name}):\n    {_inner(subject, claim)}"], imports
-    if claim.kind == HOLDS:
-        return [*setup, subject], imports
-    return [*setup, subject], imports
+    return [*setup, subject if claim.kind == HOLDS else _without_target(subject)], imports
+
+
+def _without_target(statement: str) -> str:
+    """``f(x)`` of ``result = f(x)``: nothing looks at the result."""
+    tree = parsed(statement)
+    node = tree.body[0] if tree and len(tree.body) == 1 else None
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return ast.get_source_segment(statement, node.value) or statement
+    return statement
 
 
 def _clean(statement: str) -> str:
@@ -220,7 +227,12 @@ def _idle(tree: ast.Module | None) -> bool:
     value = node.value
     if isinstance(value, ast.Name | ast.Constant):
         return True
+    # Results that were only looked at: what is printed, and calls of functions with nothing but constants.
     return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and all(isinstance(a, ast.Constant) for a in value.args)
+    ) or (
         isinstance(value, ast.Call)
         and isinstance(value.func, ast.Name)
         and value.func.id in ("print", "pprint")
