@@ -5,7 +5,7 @@
 DIR of ``--dataset`` holds a git repository (bare or not) for each library, named OWNER+NAME or OWNER+NAME/repo. A
 ticket is a commit (no merge, no pure feature, typing, documentation or style) with tests and at most 25 changed lines
 of code in at most three sources; both states are really run. The older half of each library's tickets is written to
-OUT/develop, the newer one to OUT/blind. ``--index`` also writes the facts (repository, fix, half) to a file. Runs code
+OUT/develop, the newer one to OUT/blind. ``--index`` writes the facts of all that OUT holds (library, fix, half) to a file. Runs code
 of the libraries without a sandbox: only for libraries that you trust.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from benchmarks.common import data_folder, emit
 from benchmarks.mine_commits import CONFIGURATION, candidates, in_order
-from benchmarks.mine_tickets import History, Ticket, environment, halves, make, place, store
+from benchmarks.mine_tickets import History, Ticket, environment, halves, load, make, place, store
 
 DATA = Path(".benchmarks")
 _SINCE = "2018-01-01"
@@ -103,7 +103,7 @@ def main() -> None:
         tickets += found
         reasons[library] = dict(why)
     if options.index:
-        options.index.write_text(index_text(tickets))
+        options.index.write_text(index_text([*load(options.out, "develop"), *load(options.out, "blind")]))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     figures = {
         "total": len(tickets),

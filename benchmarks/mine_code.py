@@ -10,6 +10,7 @@ import ast
 import difflib
 import io
 import tokenize
+from collections import Counter
 from collections.abc import Iterator
 
 _LAYOUT = frozenset(
@@ -92,23 +93,38 @@ def introduced(old: str, new: str) -> set[str]:
 def kind_of(old: str, new: str) -> str:
     """One word or two for what a change does: ``operator, constant, name, condition, guard, call, …``."""
     before, after = _statements(old), _statements(new)
-    removed, added = [], []
+    removed: list[tuple[str, ast.AST]] = []
+    added: list[tuple[str, ast.AST]] = []
     matcher = difflib.SequenceMatcher(None, [s for s, _ in before], [s for s, _ in after], autojunk=False)
     for tag, a, b, c, d in matcher.get_opcodes():
         if tag != "equal":
-            removed += [node for _, node in before[a:b]]
-            added += [node for _, node in after[c:d]]
-    if not removed and not added:
-        return "nothing"
-    if any(isinstance(n, (*_FUNCTIONS, ast.ClassDef)) for n in added) and introduced_any(old, new):
+            removed += before[a:b]
+            added += after[c:d]
+    # a statement that only moved, or stands deeper now, is no change of its own
+    moved = Counter(s.partition(" ")[2] for s, _ in removed) & Counter(s.partition(" ")[2] for s, _ in added)
+    less, more = _without(removed, moved), _without(added, moved)
+    if not less and not more:
+        return "moved statements" if moved else "nothing"
+    if any(isinstance(n, (*_FUNCTIONS, ast.ClassDef)) for n in more) and introduced_any(old, new):
         return "new function"
-    if not removed:
-        return _kind_of_addition(added)
-    if not added:
+    if not less:
+        return ("wrapped in " if moved else "") + _kind_of_addition(more)
+    if not more:
         return "deletion"
-    if len(removed) == len(added) == 1:
-        return _kind_of_edit(removed[0], added[0])
-    return "several statements" if len(removed) + len(added) > 4 else "few statements"
+    if len(less) == len(more) <= 3:
+        return " + ".join(sorted(_kind_of_edit(one, other) for one, other in zip(less, more, strict=True)))
+    return "several statements" if len(less) + len(more) > 4 else "few statements"
+
+
+def _without(statements: list[tuple[str, ast.AST]], moved: Counter[str]) -> list[ast.AST]:
+    left, kept = moved.copy(), []
+    for text, node in statements:
+        head = text.partition(" ")[2]
+        if left[head]:
+            left[head] -= 1
+        else:
+            kept.append(node)
+    return kept
 
 
 def introduced_any(old: str, new: str) -> bool:

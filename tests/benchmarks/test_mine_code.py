@@ -45,6 +45,9 @@ def test_introduced_names_are_the_public_ones():
         ("a = 1\n    return a", "return a", "deletion"),
         ("return a[0]", "return a[0:1]", "expression"),
         ("return 1", "x = 2\n    return 1", "new statement"),
+        ("return a", "if b:\n        return a", "wrapped in new guard"),
+        ("x = a < b\n    return x + 1", "x = a <= b\n    return x + 2", "constant + operator"),
+        ("x = 1\n    y = 2", "y = 2\n    x = 1", "moved statements"),
         ("x = 1", "# nothing\n    x = 1", "nothing"),
     ],
 )
