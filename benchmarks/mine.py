@@ -5,8 +5,8 @@
 DIR of ``--dataset`` holds a git repository (bare or not) for each library, named OWNER+NAME or OWNER+NAME/repo. A
 ticket is a commit (no merge, no pure feature, typing, documentation or style) with tests and at most 25 changed lines
 of code in at most three sources; both states are really run. The older half of each library's tickets is written to
-OUT/develop, the newer one to OUT/blind. ``--index`` writes the facts of all that OUT holds (library, fix, half) to a file. Runs code
-of the libraries without a sandbox: only for libraries that you trust.
+OUT/develop, the newer one to OUT/blind. ``--index`` writes the facts of all that OUT holds (library, fix, half) to a
+file. Runs code of the libraries without a sandbox: only for libraries that you trust.
 """
 
 import argparse
