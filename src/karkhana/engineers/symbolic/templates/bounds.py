@@ -1,5 +1,6 @@
 """Numbers, limits and edges: off by one, wrong constants, slices and ranges."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -193,10 +194,11 @@ def subscript_order(scene: Scene) -> Iterator[Idea]:
             yield Idea(view.line(node), _swap(view, parts[0].slice, parts[1].slice))
         if isinstance(node.value, cst.Subscript) and len(parts) == 1 and len(node.value.slice) == 1:
             yield Idea(view.line(node), _swap(view, node.value.slice[0].slice, parts[0].slice), 0.7)
-    for tuple_ in view.suspicious(cst.Tuple):
-        if len(tuple_.elements) == 2:
-            one, other = (e.value for e in tuple_.elements)
-            yield Idea(view.line(tuple_), _swap(view, one, other), 0.6)
+    for group in view.suspicious(cst.Tuple, cst.List):
+        members = [e.value for e in group.elements]
+        if 2 <= len(members) <= 5:
+            for one, other in itertools.pairwise(members):
+                yield Idea(view.line(group), _swap(view, one, other), 0.6 if len(members) == 2 else 0.3)
 
 
 def _swap(view: FunctionView, one: cst.CSTNode, other: cst.CSTNode) -> tuple[Edit, ...]:

@@ -6,6 +6,7 @@ import libcst as cst
 
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.scene import Idea, Scene, is_truth, template, words
+from karkhana.engineers.symbolic.source import POSTFIX
 
 _NO_NUMBERS = (cst.Tuple, cst.List, cst.Comparison, cst.BooleanOperation)
 
@@ -153,6 +154,26 @@ def _both_sides(scene: Scene) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpr
     for operation in view.suspicious(cst.BinaryOperation):
         if not isinstance(operation.left, plain) and not isinstance(operation.right, plain):
             yield operation.left, operation.right
+
+
+@template("item-or-call")
+def item_or_call(scene: Scene) -> Iterator[Idea]:
+    """One item of a sequence where its sum (or size, or largest) was meant, and the reverse."""
+    view = scene.view
+    for node in view.suspicious(cst.Subscript):
+        if len(node.slice) != 1 or view.is_store(node):
+            continue
+        whole = view.text_of(node.value)
+        bare = isinstance(node.value, cst.ListComp)
+        for name, weight in (("sum", 1.0), ("max", 0.8), ("min", 0.8), ("len", 0.8), ("any", 0.2), ("all", 0.2)):
+            inner = whole[1:-1] if bare and name != "len" else whole
+            yield Idea(view.line(node), (view.replace(node, f"{name}({inner})"),), weight)
+    for call in view.suspicious(cst.Call):
+        one = len(call.args) == 1 and not isinstance(call.args[0].value, cst.GeneratorExp)
+        if one and view.text_of(call.func) in ("sum", "max", "min", "len", "next", "any", "all"):
+            text = view.tight(call.args[0].value, POSTFIX)
+            for index in ("0", "-1"):
+                yield Idea(view.line(call), (view.replace(call, f"{text}[{index}]"),), 0.6)
 
 
 @template("missing-method")
