@@ -89,6 +89,7 @@ def validate(
     targets: Sequence[Target],
     proposals: Sequence[Proposal],
     seconds: float,
+    wall_seconds: float | None = None,
     beyond: int | Sequence[int] = 200,
     beyond_seconds: float = 8.0,
     batch: int = 24,
@@ -96,10 +97,12 @@ def validate(
 ) -> Validation:
     """Try ``proposals`` in their order.
 
-    ``limits`` are CPU seconds per test; ``seconds`` bounds the whole, in CPU and in wall-clock time; after the first
+    ``limits`` are CPU seconds per test; ``seconds`` bounds the whole in CPU time, ``wall_seconds`` (the same when
+    absent) in wall-clock time; after the first
     hit another ``beyond`` proposals are tried (one number for all, or one per proposal that may be the hit), for at
     most ``beyond_seconds`` (or as long as the hit took). Raises ``ProbeFailed``.
     """
+    wall = seconds if wall_seconds is None else wall_seconds
     job = {
         "pytest": list(arguments),
         "tests": list(tests),
@@ -108,14 +111,14 @@ def validate(
         "candidates": [[p.target, [[e.start, e.end, e.text] for e in p.edits], p.fresh] for p in proposals],
         "batch": batch,
         "seconds": seconds,
-        "wall_seconds": seconds,
+        "wall_seconds": wall,
         "beyond": [beyond] * len(proposals) if isinstance(beyond, int) else list(beyond),
         "beyond_seconds": beyond_seconds,
         "ordered": ordered,
     }
     statuses = [SKIPPED] * len(proposals)
     spent, tried = 0.0, 0
-    for answer in ask(run, "validate", job, seconds + 30, _Answer):
+    for answer in ask(run, "validate", job, wall + 30, _Answer):
         end = answer.start + len(answer.status)
         if end > len(proposals) or answer.tried > len(proposals):
             false_answer("validate", f"{end} statuses of {len(proposals)} proposals")

@@ -14,6 +14,7 @@ from karkhana.behaviour.running import ProbeFailed, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum, measure
 from karkhana.domain.errors import BudgetExhausted
 from karkhana.domain.suites import Outcome as TestOutcome
+from karkhana.domain.suites import TestResult
 from karkhana.engineers.symbolic.circumstances import circumstances
 from karkhana.engineers.symbolic.confirmation import Confirmation
 from karkhana.engineers.symbolic.exploration import Exploration
@@ -26,7 +27,7 @@ from karkhana.engineers.symbolic.reproduce import Reproduction, kept, reproduce
 from karkhana.engineers.symbolic.targets import Targets, choose_targets, groups
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
-_TRACING_S = 20.0
+_TRACING_S = 15.0
 """CPU seconds for measuring which lines the tests run."""
 _TESTS = 6
 """Target tests whose source is read."""
@@ -34,6 +35,10 @@ _TOLD = 3
 """Suspects that the trail names with the reasons."""
 _GROUPS = 3
 """Groups of failing tests that are tried on their own when nothing repairs all."""
+
+
+_ENDED_S = 3.0
+"""Seconds after which a failing test is taken for one without an end."""
 
 
 class SymbolicEngineer:
@@ -63,6 +68,13 @@ class SymbolicEngineer:
             return Handover(solved=False, reason=f"stopped: {error.message}", tried=repair.tried())
         except ProbeFailed as error:
             return Handover(solved=False, reason=f"{error.message}. {error.next}", tried=repair.tried())
+
+
+def _ended(result: TestResult) -> bool:
+    """Whether a test came to its own end: one that failed after a long time was most likely ended."""
+    if result.outcome is TestOutcome.FAILED:
+        return result.duration_s < _ENDED_S
+    return result.outcome is not TestOutcome.ERROR
 
 
 def _covering(spectrum: Spectrum, suspect: Suspect) -> tuple[int, ...]:
@@ -149,7 +161,9 @@ class _Repair:
 
     def _measure(self) -> Spectrum:
         baseline = self._assignment.baseline
-        limits = {r.name: max(0.5, 2 * r.duration_s) for r in baseline.results if r.outcome is not TestOutcome.ERROR}
+        if self.written is not None:
+            baseline = self.written.added_to(baseline)
+        limits = {r.name: max(0.5, 2 * r.duration_s) for r in baseline.results if _ended(r)}
         seconds = max(5.0, min(_TRACING_S, self._hands.left() / 3))
         tests = worth_tracing(baseline, self._assignment.ticket.text, seconds)
         if tests is not None:

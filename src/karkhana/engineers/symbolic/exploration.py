@@ -18,6 +18,9 @@ from karkhana.engineers.symbolic.search import Budget, Outcome, Search
 
 _RESERVE_S = 20.0
 """Seconds kept back for confirming and handing over."""
+_CPU_S = 30.0
+"""CPU seconds for running candidates, over all groups of failing tests."""
+_LEAST_CPU_S = 3.0
 _NAMED = 3
 """Places that a note names."""
 _WORDS = {
@@ -40,6 +43,7 @@ class Exploration:
         self.count = 0
         """Candidates that were run."""
         self._now = ""
+        self._cpu_left = _CPU_S
 
     def choose(
         self,
@@ -54,10 +58,18 @@ class Exploration:
         When what passes does not convince, constants and signatures are tried too before it is returned as it is.
         Raises :class:`NothingPasses`, or ``Abstention`` when what passes makes no sense.
         """
-        budget = Budget(seconds=max(1.0, (self._hands.left() - _RESERVE_S) * share))
+        budget = Budget(seconds=max(1.0, (self._hands.left() - _RESERVE_S) * share), cpu_s=self._cpu_left * share)
         arguments = pytest_arguments(self._hands.assignment.test_command)
         search = Search(self._hands.run, spectrum, arguments, places, budget, announce=self._announcer(places))
         comparison = Comparison(self._hands, search, places, spectrum, known)
+        try:
+            return self._tried(search, comparison, places, ideas)
+        finally:
+            self._cpu_left = max(_LEAST_CPU_S, self._cpu_left - search.spent_s)
+
+    def _tried(
+        self, search: Search, comparison: Comparison, places: tuple[Place, ...], ideas: list[Hypothesis]
+    ) -> Verdict:
         outcomes: list[Outcome] = []
         verdict: Verdict | None = None
         nonsense: Abstention | None = None

@@ -22,6 +22,8 @@ _TIMES = 6.0
 _UNKNOWN_S = 0.015
 """CPU seconds for a test that never ended, when nothing like it is known; see :meth:`Search.again_longer`."""
 _STRETCH = 20.0
+_MAIN = 0.65
+"""Share of the time that is left for one-place changes; constants and pairs shall have their turn."""
 _DEAR = 0.33
 """Share of the time that is left for an attempt that is unlikely and slow."""
 _OBSERVATION_S = 8.0
@@ -39,6 +41,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
     seconds: float
     """Wall-clock seconds."""
+    cpu_s: float = 30.0
+    """CPU seconds of the candidates' runs together."""
     candidates: int = 8000
     beyond: int = 1500
     """Candidates to try after the first that passes: the rivals it is compared with."""
@@ -84,6 +88,8 @@ class Search:
         self._places = places
         self._budget = budget
         self._deadline = time.monotonic() + budget.seconds
+        self.spent_s = 0.0
+        """CPU seconds of the candidates that were run."""
         self._numbers, self._targets = self._prepare()
         files = dict.fromkeys(spectrum.tests[n].name.split("::")[0] for n in self._numbers)
         self._arguments = (*_options(arguments), *files)
@@ -143,15 +149,20 @@ class Search:
             variants=[Proposal(numbers.index(h.suspect), h.edits, h.fresh) for h in hypotheses],
             literals=literals,
             examples=[(k, *example) for k, n in enumerate(numbers) for example in examples_of(self._places[n])],
-            seconds=max(1.0, min(_OBSERVATION_S, self._left() / 3)),
+            seconds=max(1.0, min(_OBSERVATION_S, self._left_of_clock() / 3)),
         )
 
     def _left(self) -> float:
+        """CPU seconds."""
+        return self._budget.cpu_s - self.spent_s
+
+    def _left_of_clock(self) -> float:
         return self._deadline - time.monotonic()
 
     def singles(self, hypotheses: Sequence[Hypothesis]) -> Outcome:
         """Try one-place changes in their order."""
-        return self._try(list(hypotheses[: self._budget.candidates]), ordered=self._ordered())
+        most = self._budget.candidates
+        return self._try(list(hypotheses[:most]), ordered=self._ordered(), share=_MAIN)
 
     def _ordered(self) -> bool:
         return any(self._spectrum.tests[n].order_dependent for n in self._numbers)
@@ -166,7 +177,7 @@ class Search:
         return self._try(late[:400], ordered=self._ordered(), stretch=_STRETCH, share=_DEAR)
 
     def _try(self, hypotheses: list[Hypothesis], *, ordered: bool, stretch: float = 1.0, share: float = 1.0) -> Outcome:
-        if not hypotheses or self._left() <= 0:
+        if not hypotheses or self._left() <= 0 or self._left_of_clock() <= 0:
             return Outcome(tried=(), statuses="", passing=(), cpu_s=0.0)
         if self._announce is not None:
             self._announce(len(hypotheses))
@@ -178,9 +189,11 @@ class Search:
             targets=self._targets,
             proposals=[Proposal(h.suspect, h.edits, h.fresh) for h in hypotheses],
             seconds=max(1.0, self._left() * share),
+            wall_seconds=max(1.0, self._left_of_clock() * share),
             beyond=horizons([h.score for h in hypotheses], self._budget.beyond),
             ordered=ordered,
         )
+        self.spent_s += result.seconds
         passing = tuple(h for h, s in zip(hypotheses, result.statuses, strict=True) if s == PASSES)
         return Outcome(tried=tuple(hypotheses), statuses=result.statuses, passing=passing, cpu_s=result.seconds)
 
