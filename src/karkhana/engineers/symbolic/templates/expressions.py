@@ -1,12 +1,13 @@
 """Expressions with a part too many, a part too few, or another expression of the function in their place."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 
 import libcst as cst
 
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.scene import Idea, Scene, is_truth, template
-from karkhana.engineers.symbolic.source import ADD, AND, MULTIPLY, OR
+from karkhana.engineers.symbolic.source import ADD, AND, MULTIPLY, OR, FunctionView
 
 
 @template("superfluous-operand")
@@ -193,6 +194,7 @@ def _conditions(scene: Scene, node: cst.CSTNode) -> Iterator[tuple[str, float]]:
         yield f"{text} is None", 0.3
         yield f"{text} is not None", 0.2
     yield from _kinds_asked(scene, node)
+    yield from _permuted(scene, node)
     names = [n for n in scene.in_scope(node) if n not in ("self", "cls")]
     for one in names:
         for other in names:
@@ -205,6 +207,34 @@ def _conditions(scene: Scene, node: cst.CSTNode) -> Iterator[tuple[str, float]]:
             elif scene.known(other, "list", "set", "dict", "tuple", "deque"):
                 yield f"{one} in {other}", 0.15
                 yield f"{one} not in {other}", 0.15
+
+
+def _permuted(scene: Scene, node: cst.CSTNode) -> Iterator[tuple[str, float]]:
+    """The function's comparisons with two variables exchanged, or one in the place of another."""
+    view = scene.view
+    own = [n for n in scene.in_scope(node) if n not in ("self", "cls")]
+    made: dict[str, float] = {}
+    for donor in view.all(cst.Comparison):
+        text, begin = view.text_of(donor), view.span(donor)[0]
+        names = [n for n in view.names_in(donor) if n.value in own]
+        if "\n" in text or len(text) > 60 or not names:
+            continue
+        used = list(dict.fromkeys(n.value for n in names))
+        for one, other in itertools.combinations(used, 2):
+            if scene.alike(one, other):
+                made.setdefault(_renamed(view, names, text, begin, {one: other, other: one}), 0.3)
+        for name in used if len(own) <= 8 else ():
+            for other in own:
+                if other not in used and scene.alike(name, other):
+                    made.setdefault(_renamed(view, names, text, begin, {name: other}), 0.2)
+    yield from list(made.items())[:24]
+
+
+def _renamed(view: FunctionView, names: list[cst.Name], text: str, begin: int, to: Mapping[str, str]) -> str:
+    for name in reversed(names):
+        start, end = (place - begin for place in view.span(name))
+        text = text[:start] + to.get(name.value, name.value) + text[end:]
+    return text
 
 
 def _kinds_asked(scene: Scene, node: cst.CSTNode) -> Iterator[tuple[str, float]]:
