@@ -1,14 +1,15 @@
 """Learns how often each repair template is the right one from the fixes in git histories: the shipped experience.
 
-    python -m benchmarks.learn_priors --dataset DIR --tickets DIR [--per-library 40] [--out FILE] [--json]
+    python -m benchmarks.learn_priors --dataset DIR --tickets DIR [--per-library 40] [--out FILE] [--kept FILE]
+                                     [--json]
 
 Nothing of the libraries is run. A *fix* is a commit as ``benchmarks.mine`` would take it (a fix and its test in one
 commit, at most 25 changed lines) that changes a single function; its text before and after is compared with what the
-templates make of the text before. A template that gives the human's syntax tree back earns an equal part of the fix,
-every other one that had an idea there lost. **Split by time**: of each library only commits up to the newest develop
-ticket in TICKETS/develop are looked at, so nothing of the blind half (all newer) is learned. The report tells the
-median rank of the human fix on the newest fifth of these, by lessons from the older four fifths; the file holds the
-lessons of all of them.
+templates make of the text before. A template that gives the human's syntax tree back earns an equal part of the fix;
+every other candidate of it, and of all other templates, is a trial that was lost. **Split by time**: of each library
+only commits up to the newest develop ticket in TICKETS/develop are looked at, so nothing of the blind half (all newer)
+is learned. The report tells the median rank of the human fix on the newest fifth of these, by lessons from the older
+four fifths; the file holds the lessons of all of them.
 
 Templates that answer to a kind of error are left to the running factory: without running the tests, the error is not
 known.
@@ -28,8 +29,8 @@ import msgspec
 
 from benchmarks.common import emit
 from benchmarks.mine import libraries
-from benchmarks.mine_commits import Commit, candidates, in_order
-from benchmarks.mine_tickets import History
+from benchmarks.mine_code import changed_lines, functions_at
+from benchmarks.mine_commits import MOST_LINES, candidates, in_order
 from benchmarks.seeded_direct import restoring
 from karkhana.behaviour.spectra import FunctionPlace, Spectrum
 from karkhana.domain.lessons import Lesson
@@ -37,6 +38,8 @@ from karkhana.engineers.symbolic.catalogue import catalogue
 from karkhana.engineers.symbolic.hypotheses import Place, cut, hypotheses
 from karkhana.engineers.symbolic.localise import Suspect
 from karkhana.engineers.symbolic.lore import multipliers
+from karkhana.git import Repository
+from karkhana.git.command import GitCommand, GitFailed
 
 SINCE = "2010-01-01"
 MOST_FUNCTION_LINES = 120
@@ -46,10 +49,9 @@ NOTHING = Spectrum(tests=(), coverage={}, functions={})
 class Fix(msgspec.Struct, frozen=True, kw_only=True):
     """A human fix of one function, and what the templates make of the same function."""
 
-    library: str
-    commit: str
-    date: str
-    candidates: int
+    library: str = ""
+    commit: str = ""
+    date: str = ""
     ideas: dict[str, list[float]]
     """Template → scores of its ideas there, without any lessons."""
     right: dict[str, float]
@@ -66,39 +68,52 @@ def cutoffs(tickets: Path) -> dict[str, str]:
 
 
 def fixes(library: str, repository: Path, until: str, count: int) -> Iterator[Fix]:
-    """Up to ``count`` fixes of single functions, those that call themselves fixes first."""
-    history, found = History(repository, library), 0
-    commits = (commit for commit in candidates(repository, SINCE) if commit.date <= until)
-    for commit in in_order(commits, library):
+    """Up to ``count`` fixes of single functions, by lot."""
+    git, found = Repository(repository, repository, repository).git, 0
+    commits = (c for c in candidates(repository, SINCE) if c.date <= until and c.calls_itself_a_fix)
+    for commit in in_order((c for c in commits if len(c.sources) == 1), library):
         if found >= count:
             return
-        fix = _fix(library, history, commit) if commit.calls_itself_a_fix else None
+        path = commit.sources[0]
+        before, after = (_text(git, name, path) for name in (commit.parent, commit.fix))
+        try:
+            fix = fix_of(path, before, after)
+        except (SyntaxError, ValueError, RecursionError):
+            continue
         if fix is not None:
             found += 1
-            yield fix
+            yield msgspec.structs.replace(fix, library=library, commit=commit.fix, date=commit.date)
 
 
-def _fix(library: str, history: History, commit: Commit) -> Fix | None:
-    nature = history.nature(commit)
-    if isinstance(nature, str) or len(nature.functions) != 1 or nature.functions[0].endswith("::"):
+def _text(git: GitCommand, commit: str, path: str) -> str:
+    try:
+        return git.run("show", f"{commit}:{path}").decode("utf-8", "replace")
+    except GitFailed:
+        return ""
+
+
+def fix_of(path: str, before: str, after: str) -> Fix | None:
+    """What templates make of a function that a change touches; ``None`` when it does more, or too much.
+
+    Raises ``SyntaxError``, ``ValueError`` or ``RecursionError`` for what is no Python of today.
+    """
+    removed, added = changed_lines(before, after)
+    names = {*functions_at(before, removed), *functions_at(after, added)}
+    if not 1 <= len(removed) + len(added) <= MOST_LINES or len(names) != 1 or names == {""}:
         return None
-    path, _, name = nature.functions[0].partition("::")
-    before, after = (history.texts(c, [path]).get(path, "") for c in (commit.parent, commit.fix))
+    name = names.pop()
     where = place_of(before, name)
     if where is None or where.end - where.start > MOST_FUNCTION_LINES:
         return None
-    ideas = ideas_for(path, before, where)
+    place, ideas = ideas_for(path, before, where)
     right: dict[str, float] = {}
     # What the commit changed elsewhere in the file (documentation, say) is no matter of the templates.
-    for number in restoring(only_function(before, after, name), path, [ideas[0]], ideas[1]):
-        idea = ideas[1][number]
-        right[idea.kind] = max(right.get(idea.kind, 0.0), idea.score)
+    for number in restoring(only_function(before, after, name), path, [place], ideas):
+        right[ideas[number].kind] = max(right.get(ideas[number].kind, 0.0), ideas[number].score)
     scores: dict[str, list[float]] = {}
-    for idea in ideas[1]:
-        scores.setdefault(idea.kind, []).append(idea.score)
-    return Fix(
-        library=library, commit=commit.fix, date=commit.date, candidates=len(ideas[1]), ideas=scores, right=right
-    )
+    for idea in ideas:
+        scores.setdefault(idea.kind, []).append(round(idea.score, 5))
+    return Fix(ideas=scores, right={kind: round(score, 5) for kind, score in right.items()})
 
 
 def place_of(text: str, qualified: str) -> FunctionPlace | None:
@@ -136,11 +151,10 @@ def lessons_of(found: Sequence[Fix]) -> tuple[Lesson, ...]:
     sums: dict[str, list[float]] = {}
     for fix in found:
         if fix.right:
-            for name in fix.ideas:
+            for name, scores in fix.ideas.items():
                 row = sums.setdefault(name, [0.0, 0.0])
-                part = 1.0 / len(fix.right) if name in fix.right else 0.0
-                row[0] += part
-                row[1] += 1.0 - part
+                row[0] += 1.0 / len(fix.right) if name in fix.right else 0.0
+                row[1] += len(scores) - (name in fix.right)
     return tuple(
         Lesson(subject=f"template:{name}", circumstance="", good=round(good, 2), bad=round(bad, 2), here=False)
         for name, (good, bad) in sorted(sums.items())
@@ -176,8 +190,8 @@ def written(lessons: Sequence[Lesson], found: Sequence[Fix]) -> str:
     hits = [fix for fix in found if fix.right]
     head = (
         "# What fixes in git histories teach about the templates: see benchmarks/learn_priors.py for the recipe.\n"
-        "# good: fixes that it would have made (in equal parts when several would); bad: fixes at which it had other\n"
-        "# ideas.\n\n"
+        "# good: fixes that it would have made (in equal parts when several would); bad: its candidates that were not\n"
+        "# the fix, in functions whose fix some template would have made.\n\n"
         f'version = "1"\nlibraries = {len({fix.library for fix in found})}\nfixes = {len(found)}\n'
         f'generated = {len(hits)}\nnewest = "{max((fix.date for fix in found), default="")}"\n\n[templates]\n'
     )
@@ -193,15 +207,21 @@ def main() -> None:
     parser.add_argument("--tickets", type=Path, required=True)
     parser.add_argument("--per-library", type=int, default=40)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--kept", type=Path, help="what was found out about fixes, library by library")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     found: list[Fix] = []
     dates = cutoffs(options.tickets)
+    if options.kept is not None and options.kept.exists():
+        found = [msgspec.json.decode(line, type=Fix) for line in options.kept.read_bytes().splitlines()]
     for library, repository in libraries(options.dataset).items():
-        if library in dates:
+        if library in dates and not any(fix.library == library for fix in found):
             own = list(fixes(library, repository, dates[library], options.per_library))
             print(f"{library}: {sum(bool(f.right) for f in own)} of {len(own)}", file=sys.stderr, flush=True)
             found += own
+            if options.kept is not None:
+                with options.kept.open("ab") as file:
+                    file.writelines(msgspec.json.encode(fix) + b"\n" for fix in own)
     lessons = lessons_of(found)
     if options.out is not None:
         options.out.write_text(written(lessons, found))

@@ -1,7 +1,7 @@
 """Does the engineer learn? A stream of seeded bugs of one library, with the shipped priors off.
 
     python -m benchmarks.learning --dataset DIR [--count 200] [--seed 1] [--library OWNER/NAME] [--module PATH]
-                                  [--tests COMMAND] [--dry] [--json]
+                                  [--tests COMMAND] [--dry] [--kept FILE] [--json]
 
 The bugs are drawn from a skewed mix of kinds (the n-th kind of a random order has the weight 1/n^1.5), as the slips of
 one team are. All templates begin with the same prior. After each bug the lessons of its outcome are added: a change
@@ -10,36 +10,35 @@ counts the candidates that were run up to the original's code; *tried in all* th
 the rivals that the engineer tries beyond the first that passes. Both medians are given for the first and the last
 quarter of the stream, beside the rank that the same original would have had without lessons: the control for harder or
 easier bugs. ``--dry`` runs the tests once per bug, for the spectrum, and no candidates: a bug counts as repaired when
-the original is among the changes, after as many as stand before it.
+the original is among the changes, after as many as stand before it; only templates are learned then, no signals.
+``--kept`` holds what ``--dry`` found out about each bug: with it the stream can be replayed without running anything.
 
 Engineer's parts without the line and its sandbox, and without the whole suite after each repair: for libraries that
 you trust.
 """
 
 import argparse
-import ast
+import itertools
 import json
-import random
 import resource
 import statistics
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from benchmarks.common import emit
-from benchmarks.seeded import Case, Library, libraries_of, ticket_of
-from benchmarks.seeded_bugs import Seed, seeds
-from benchmarks.seeded_direct import ProbedWorkspace, restoring
-from karkhana.behaviour.running import ProbeFailed, Run, pytest_arguments
-from karkhana.behaviour.spectra import Spectrum, measure
+from benchmarks.learning_stream import Failure, Prepared, failures, kept, places_of, prepare
+from benchmarks.seeded import libraries_of, ticket_of
+from benchmarks.seeded_direct import restoring
+from karkhana.behaviour.running import pytest_arguments
 from karkhana.domain.lessons import Credit, Lesson, Verdict, taught
-from karkhana.domain.tools import CommandResult
 from karkhana.engineers.symbolic.catalogue import catalogue
-from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place, cut, declared, hypotheses, literals_of
-from karkhana.engineers.symbolic.localise import Suspect, localise, ranks, shipped_weights
+from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place, hypotheses, literals_of
+from karkhana.engineers.symbolic.localise import localise, ranks, shipped_weights
 from karkhana.engineers.symbolic.lore import (
     circumstance_of,
     multipliers,
@@ -47,14 +46,10 @@ from karkhana.engineers.symbolic.lore import (
     signal_weights,
     template_credits,
 )
-from karkhana.engineers.symbolic.search import Budget, Search
+from karkhana.engineers.symbolic.search import Budget, Search, horizons
 
-SKEW = 1.5
 SECONDS = 12.0
 CANDIDATES = 3000
-MOST_FAILING = 40
-AT_IMPORT = frozenset({"constant", "default", "decorator"})
-"""Kinds that need a fresh interpreter per candidate: too dear for a stream."""
 
 
 class Memory:
@@ -77,51 +72,7 @@ class Memory:
         )
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A bug in its workspace, measured."""
-
-    case: Case
-    files: Mapping[str, str]
-    run: Run
-    spectrum: Spectrum
-    targets: tuple[int, ...]
-
-
-def stream(library: Library, seed: int) -> Iterator[Case]:
-    """Bugs without end, the kinds skewed; no bug twice."""
-    randomness = random.Random(seed)
-    pools: dict[str, list[tuple[str, Seed]]] = {}
-    for module in library.modules:
-        for bug in seeds(library.texts[module]):
-            if bug.kind not in AT_IMPORT:
-                pools.setdefault(bug.kind, []).append((module, bug))
-    kinds = sorted(pools)
-    randomness.shuffle(kinds)
-    weights = [1 / (n + 1) ** SKEW for n in range(len(kinds))]
-    while any(pools.values()):
-        pool = pools[randomness.choices(kinds, weights)[0]]
-        if pool:
-            module, bug = pool.pop(randomness.randrange(len(pool)))
-            yield Case(repository=library.repository, module=module, seed=bug, failing=[])
-
-
-def measured(library: Library, case: Case, workspace: ProbedWorkspace) -> Failure | None:
-    """The bug with its spectrum; ``None`` when it is no program, or no test, or far too many catch it."""
-    files = library.with_bug(case)
-
-    def run(argv: tuple[str, ...], stdin: bytes, timeout_s: float | None) -> CommandResult:
-        return workspace.run(argv, stdin=stdin, timeout_s=timeout_s)
-
-    try:
-        spectrum = measure(run, arguments=pytest_arguments(tuple(library.tests.split())), limit_s=0.5, seconds=20.0)
-    except ProbeFailed:
-        return None
-    if not 0 < len(spectrum.failing) <= MOST_FAILING:
-        return None
-    return Failure(case=case, files=files, run=run, spectrum=spectrum, targets=spectrum.failing)
-
-
-def repair(failure: Failure, original: str, memory: Memory, command: str, *, dry: bool = False) -> dict[str, Any]:
+def repair(failure: Failure, original: str, memory: Memory, command: str) -> dict[str, Any]:
     """One bug with what was learned so far; its outcome is learned."""
     lessons = memory.lessons
     circumstance = circumstance_of(failure.spectrum, failure.targets)
@@ -135,7 +86,7 @@ def repair(failure: Failure, original: str, memory: Memory, command: str, *, dry
         read=failure.files.get,
         weights=signal_weights(lessons, circumstance, shipped_weights()),
     )
-    places = _places(suspects, failure.files)
+    places = places_of(suspects, failure.files)
     # The shipped prior is divided away again: all templates begin alike.
     equal = {name: factors.get(name, 1.0) / entry.prior for name, entry in catalogue().items()}
     ideas = [
@@ -144,9 +95,9 @@ def repair(failure: Failure, original: str, memory: Memory, command: str, *, dry
         if not idea.fresh
     ]
     wanted = restoring(original, failure.case.module, places, ideas)
-    tried, chosen = _without_running(ideas, wanted) if dry else _by_running(failure, places, ideas, wanted, command)
+    tried, chosen = _by_running(failure, places, ideas, wanted, command)
     right = chosen is not None and chosen in wanted
-    kinds = {ideas[n].kind for n in tried}
+    kinds = Counter(ideas[n].kind for n in tried)
     verdict = Verdict.ABSTAINED if chosen is None else Verdict.GOOD if right else Verdict.BAD
     earned = list(template_credits(circumstance, kinds, ideas[chosen].kind if chosen is not None else ""))
     if chosen is not None and (repaired := places[ideas[chosen].suspect].suspect) in suspects:
@@ -168,12 +119,6 @@ def repair(failure: Failure, original: str, memory: Memory, command: str, *, dry
     }
 
 
-def _without_running(ideas: Sequence[Hypothesis], wanted: Sequence[int]) -> tuple[list[int], int | None]:
-    """Numbers of the candidates up to the original, and the original; all of them when it is not there."""
-    found = min(wanted, default=None)
-    return list(range(len(ideas) if found is None else found + 1)), found
-
-
 def _by_running(
     failure: Failure, places: tuple[Place, ...], ideas: list[Hypothesis], wanted: Sequence[int], command: str
 ) -> tuple[list[int], int | None]:
@@ -186,11 +131,34 @@ def _by_running(
     return [n for n, status in enumerate(outcome.statuses) if status not in "-dsx"], chosen
 
 
-def _places(suspects: Sequence[Suspect], files: Mapping[str, str]) -> tuple[Place, ...]:
-    own = tuple(
-        Place(suspect=s, text=cut(files[s.path], s), file_text=files[s.path]) for s in suspects if s.path in files
-    )
-    return own + declared(own)
+def replay(bug: Prepared, memory: Memory) -> dict[str, Any]:
+    """One bug with what was learned so far, nothing run; its outcome is learned."""
+    factors = multipliers(memory.lessons, bug.error, dict.fromkeys(catalogue(), 1.0))
+    scores = [s * factors.get(t, 1.0) for t, s in zip(bug.templates, bug.scores, strict=True)]
+    order = sorted(range(len(scores)), key=lambda n: (-scores[n], n))
+    place = {number: position for position, number in enumerate(order)}
+    rank = min((place[n] for n in bug.right), default=None)
+    # Without lessons the order is that of the list.
+    unlearned = min(bug.right, default=None)
+    reach = len(order)
+    if rank is not None:
+        reach = min(reach, rank + 1 + horizons([scores[n] for n in order], Budget(seconds=0.0).beyond)[rank])
+    tried = Counter(bug.templates[n] for n in order[:reach])
+    chosen = "" if rank is None else bug.templates[order[rank]]
+    memory.learn(template_credits(bug.error, tried, chosen), Verdict.GOOD if chosen else Verdict.ABSTAINED)
+    return {
+        "kind": bug.kind,
+        "function": bug.function,
+        "line": bug.line,
+        "error": bug.error,
+        "right": rank is not None,
+        "passing": rank is not None,
+        "template": chosen or None,
+        "until": None if rank is None else rank + 1,
+        "tried": reach,
+        "rank": None if rank is None else rank + 1,
+        "rank_unlearned": None if unlearned is None else unlearned + 1,
+    }
 
 
 def quarters(rows: Sequence[Mapping[str, Any]], key: str) -> tuple[float | None, float | None, float | None]:
@@ -226,6 +194,7 @@ def main() -> None:
     parser.add_argument("--module", action="append", help="only bugs in this module; may be repeated")
     parser.add_argument("--tests", help="the test command, when not the library's own")
     parser.add_argument("--dry", action="store_true")
+    parser.add_argument("--kept", type=Path)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     libraries = libraries_of(options.dataset)
@@ -235,20 +204,14 @@ def main() -> None:
     library = msgspec.structs.replace(
         library, modules=options.module or library.modules, tests=options.tests or library.tests
     )
-    for case in stream(library, options.seed):
-        files = library.with_bug(case)
-        try:
-            ast.parse(files[case.module])
-        except SyntaxError:
-            continue
-        with ProbedWorkspace(files) as workspace:
-            failure = measured(library, case, workspace)
-            if failure is not None:
-                row = repair(failure, library.texts[case.module], memory, library.tests, dry=options.dry)
-                rows.append(row)
-                print(json.dumps(row), file=sys.stderr, flush=True)
-        if len(rows) >= options.count:
-            break
+    if options.dry:
+        bugs = kept(options.kept)[: options.count]
+        bugs += prepare(library, options.seed, options.count, len(bugs), options.kept)
+        rows = [replay(bug, memory) for bug in bugs]
+    else:
+        for failure in itertools.islice(failures(library, options.seed), options.count):
+            rows.append(repair(failure, library.texts[failure.case.module], memory, library.tests))
+            print(json.dumps(rows[-1]), file=sys.stderr, flush=True)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     own = resource.getrusage(resource.RUSAGE_SELF)
     cpu_s = used.ru_utime + used.ru_stime + own.ru_utime + own.ru_stime

@@ -2,13 +2,13 @@
 
 import pytest
 
-from karkhana.domain.lessons import STRENGTH, WEAK, Credit, Lesson, Role, Verdict, multiplier, posterior, taught
+from karkhana.domain.lessons import SUCCESSES, WEAK, Credit, Lesson, Role, Verdict, multiplier, posterior, taught
 
 KEY = "KeyError"
 
 
-def credit(subject: str, role: Role = Role.USED, share: float = 1.0) -> Credit:
-    return Credit(subject=subject, circumstance=KEY, role=role, share=share)
+def credit(subject: str, role: Role = Role.USED, trials: float = 1.0) -> Credit:
+    return Credit(subject=subject, circumstance=KEY, role=role, trials=trials)
 
 
 def lesson(good: float = 0.0, bad: float = 0.0, *, subject: str = "t", circumstance: str = KEY, here: bool = True):
@@ -31,7 +31,7 @@ def test_an_abstention_is_weak_evidence() -> None:
 
 
 def test_one_subject_may_be_used_and_tried_in_vain() -> None:
-    both = (credit("ochiai", share=0.25), credit("ochiai", Role.IN_VAIN, 0.75))
+    both = (credit("ochiai", trials=0.25), credit("ochiai", Role.IN_VAIN, 0.75))
     assert taught(both, Verdict.GOOD) == (lesson(good=0.25, bad=0.75, subject="ochiai"),)
 
 
@@ -42,7 +42,13 @@ def test_nothing_learned_changes_nothing() -> None:
 
 def test_the_posterior_is_that_of_a_beta_distribution() -> None:
     mean = posterior([lesson(good=3.0, bad=2.0)], "t", KEY, 0.1)
-    assert mean == pytest.approx((STRENGTH * 0.1 + 3) / (STRENGTH + 5))
+    assert mean == pytest.approx((SUCCESSES + 3) / (SUCCESSES / 0.1 + 5))
+
+
+def test_what_needs_many_trials_per_success_is_worth_less() -> None:
+    few, many = (multiplier([lesson(good=1.0, bad=bad)], "t", KEY, 0.001) for bad in (10.0, 5000.0))
+    assert few > 1.9
+    assert many < 0.4
 
 
 def test_near_evidence_outweighs_far_evidence() -> None:
@@ -53,7 +59,7 @@ def test_near_evidence_outweighs_far_evidence() -> None:
 
 
 def test_more_evidence_moves_more_and_always_stays_a_chance() -> None:
-    steps = [multiplier([lesson(bad=float(n))], "t", KEY, 0.05) for n in (0, 1, 10, 1000)]
+    steps = [multiplier([lesson(bad=float(n))], "t", KEY, 0.05) for n in (0, 1, 10, 10000)]
     assert steps == sorted(steps, reverse=True)
     assert 0.0 < steps[-1] < 0.02
     assert posterior([lesson(good=1e6)], "t", KEY, 0.05) < 1.0

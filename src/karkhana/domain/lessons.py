@@ -3,12 +3,14 @@
 A lesson is about a *subject* (a name that only the engineer understands, e.g. ``template:negation``) under a
 *circumstance* (e.g. ``TypeError``, how the target tests fail). Knows counts; knows neither templates nor databases.
 
-The posterior is that of a Beta distribution whose prior mean is the engineer's own; each level of evidence, from far
-to near (elsewhere, this repository, this repository under the same circumstance), starts from the mean of the level
-before it with the weight of :data:`STRENGTH` outcomes, so that little evidence moves little.
+What counts is trials: one candidate change that was tried is one trial of its template, so that a template which makes
+a thousand candidates per success is worth less than one which makes ten. The posterior is that of a Beta distribution;
+each level of evidence, from far to near (elsewhere, this repository, this repository under the same circumstance),
+starts from the mean of the level before it with the weight of :data:`SUCCESSES` successes, so that little evidence
+moves little.
 
->>> round(multiplier([Lesson(subject="t", circumstance="KeyError", good=3.0)], "t", "KeyError", prior=0.05), 2)
-5.38
+>>> round(multiplier([Lesson(subject="t", circumstance="KeyError", good=3.0)], "t", "KeyError", prior=0.001), 2)
+3.99
 """
 
 import enum
@@ -16,16 +18,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-STRENGTH = 10.0
-"""Outcomes that the level before weighs as much as."""
+SUCCESSES = 1.0
+"""Successes (with as many trials as they would take) that the level before weighs as much as."""
 ELSEWHERE = 0.3
-"""Weight of one outcome in another repository."""
+"""Weight of one trial in another repository."""
 WEAK = 0.2
 """Weight of having been tried in vain when nothing at all was found."""
 
 
 class Lesson(msgspec.Struct, frozen=True, kw_only=True):
-    """Outcomes of one subject under one circumstance, as possibly fractional counts."""
+    """Trials of one subject under one circumstance that were good or bad; counts may be fractions."""
 
     subject: str
     circumstance: str
@@ -50,8 +52,8 @@ class Credit(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     circumstance: str
     role: Role
-    share: float = 1.0
-    """Part of one outcome, in (0,1]."""
+    trials: float = 1.0
+    """Above 0."""
 
 
 class Verdict(enum.StrEnum):
@@ -76,8 +78,8 @@ def taught(credits: Iterable[Credit], verdict: Verdict) -> tuple[Lesson, ...]:
         good, bad = _effect(credit.role, verdict)
         if good or bad:
             row = counts.setdefault((credit.subject, credit.circumstance), [0.0, 0.0])
-            row[0] += good * credit.share
-            row[1] += bad * credit.share
+            row[0] += good * credit.trials
+            row[1] += bad * credit.trials
     return tuple(
         Lesson(subject=subject, circumstance=circumstance, good=round(good, 4), bad=round(bad, 4))
         for (subject, circumstance), (good, bad) in sorted(counts.items())
@@ -91,7 +93,7 @@ def _effect(role: Role, verdict: Verdict) -> tuple[float, float]:
 
 
 def posterior(lessons: Sequence[Lesson], subject: str, circumstance: str, prior: float) -> float:
-    """Mean of the posterior of a subject's chance to be the right one; ``prior`` in (0,1) is the mean before."""
+    """Mean of the posterior of the chance that one trial of a subject is good; ``prior`` in (0,1): the mean before."""
     levels = [[0.0, 0.0], [0.0, 0.0], [0.0, 0.0]]
     for lesson in lessons:
         if lesson.subject == subject:
@@ -100,7 +102,7 @@ def posterior(lessons: Sequence[Lesson], subject: str, circumstance: str, prior:
             level[1] += lesson.bad
     mean = prior
     for weight, (good, bad) in zip((ELSEWHERE, 1.0, 1.0), levels, strict=True):
-        mean = (STRENGTH * mean + weight * good) / (STRENGTH + weight * (good + bad))
+        mean = (SUCCESSES + weight * good) / (SUCCESSES / mean + weight * (good + bad))
     return mean
 
 

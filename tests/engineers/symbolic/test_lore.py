@@ -41,11 +41,12 @@ def test_the_commonest_failure_is_the_circumstance() -> None:
 
 
 def test_templates_that_worked_are_raised_and_the_others_left_alone() -> None:
-    factors = multipliers([lesson("template:a", good=4.0), lesson("signal:a", good=9.0)], "KeyError", {"a": 1, "b": 9})
+    lessons = [lesson("template:a", good=4.0, bad=40.0), lesson("signal:a", good=9.0)]
+    factors = multipliers(lessons, "KeyError", {"a": 1, "b": 9})
     assert list(factors) == ["a"]
     assert factors["a"] > 1.0
-    same = multipliers([lesson("template:a", good=4.0)], "TypeError", {"a": 1, "b": 9})
-    assert 1.0 < same["a"] <= factors["a"]
+    other = multipliers([lesson("template:a", good=4.0, bad=40.0)], "TypeError", {"a": 1, "b": 9})
+    assert 1.0 < other["a"] <= factors["a"]
 
 
 def test_signals_keep_their_sum() -> None:
@@ -57,16 +58,17 @@ def test_signals_keep_their_sum() -> None:
     assert signal_weights([], "KeyError", shipped) == pytest.approx(shipped)
 
 
-def test_a_pair_shares_the_credit() -> None:
-    found = template_credits("KeyError", ["a", "b", "c", "a+d"], "a+b")
+def test_a_pair_shares_the_success_and_each_candidate_is_a_trial() -> None:
+    found = template_credits("KeyError", {"a": 5, "b": 1, "c": 7, "a+d": 2}, "a+b")
     assert found == (
-        Credit(subject="template:a", circumstance="KeyError", role=Role.USED, share=0.5),
-        Credit(subject="template:b", circumstance="KeyError", role=Role.USED, share=0.5),
-        Credit(subject="template:c", circumstance="KeyError", role=Role.IN_VAIN),
-        Credit(subject="template:d", circumstance="KeyError", role=Role.IN_VAIN),
+        Credit(subject="template:a", circumstance="KeyError", role=Role.USED, trials=0.5),
+        Credit(subject="template:b", circumstance="KeyError", role=Role.USED, trials=0.5),
+        Credit(subject="template:a", circumstance="KeyError", role=Role.IN_VAIN, trials=6.0),
+        Credit(subject="template:c", circumstance="KeyError", role=Role.IN_VAIN, trials=7.0),
+        Credit(subject="template:d", circumstance="KeyError", role=Role.IN_VAIN, trials=2.0),
     )
-    assert template_credits("KeyError", ["a"]) == (
-        Credit(subject="template:a", circumstance="KeyError", role=Role.IN_VAIN),
+    assert template_credits("KeyError", {"a": 3}) == (
+        Credit(subject="template:a", circumstance="KeyError", role=Role.IN_VAIN, trials=3.0),
     )
 
 
@@ -99,7 +101,7 @@ def test_an_assignment_from_lessons_to_credits() -> None:
     first, second = suspect("f", ochiai=1.0, words=0.0, recency=0.0), suspect("g", ochiai=0.5, words=0.4, recency=0.0)
     lore.suspects = (first, second)
     lore.chosen(name, second)
-    ranks = {c.subject: c.share for c in lore.credits([name]) if c.role is Role.USED}
+    ranks = {c.subject: c.trials for c in lore.credits({name: 4}) if c.role is Role.USED}
     assert ranks == {f"template:{name}": 1.0, "signal:ochiai": 0.5, "signal:words": 1.0}
 
 
@@ -107,7 +109,7 @@ def test_without_a_change_only_what_was_tried_gets_credit() -> None:
     lore = Lore(())
     lore.meet(spectrum("KeyError"), [0])
     assert not lore.told
-    assert [(c.subject, c.role) for c in lore.credits(["negation"])] == [("template:negation", Role.IN_VAIN)]
+    assert [(c.subject, c.role) for c in lore.credits({"negation": 2})] == [("template:negation", Role.IN_VAIN)]
 
 
 class Kept:
@@ -126,7 +128,7 @@ def test_a_witness_passes_everything_on_and_remembers_what_was_tried() -> None:
     witness = Witness(kept)
     witness.record(Noted(text="x"))
     for kind in ("b", "a", "b"):
-        witness.record(HypothesisTried(place="a.py:1", kind=kind, tried=1, passing=0))
-    assert list(witness.tried) == ["b", "a"]
+        witness.record(HypothesisTried(place="a.py:1", kind=kind, tried=3, passing=0))
+    assert witness.tried == {"b": 6, "a": 3}
     assert len(kept.events) == 4
     assert witness.keep(b"abc") == "3"

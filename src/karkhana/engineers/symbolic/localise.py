@@ -120,14 +120,28 @@ def _functions(case: _Case) -> list[Function]:
     for path, lines in sorted(spectrum.coverage.items()):
         if spectrum.is_test_file(path):
             continue
+        branches = _branches(spectrum.arcs.get(path, {}))
         for place in spectrum.functions.get(path, ()):
             own: dict[int, float] = {}
             for line in range(place.start, place.end + 1):
-                tests = frozenset(lines.get(line, ()))
-                if tests & wanted:
-                    own[line] = ochiai(len(tests & wanted), len(tests & passing), len(wanted))
+                ways = (lines.get(line, ()), *branches.get(line, ()))
+                value = max(_blame(frozenset(tests), wanted, passing) for tests in ways)
+                if value > 0:
+                    own[line] = value
             if own:
                 found.append(Function(path=path, place=place, lines=own))
+    return found
+
+
+def _blame(tests: frozenset[int], wanted: frozenset[int], passing: frozenset[int]) -> float:
+    return ochiai(len(tests & wanted), len(tests & passing), len(wanted))
+
+
+def _branches(arcs: Mapping[tuple[int, int], Sequence[int]]) -> dict[int, list[Sequence[int]]]:
+    """Line → tests of each way out of it: an ``if`` whose body is skipped shows in no line of its own."""
+    found: dict[int, list[Sequence[int]]] = {}
+    for (line, _), tests in sorted(arcs.items()):
+        found.setdefault(line, []).append(tests)
     return found
 
 
@@ -140,7 +154,7 @@ def _values(case: _Case, functions: list[Function]) -> dict[str, list[float]]:
         "words": signals.by_words(functions, case.ticket),
         "test_name": signals.by_test_name(functions, case.spectrum, case.wanted),
         "called": signals.by_calls(functions, case.test_text),
-        "influence": signals.by_influence(functions, _influence(case.spectrum)),
+        "influence": signals.by_influence(functions, case.spectrum.influence),
         "recency": signals.by_recency(functions, case.recent),
     }
 
@@ -185,11 +199,6 @@ def _suspect(case: _Case, function: Function, score: float, values: Mapping[str,
     )
 
 
-def _influence(spectrum: Spectrum) -> Mapping[str, Mapping[int, float]]:
-    found: Mapping[str, Mapping[int, float]] = getattr(spectrum, "influence", {})
-    return found
-
-
 def _lines(case: _Case, function: Function) -> dict[int, float]:
     """Ochiai of each line, raised where the traceback or the wrong value passes."""
     marks: dict[int, float] = {}
@@ -197,7 +206,7 @@ def _lines(case: _Case, function: Function) -> dict[int, float]:
         for position, (path, line) in enumerate(signals.own_frames(case.spectrum, number)):
             if path == function.path:
                 marks[line] = max(marks.get(line, 1.0), _PASSED_THROUGH if position else _INNERMOST)
-    flow = _influence(case.spectrum).get(function.path, {})
+    flow = case.spectrum.influence.get(function.path, {})
     most = max(flow.values(), default=0.0) or 1.0
     return {
         line: value * marks.get(line, 1.0) * (1.0 + _INFLUENCED * flow.get(line, 0.0) / most)

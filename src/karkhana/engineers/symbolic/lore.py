@@ -7,8 +7,11 @@ nothing of where lessons are kept.
 {}
 """
 
+import functools
+import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
 
 from karkhana.behaviour.spectra import Spectrum
 from karkhana.domain.events import AnyEvent, HypothesisTried
@@ -18,6 +21,8 @@ from karkhana.engineers.symbolic.localise import Suspect, ranks, shipped_weights
 from karkhana.ports import Trail
 
 TEMPLATE, SIGNAL = "template:", "signal:"
+_CHANCE = 0.0015
+"""Chance that one candidate of a template with prior 1 is the right one: seeded bugs have it at about place 700."""
 _TOLD = 6
 """Templates that the trail names on each side."""
 _NOTABLE = 1.25
@@ -36,14 +41,13 @@ def circumstance_of(spectrum: Spectrum, targets: Iterable[int]) -> str:
 def multipliers(lessons: Sequence[Lesson], circumstance: str, priors: Mapping[str, float]) -> dict[str, float]:
     """Template → factor for its prior, for those that past outcomes say something about.
 
-    ``priors`` are relative weights; the chance that a template is the right one is taken as its share of their sum.
+    ``priors`` are relative chances of one candidate of each template to be the right one.
     """
-    total = sum(priors.values())
     by_subject: dict[str, list[Lesson]] = {}
     for lesson in lessons:
         by_subject.setdefault(lesson.subject, []).append(lesson)
     return {
-        name: multiplier(by_subject[TEMPLATE + name], TEMPLATE + name, circumstance, prior / total)
+        name: multiplier(by_subject[TEMPLATE + name], TEMPLATE + name, circumstance, min(0.5, _CHANCE * prior))
         for name, prior in sorted(priors.items())
         if TEMPLATE + name in by_subject and prior > 0
     }
@@ -62,16 +66,24 @@ def signal_weights(lessons: Sequence[Lesson], circumstance: str, weights: Mappin
     return {name: weight * scale for name, weight in moved.items()}
 
 
-def template_credits(circumstance: str, tried: Iterable[str], chosen: str = "") -> tuple[Credit, ...]:
-    """Credits of templates: ``chosen`` (several joined by ``+``) is what the change comes from."""
-    used = [name for name in chosen.split("+") if name]
-    vain = sorted({name for kind in tried for name in kind.split("+")} - set(used))
+def template_credits(circumstance: str, tried: Mapping[str, int], chosen: str = "") -> tuple[Credit, ...]:
+    """Credits of templates; ``tried``: candidates of each, ``chosen`` (joined by ``+``): what the change comes from."""
+    used = Counter(name for name in chosen.split("+") if name)
+    vain: Counter[str] = Counter()
+    for kind, count in tried.items():
+        for name in kind.split("+"):
+            vain[name] += count
+    vain.subtract(dict.fromkeys(used, 1))
     return (
         *(
-            Credit(subject=TEMPLATE + n, circumstance=circumstance, role=Role.USED, share=used.count(n) / len(used))
-            for n in dict.fromkeys(used)
+            Credit(subject=TEMPLATE + n, circumstance=circumstance, role=Role.USED, trials=count / used.total())
+            for n, count in used.items()
         ),
-        *(Credit(subject=TEMPLATE + n, circumstance=circumstance, role=Role.IN_VAIN) for n in vain),
+        *(
+            Credit(subject=TEMPLATE + n, circumstance=circumstance, role=Role.IN_VAIN, trials=float(count))
+            for n, count in sorted(vain.items())
+            if count > 0
+        ),
     )
 
 
@@ -80,9 +92,9 @@ def signal_credits(circumstance: str, ranks: Mapping[str, int]) -> tuple[Credit,
     found: list[Credit] = []
     for name, rank in sorted(ranks.items()):
         subject, share = SIGNAL + name, 1.0 / rank
-        found.append(Credit(subject=subject, circumstance=circumstance, role=Role.USED, share=share))
+        found.append(Credit(subject=subject, circumstance=circumstance, role=Role.USED, trials=share))
         if share < 1.0:
-            found.append(Credit(subject=subject, circumstance=circumstance, role=Role.IN_VAIN, share=1.0 - share))
+            found.append(Credit(subject=subject, circumstance=circumstance, role=Role.IN_VAIN, trials=1.0 - share))
     return tuple(found)
 
 
@@ -100,11 +112,23 @@ def told(factors: Mapping[str, float]) -> str:
     return "past outcomes make " + "; ".join(parts)
 
 
+@functools.cache
+def shipped_lessons() -> tuple[Lesson, ...]:
+    """What fixes in open-source histories taught: ``experience.toml``."""
+    text = resources.files(__package__).joinpath("experience.toml").read_text(encoding="utf-8")
+    rows = tomllib.loads(text)["templates"]
+    return tuple(
+        Lesson(subject=TEMPLATE + name, circumstance="", good=row["good"], bad=row["bad"], here=False)
+        for name, row in sorted(rows.items())
+    )
+
+
 class Lore:
     """One assignment's lessons, and what its outcome will teach."""
 
     def __init__(self, lessons: Sequence[Lesson]) -> None:
-        self._lessons = lessons
+        self._lessons = (*shipped_lessons(), *lessons)
+        self._priors = {entry.name: entry.prior for entry in catalogue().values()}
         self._circumstance = ""
         self._kind = ""
         self._ranks: Mapping[str, int] = {}
@@ -118,21 +142,21 @@ class Lore:
     def meet(self, spectrum: Spectrum, targets: Iterable[int]) -> None:
         """Take what the past says about failures such as these."""
         self._circumstance = circumstance_of(spectrum, targets)
-        priors = {entry.name: entry.prior for entry in catalogue().values()}
-        self.templates = multipliers(self._lessons, self._circumstance, priors)
+        self.templates = multipliers(self._lessons, self._circumstance, self._priors)
         self.signals = signal_weights(self._lessons, self._circumstance, shipped_weights())
 
     @property
     def told(self) -> str:
-        """What changed the order, as a sentence; empty when nothing did."""
-        return told(self.templates)
+        """What this and other repositories changed in the order, as a sentence; empty when nothing did."""
+        usual = multipliers(shipped_lessons(), self._circumstance, self._priors)
+        return told({name: factor / usual.get(name, 1.0) for name, factor in self.templates.items()})
 
     def chosen(self, kind: str, repaired: Suspect) -> None:
         """Remember what the change comes from."""
         self._kind = kind
         self._ranks = ranks(self.suspects, repaired)
 
-    def credits(self, tried: Iterable[str]) -> tuple[Credit, ...]:
+    def credits(self, tried: Mapping[str, int]) -> tuple[Credit, ...]:
         """What the outcome will say something about."""
         return (
             *template_credits(self._circumstance, tried, self._kind),
@@ -145,12 +169,13 @@ class Witness:
 
     def __init__(self, trail: Trail) -> None:
         self._trail = trail
-        self.tried: dict[str, None] = {}
+        self.tried: Counter[str] = Counter()
+        """Template → candidates of it that were run."""
 
     def record(self, event: AnyEvent) -> None:
         """As the trail behind it."""
         if isinstance(event, HypothesisTried):
-            self.tried[event.kind] = None
+            self.tried[event.kind] += event.tried
         self._trail.record(event)
 
     def keep(self, content: bytes) -> str:
