@@ -21,6 +21,8 @@ _SLICED = 8
 """Failing tests that are recorded line by line."""
 _ENDLESS = 2
 _MOMENT_S = 0.25
+_LOST_S = 6.0
+"""CPU seconds that tests without an end may cost here."""
 _BARE = 3.0
 """Times the limit for a test alone, which decides what it does: under the tracer only its lines matter."""
 _SAMPLE, _SAMPLE_S = 24, 0.6
@@ -45,7 +47,7 @@ class Reruns:
 
     def failing(self, names: list[str]) -> None:
         """Run failing tests again; corrects outcomes and times of those that the tracer slowed down."""
-        endless_before = 0
+        endless_before, lost = 0, 0.0
         for name in names[:_ALONE]:
             answer = self.answers[name]
             # A test without an end is not worth waiting for twice; its first moments show the types. But one that
@@ -54,8 +56,10 @@ class Reruns:
             if endless and endless_before >= _ENDLESS:
                 continue
             limit = _MOMENT_S if endless else _BARE * self.job["limits"].get(name, self.job["limit"])
-            outcome, seconds = self._alone(name, limit)
-            endless_before += outcome == "timeout"
+            outcome, seconds = self._alone(name, min(limit, max(_MOMENT_S, _LOST_S - lost)))
+            if outcome == "timeout":
+                endless_before += 1
+                lost += seconds
             answer["alone"] = outcome
             if outcome != "timeout":
                 second = self._again([name], limit)[0]

@@ -27,6 +27,8 @@ Emit = Callable[[dict[str, Any]], None]
 _ENDLESS = 2
 """Tests without an end after which others that nothing is known of get less time."""
 _MOMENT_S = 0.25
+_LOST_S = 4.0
+"""CPU seconds that tests without an end may cost before each further test gets little time, whatever its limit."""
 _CRASHES = 8
 """Tests that may end the interpreter before the rest is given up."""
 
@@ -153,7 +155,7 @@ class _Pass:
         )
         stop_at = time.process_time() + self.job["seconds"]
         items = [self.runner.items[name] for name in names]
-        endless = 0
+        endless, lost = 0, 0.0
         tracer.start()
         for position, name in enumerate(names):
             if time.process_time() > stop_at:
@@ -162,8 +164,10 @@ class _Pass:
             send({"started": name})
             tracer.switch_context(str(self.names.index(name)))
             limit = self.job["limits"].get(name, self.job["limit"] if endless < _ENDLESS else _MOMENT_S)
-            verdict = self.runner.run(name, limit, following)
-            endless += verdict.outcome == "timeout"
+            verdict = self.runner.run(name, limit if lost < _LOST_S else min(limit, 2 * _MOMENT_S), following)
+            if verdict.outcome == "timeout":
+                endless += 1
+                lost += verdict.seconds
             answer: dict[str, Any] = {"name": name, "outcome": verdict.outcome, "seconds": verdict.seconds}
             if verdict.excinfo is not None:
                 answer["failure"] = describe(verdict.excinfo, self.root)
