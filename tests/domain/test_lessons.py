@@ -26,6 +26,13 @@ def test_a_bad_change_speaks_against_its_origin_only() -> None:
     assert taught(CREDITS, Verdict.BAD) == (lesson(bad=1.0, subject="guard"),)
 
 
+def test_a_bad_change_costs_its_stake() -> None:
+    dear = Credit(subject="guard", circumstance=KEY, role=Role.USED, trials=0.5, stake=300.0)
+    free = Credit(subject="words", circumstance=KEY, role=Role.USED, stake=0.0)
+    assert taught((dear, free), Verdict.BAD) == (lesson(bad=300.0, subject="guard"),)
+    assert taught((dear,), Verdict.GOOD) == (lesson(good=0.5, subject="guard"),)
+
+
 def test_an_abstention_is_weak_evidence() -> None:
     assert taught(CREDITS, Verdict.ABSTAINED) == (lesson(bad=round(1.5 * WEAK, 4), subject="sign"),)
 

@@ -54,6 +54,9 @@ class Credit(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     trials: float = 1.0
     """Above 0."""
+    stake: float = 1.0
+    """Bad trials that a change costs what it comes from, when it turns out bad: a wrong change that passes all tests
+    says more than a candidate that fails one."""
 
 
 class Verdict(enum.StrEnum):
@@ -75,21 +78,22 @@ def taught(credits: Iterable[Credit], verdict: Verdict) -> tuple[Lesson, ...]:
     """
     counts: dict[tuple[str, str], list[float]] = {}
     for credit in credits:
-        good, bad = _effect(credit.role, verdict)
+        good, bad = _effect(credit, verdict)
         if good or bad:
             row = counts.setdefault((credit.subject, credit.circumstance), [0.0, 0.0])
-            row[0] += good * credit.trials
-            row[1] += bad * credit.trials
+            row[0] += good
+            row[1] += bad
     return tuple(
         Lesson(subject=subject, circumstance=circumstance, good=round(good, 4), bad=round(bad, 4))
         for (subject, circumstance), (good, bad) in sorted(counts.items())
     )
 
 
-def _effect(role: Role, verdict: Verdict) -> tuple[float, float]:
-    if role is Role.USED:
-        return (1.0, 0.0) if verdict is Verdict.GOOD else (0.0, 1.0) if verdict is Verdict.BAD else (0.0, 0.0)
-    return (0.0, {Verdict.GOOD: 1.0, Verdict.BAD: 0.0, Verdict.ABSTAINED: WEAK}[verdict])
+def _effect(credit: Credit, verdict: Verdict) -> tuple[float, float]:
+    if credit.role is Role.USED:
+        return (credit.trials * (verdict is Verdict.GOOD), credit.stake * (verdict is Verdict.BAD))
+    weight = {Verdict.GOOD: 1.0, Verdict.BAD: 0.0, Verdict.ABSTAINED: WEAK}[verdict]
+    return 0.0, credit.trials * weight
 
 
 def posterior(lessons: Sequence[Lesson], subject: str, circumstance: str, prior: float) -> float:

@@ -61,8 +61,8 @@ def test_signals_keep_their_sum() -> None:
 def test_a_pair_shares_the_success_and_each_candidate_is_a_trial() -> None:
     found = template_credits("KeyError", {"a": 5, "b": 1, "c": 7, "a+d": 2}, "a+b")
     assert found == (
-        Credit(subject="template:a", circumstance="KeyError", role=Role.USED, trials=0.5),
-        Credit(subject="template:b", circumstance="KeyError", role=Role.USED, trials=0.5),
+        Credit(subject="template:a", circumstance="KeyError", role=Role.USED, trials=0.5, stake=150.0),
+        Credit(subject="template:b", circumstance="KeyError", role=Role.USED, trials=0.5, stake=150.0),
         Credit(subject="template:a", circumstance="KeyError", role=Role.IN_VAIN, trials=6.0),
         Credit(subject="template:c", circumstance="KeyError", role=Role.IN_VAIN, trials=7.0),
         Credit(subject="template:d", circumstance="KeyError", role=Role.IN_VAIN, trials=2.0),
@@ -78,6 +78,10 @@ def test_a_signal_earns_by_the_rank_it_gave() -> None:
         Lesson(subject="signal:ochiai", circumstance="KeyError", good=0.25, bad=0.75),
         Lesson(subject="signal:words", circumstance="KeyError", good=1.0),
     )
+
+
+def test_a_wrong_place_is_not_concluded_from_a_wrong_change() -> None:
+    assert taught(signal_credits("KeyError", {"words": 1, "ochiai": 4}), Verdict.BAD) == ()
 
 
 def test_only_notable_changes_are_told() -> None:

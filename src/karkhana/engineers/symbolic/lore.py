@@ -23,6 +23,8 @@ from karkhana.ports import Trail
 TEMPLATE, SIGNAL = "template:", "signal:"
 _CHANCE = 0.0015
 """Chance that one candidate of a template with prior 1 is the right one: seeded bugs have it at about place 700."""
+_REJECTED = 300.0
+"""Candidates that did not pass weigh as much as one that did and was rejected."""
 _TOLD = 6
 """Templates that the trail names on each side."""
 _NOTABLE = 1.25
@@ -76,7 +78,13 @@ def template_credits(circumstance: str, tried: Mapping[str, int], chosen: str = 
     vain.subtract(dict.fromkeys(used, 1))
     return (
         *(
-            Credit(subject=TEMPLATE + n, circumstance=circumstance, role=Role.USED, trials=count / used.total())
+            Credit(
+                subject=TEMPLATE + n,
+                circumstance=circumstance,
+                role=Role.USED,
+                trials=count / used.total(),
+                stake=_REJECTED * count / used.total(),
+            )
             for n, count in used.items()
         ),
         *(
@@ -92,7 +100,8 @@ def signal_credits(circumstance: str, ranks: Mapping[str, int]) -> tuple[Credit,
     found: list[Credit] = []
     for name, rank in sorted(ranks.items()):
         subject, share = SIGNAL + name, 1.0 / rank
-        found.append(Credit(subject=subject, circumstance=circumstance, role=Role.USED, trials=share))
+        # A wrong change says nothing about the place, which may have been the right one.
+        found.append(Credit(subject=subject, circumstance=circumstance, role=Role.USED, trials=share, stake=0.0))
         if share < 1.0:
             found.append(Credit(subject=subject, circumstance=circumstance, role=Role.IN_VAIN, trials=1.0 - share))
     return tuple(found)
