@@ -10,13 +10,11 @@ processes: only for libraries that you trust.
 """
 
 import argparse
-import ast
 import hashlib
 import json
 import sys
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,8 +27,9 @@ from benchmarks.history_judge import Judge, replay
 from benchmarks.history_limits import bounded
 from benchmarks.mine import DATA, libraries
 from benchmarks.mine_tickets import History, environment, load
-from benchmarks.seeded import draw, find_source, library_files
-from benchmarks.seeded_direct import ProbedWorkspace, same_behaviour
+from benchmarks.seeded import Case as SeededCase
+from benchmarks.seeded import Library, drawn, judged, libraries_of, ticket_of
+from benchmarks.seeded_direct import ProbedWorkspace
 from karkhana.domain.events import AnyEvent, CandidatesCompared
 from karkhana.domain.tasks import Budget, Ticket
 from karkhana.domain.tools import RunTests
@@ -90,7 +89,7 @@ def _history(options: argparse.Namespace, ticket: dict[str, Any]) -> Callable[[]
         git_dir = libraries(options.dataset)[ticket["library"]]
         python = environment(ticket["library"], data_folder(DATA))
         history = History(git_dir, ticket["library"])
-        words = ["--repository", git_dir, "--python", python, "--seconds", str(options.seconds)]
+        words = ["--repository", str(git_dir), "--python", str(python), "--seconds", str(options.seconds)]
         command = [sys.executable, "-m", "benchmarks.history_direct", *words]
         ended = bounded(command, stdin=json.dumps(ticket), cpu_s=90.0, wall_s=300.0)
         lines = ended.stdout.strip().splitlines()
@@ -104,31 +103,21 @@ def _history(options: argparse.Namespace, ticket: dict[str, Any]) -> Callable[[]
 
 
 def seeded_cases(options: argparse.Namespace) -> Iterator[Case]:
-    data = tomllib.loads((Path(__file__).parent / "seeded.toml").read_text())
-    found = []
-    for library in data["library"]:
-        source = find_source(options.dataset, library["repository"])
-        if source is not None:
-            found.append({**library, "texts": library_files(source, library["files"])})
+    found = libraries_of(options.dataset)
+    kept = options.cases or options.out / f"seeded-{_SEED}.json"
     with tempfile.TemporaryDirectory(prefix="rows-") as scratch:
-        drawn = draw(found, Path(scratch), options.limit, _SEED)
-    for number, case in enumerate(drawn):
-        yield f"seeded-{_SEED}-{number}", case["library"]["repository"], _seeded(options, case)
+        cases = drawn(found, Path(scratch), options.limit, _SEED, kept)
+    for number, case in enumerate(cases):
+        yield f"seeded-{kept.stem}-{number}", case.repository, _seeded(options, found[case.repository], case)
 
 
-def _seeded(options: argparse.Namespace, case: dict[str, Any]) -> Callable[[], Any]:
-    library, module, files = case["library"], case["module"], case["files"]
-    original, command = library["texts"][module], library["tests"]
-    names = ", ".join([n for n in case["failing"] if n][:3])
-    ticket = f"The test suite fails\n\n{len(case['failing'])} failing, among them: {names}"
+def _seeded(options: argparse.Namespace, library: Library, case: SeededCase) -> Callable[[], Any]:
+    files, original = library.with_bug(case), library.texts[case.module]
 
     def judge(patch: str) -> Verdict:
-        after = _after(files, patch, module)
-        if ast.dump(ast.parse(after)) == ast.dump(ast.parse(original)):
-            return {"right": True, "judged": "same code"}
-        return same_behaviour({**files, module: original}, module, after, command)
+        return judged(files, case.module, original, _after(files, patch, case.module), library.tests)
 
-    return lambda: (considered(files, ticket, command, options.seconds), judge)
+    return lambda: (considered(files, ticket_of(case), library.tests, options.seconds), judge)
 
 
 def humanevalfix_cases(options: argparse.Namespace) -> Iterator[Case]:
@@ -177,6 +166,7 @@ def main() -> None:
     parser.add_argument("--source", choices=tuple(SOURCES), required=True)
     parser.add_argument("--tickets", type=Path, default=DATA / "tickets")
     parser.add_argument("--out", type=Path, default=DATA / "probability")
+    parser.add_argument("--cases", type=Path, help="seeded bugs drawn before, as benchmarks.seeded keeps them")
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=60.0, help="wall-clock seconds for the engineer")
     options = parser.parse_args()

@@ -2,12 +2,12 @@
 
     python -m benchmarks.train_probability [--rows DIR] [--write] [--json]
 
-DIR holds the rows that ``benchmarks.probability_rows`` wrote. The model is a logistic regression with an L2 penalty on
-standardised features (iteratively reweighted least squares), then Platt's calibration. Rows of mined tickets weigh more
-than those of seeded bugs and small programs; the rows of one ticket share its weight. All figures are cross-validated
-by library: a library's rows are never judged by a model that saw it. The threshold is the lowest probability at which
-the mined tickets that would be delivered are right often enough. ``--write`` puts the model where the
-engineer reads it.
+DIR holds the rows that ``benchmarks.probability_rows`` wrote. The model is a logistic regression over standardised
+features (Newton's method), its weights pulled to the beliefs of ``features.toml``, then Platt's calibration. Rows of
+mined tickets weigh more than those of seeded bugs and small programs; the rows of one ticket share its weight. All
+figures are cross-validated by library: a library's rows are never judged by a model that saw it. The threshold is the
+lowest probability at which the mined tickets that would be delivered are right often enough. ``--write`` puts the model
+where the engineer reads it.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import karkhana.engineers.symbolic
 from benchmarks.common import emit
 from benchmarks.mine import DATA
 from karkhana.engineers.symbolic.features import Features
-from karkhana.engineers.symbolic.probability import load_model
+from karkhana.engineers.symbolic.probability import load_model, sayings
 
 NAMES = Features.__struct_fields__
 MODEL = Path(karkhana.engineers.symbolic.__file__).parent / "probability.toml"
@@ -75,18 +75,23 @@ def fit(rows: Sequence[Row], penalty: float = _PENALTY) -> Fit:
         [1.0, *(max(-4.0, min(4.0, (r["features"][n] - m) / s)) for n, m, s in zip(NAMES, means, scales, strict=True))]
         for r in rows
     ]
-    found = logistic(design, [float(r["right"]) for r in rows], [r["weight"] for r in rows], penalty)
+    beliefs = [0.0, *(sayings()[name].belief for name in NAMES)]
+    found = logistic(design, [float(r["right"]) for r in rows], [r["weight"] for r in rows], penalty, beliefs)
     return Fit(means, scales, found[1:], found[0])
 
 
 def logistic(
-    design: Sequence[Sequence[float]], answers: Sequence[float], weights: Sequence[float], penalty: float
+    design: Sequence[Sequence[float]],
+    answers: Sequence[float],
+    weights: Sequence[float],
+    penalty: float,
+    beliefs: Sequence[float],
 ) -> list[float]:
-    """Coefficients by Newton's method; the first column (the intercept) is not penalised."""
+    """Coefficients by Newton's method, pulled to ``beliefs``; the first column (the intercept) is not pulled."""
     size = len(design[0])
     found = [0.0] * size
     for _ in range(50):
-        gradient = [-penalty * b if k else 0.0 for k, b in enumerate(found)]
+        gradient = [penalty * (beliefs[k] - b) if k else 0.0 for k, b in enumerate(found)]
         hessian = [[(penalty if j == k and k else 1e-9 * (j == k)) for j in range(size)] for k in range(size)]
         for row, answer, weight in zip(design, answers, weights, strict=True):
             chance = sigmoid(sum(b * x for b, x in zip(found, row, strict=True)))
@@ -127,10 +132,9 @@ def sigmoid(odds: float) -> float:
 
 
 def platt(odds: Sequence[float], rows: Sequence[Row]) -> tuple[float, float]:
-    """Slope and shift of Platt's calibration (Platt, 1999), with a mild pull to (1, 0)."""
-    # Regress what is left beyond slope 1, so that the penalty pulls to 1.
+    """Slope and shift of Platt's calibration (Platt, 1999), with a mild pull to slope 1."""
     design = [[1.0, o] for o in odds]
-    found = logistic(design, [float(r["right"]) for r in rows], [r["weight"] for r in rows], 0.5)
+    found = logistic(design, [float(r["right"]) for r in rows], [r["weight"] for r in rows], 2.0, [0.0, 1.0])
     return max(0.1, found[1]), found[0]
 
 
@@ -267,7 +271,7 @@ def main() -> None:
         print("  probability {}: {} rows, stated {}, right {}".format(*line), file=sys.stderr)
     for name, weight in sorted(zip(NAMES, found.weights, strict=True), key=lambda p: -abs(p[1])):
         print(f"  {name:<24} {weight:+.3f}", file=sys.stderr)
-    for source, values in figures["sources"].items():  # type: ignore[attr-defined]
+    for source, values in figures["sources"].items():
         print("  {}: {} tickets pass, {} delivered, {} right; {} right first".format(source, *values), file=sys.stderr)
     if options.write:
         training = {

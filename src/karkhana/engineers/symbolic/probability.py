@@ -73,6 +73,8 @@ class Saying(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     high: str
     low: str
+    belief: float = 0.0
+    """Its weight for lack of data, in log odds per standard deviation."""
 
 
 @functools.lru_cache(maxsize=4)
