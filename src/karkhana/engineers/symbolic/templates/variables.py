@@ -7,6 +7,10 @@ import libcst as cst
 
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.scene import Idea, Scene, family, template
+from karkhana.engineers.symbolic.source import FunctionView
+
+_WITH_ITSELF = 0.3
+"""Nobody compares a value with itself, and few add it to itself."""
 
 
 @template("variable")
@@ -23,11 +27,26 @@ def variable(scene: Scene) -> Iterator[Idea]:
         for other in scene.in_scope(node):
             if other != node.value and other not in ("self", "cls") and scene.alike(node.value, other):
                 weight = (1.0 if node.value in own else 0.3) * (2.5 if other in scene.unused else 1.0)
+                weight *= _WITH_ITSELF if other in _beside(view, node) else 1.0
                 yield Idea(view.line(node), (view.replace(node, other),), weight)
         if node.value in own and node.value != "self":
             for other in view.globals:
                 if other.isupper() and other != node.value:
                     yield Idea(view.line(node), (view.replace(node, other),), 0.1)
+
+
+def _beside(view: FunctionView, node: cst.Name) -> set[str]:
+    """What the name is compared or calculated with."""
+    parent = view.parent(node)
+    if isinstance(parent, cst.ComparisonTarget):
+        parent = view.parent(parent)
+    if isinstance(parent, cst.Comparison):
+        sides = [parent.left, *(t.comparator for t in parent.comparisons)]
+    elif isinstance(parent, cst.BinaryOperation | cst.BooleanOperation):
+        sides = [parent.left, parent.right]
+    else:
+        return set()
+    return {view.text_of(side) for side in sides if side is not node}
 
 
 @template("assigned-variable")
