@@ -31,6 +31,10 @@ NAMES = Features.__struct_fields__
 MODEL = Path(karkhana.engineers.symbolic.__file__).parent / "probability.toml"
 _SOURCE_WEIGHT = {"history": 3.0, "seeded": 1.0, "humanevalfix": 0.7}
 _PENALTY = 6.0
+_NOT_COMPARED = 0.3
+"""Weight of a row that counts as wrong because the judge could not compare it."""
+_FEW = 30
+"""Mined tickets below which the threshold is where the stated probabilities themselves give the precision."""
 _PRECISION = 0.75
 """Share of right ones asked of what is delivered on mined tickets; the bar is 0.70."""
 _LEAST_SCALE = 0.05
@@ -58,9 +62,15 @@ def load_rows(folder: Path) -> list[Row]:
     """All rows, in a fixed order, each with its weight."""
     rows: list[Row] = []
     for path in sorted(folder.glob("*/*.json")):
-        found = json.loads(path.read_text())
-        rows += [row | {"weight": _SOURCE_WEIGHT[row["source"]] / math.sqrt(len(found))} for row in found]
+        # What fails in the whole suite is never handed over, so the probability is not about it.
+        found = [row for row in json.loads(path.read_text()) if row["judged"] != "its own tests fail"]
+        share = 1.0 / math.sqrt(max(1, len(found)))
+        rows += [row | {"weight": share * _SOURCE_WEIGHT[row["source"]] * _certainty(row)} for row in found]
     return rows
+
+
+def _certainty(row: Row) -> float:
+    return _NOT_COMPARED if row["judged"].startswith("not ") else 1.0
 
 
 def fit(rows: Sequence[Row], penalty: float = _PENALTY) -> Fit:
@@ -172,11 +182,13 @@ def threshold_for(delivered: Sequence[tuple[float, Row]]) -> tuple[float, float,
     """The lowest threshold with the wanted precision, smoothed by one right and one wrong; with both."""
     ordered = sorted(delivered, key=lambda pair: -pair[0])
     best = (0.9, 0.0, 0)
-    right = 0
+    right, stated = 0, 0.0
     for count, (chance, row) in enumerate(ordered, 1):
         right += row["right"]
+        stated += chance
         behind = ordered[count][0] if count < len(ordered) else 0.0
-        if (right + 1) / (count + 2) >= _PRECISION:
+        seen = (right + 1) / (count + 2) if len(ordered) >= _FEW else stated / count
+        if seen >= _PRECISION:
             best = (round((chance + behind) / 2, 3), right / count, count)
     return best
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from karkhana.engineers.symbolic.vetoes import special_case, undefined_names
+from karkhana.engineers.symbolic.vetoes import inputs_only, special_case, undefined_names
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,28 @@ def test_what_stood_there_before_is_no_special_case() -> None:
     _, after = added("if w == 'ox': return 1")
     assert special_case(after, after.replace("return w\n", "return 2\n"), ["'ox'"], "") == ""
     assert special_case("def f(:", "def f(:", ["1"], "") == ""
+
+
+TEST = """
+    @pytest.mark.parametrize("a", ["set"])
+    def test_f(self):
+        value = f("in", size=7)
+        assert value == "out"
+        assert g("both") == "both"
+        with pytest.raises(ValueError, match="told"):
+            f(None)
+        self.assertEqual(f("x1"), "y1")
+"""
+
+
+def test_what_tests_only_pass() -> None:
+    assert inputs_only(TEST.lstrip("\n")) == {"'in'", "7", "'x1'"}
+    assert inputs_only("def test_f(:") == frozenset()
+
+
+def test_an_exception_does_not_name_an_input() -> None:
+    before, after = added("if w: raise ValueError('in')")
+    assert special_case(before, after, (), "", inputs=["'in'"]) == "'in'"
+    assert special_case(before, after, (), "the word 'in'", inputs=["'in'"]) == ""
+    assert special_case(before, after, ["'in'"], "") == ""
+    assert special_case(after, after, (), "", inputs=["'in'"]) == ""

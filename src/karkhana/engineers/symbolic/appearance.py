@@ -130,7 +130,8 @@ def _unused(removed: Sequence[str], whole: str) -> str:
 def _special(place: Place, whole: str, known: Circumstances) -> str:
     if place.is_file:
         return ""
-    literal = special_case(place.text, whole, known.test_literals, place.file_text + "\n" + known.ticket)
+    vouching = place.file_text + "\n" + known.ticket
+    literal = special_case(place.text, whole, known.test_literals, vouching, known.inputs)
     return f"it treats {literal} of the test as a special case" if literal else ""
 
 

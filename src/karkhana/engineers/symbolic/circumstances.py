@@ -11,6 +11,7 @@ from karkhana.behaviour.spectra import Spectrum
 from karkhana.engineers.symbolic.hands import Hands
 from karkhana.engineers.symbolic.hypotheses import expected_errors, literals_of
 from karkhana.engineers.symbolic.targets import Targets
+from karkhana.engineers.symbolic.vetoes import inputs_only
 
 _ASSERTION = re.compile(r"(?m)^\s*assert\b|\bself\.assert\w+\(|\b(?:raises|warns)\(")
 _READ = 6
@@ -25,6 +26,8 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers and strings of the failing tests and the ticket, as Python text."""
     test_literals: tuple[str, ...] = ()
     """Those of the failing tests."""
+    inputs: frozenset[str] = frozenset()
+    """Those that the failing tests pass to calls and expect of nothing."""
     expected: tuple[str, ...] = ()
     """Exceptions that failing tests expect."""
     target_tests: int = 1
@@ -42,6 +45,7 @@ def circumstances(hands: Hands, spectrum: Spectrum, targets: Targets) -> Circums
         ticket=ticket,
         literals=literals_of(ticket + "\n" + tests),
         test_literals=literals_of(tests),
+        inputs=frozenset[str]().union(*(inputs_only(body) for body in dict.fromkeys(bodies.values()))),
         expected=expected_errors(ticket + "\n" + tests),
         target_tests=len(targets.chosen),
         asserts=sum(max(1, len(_ASSERTION.findall(body))) for body in bodies.values()),

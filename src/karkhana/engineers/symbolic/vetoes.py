@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 _COMMON = (None, True, False, -1, 0, 1, 2, "", b"")
 _IMPLICIT = ("__file__", "__path__", "__builtins__", "__class__", "__annotations__", "__module__", "__qualname__")
 _NAMES = frozenset(dir(builtins)) | set(_IMPLICIT)
+_EXPECTING = re.compile(r"(?:.*\.)?(?:raises|warns|assert\w*|approx|match|search|fail|param|skip\w*)$")
 _TOO_DEEP = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -47,19 +48,47 @@ def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         yield from _scopes(child)
 
 
-def special_case(before: str, after: str, literals: Iterable[str], elsewhere: str) -> str:
+def inputs_only(test: str) -> frozenset[str]:
+    """Literals that the function of a test passes to calls and expects of nothing.
+
+    >>> sorted(inputs_only("def test_f():\\n    assert f('in', 7) == 'out'\\n    with raises(E, match='m'): f(8)"))
+    ["'in'", '7', '8']
+    """
+    try:
+        tree = _parsed(test)
+    except _TOO_DEEP:
+        return frozenset()
+    passed: set[str] = set()
+    expected: set[str] = set()
+    # Decorators hold parameter sets, of which some are expected.
+    bodies = [n for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for s in f.body for n in ast.walk(s)]
+    for node in bodies:
+        if isinstance(node, ast.Call):
+            told = passed if not _EXPECTING.match(ast.unparse(node.func)) else expected
+            told.update(t for a in (*node.args, *(k.value for k in node.keywords)) for t in _constants(a))
+        elif isinstance(node, ast.Compare):
+            expected.update(t for side in (node.left, *node.comparators) for t in _constants(side))
+    return frozenset(passed - expected)
+
+
+def special_case(before: str, after: str, literals: Iterable[str], elsewhere: str, inputs: Iterable[str] = ()) -> str:
     """The literal that ``after`` newly compares with, or answers, and that only the tests know; else empty.
 
     ``before`` and ``after`` are texts of one function, ``literals`` those of the failing tests, ``elsewhere`` all
-    texts that may vouch for a literal: the module and the ticket.
+    texts that may vouch for a literal: the module and the ticket. ``inputs`` are literals that the tests only pass:
+    no exception that is raised names them either.
 
     >>> special_case("def f(w):\\n    return w", "def f(w):\\n    if w == 'ox':\\n        return w", ["'ox'"], "")
     "'ox'"
     """
     try:
         new = Counter(_decisive(after)) - Counter(_decisive(before))
+        raised = Counter(_raised(after)) - Counter(_raised(before))
     except _TOO_DEEP:
         return ""
+    named = [text for text in raised if text in inputs and not _vouched(_value(text), elsewhere)]
+    if named and _value(named[0]) not in _COMMON:
+        return named[0]
     known = [value for text in literals if (value := _value(text)) is not None]
     for text in new:
         value = _value(text)
@@ -72,9 +101,7 @@ def special_case(before: str, after: str, literals: Iterable[str], elsewhere: st
 
 def _decisive(function: str) -> Iterator[str]:
     """Constants that are compared for equality, or returned."""
-    # A method's text is indented; so it becomes the body of something.
-    tree = ast.parse(("if 1:\n" if function[:1] in " \t" else "") + function)
-    for node in ast.walk(tree):
+    for node in ast.walk(_parsed(function)):
         if isinstance(node, ast.Compare) and all(
             isinstance(op, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops
         ):
@@ -82,6 +109,19 @@ def _decisive(function: str) -> Iterator[str]:
                 yield from _constants(side)
         elif isinstance(node, (ast.Return, ast.Yield)) and node.value is not None:
             yield from _constants(node.value)
+
+
+def _raised(function: str) -> Iterator[str]:
+    """Constants in what is raised."""
+    for node in ast.walk(_parsed(function)):
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            for argument in node.exc.args:
+                yield from _constants(argument)
+
+
+def _parsed(function: str) -> ast.Module:
+    # A method's text is indented; so it becomes the body of something.
+    return ast.parse(("if 1:\n" if function[:1] in " \t" else "") + function)
 
 
 def _constants(node: ast.expr) -> Iterator[str]:
