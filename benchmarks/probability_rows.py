@@ -12,6 +12,7 @@ processes: only for libraries that you trust.
 import argparse
 import hashlib
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -23,10 +24,10 @@ import msgspec
 
 from benchmarks import humanevalfix
 from benchmarks.common import data_folder
-from benchmarks.history_judge import Judge, replay
+from benchmarks.history_judge import Judge, Trees, replay, same_code
 from benchmarks.history_limits import bounded
 from benchmarks.mine import DATA, libraries
-from benchmarks.mine_tickets import History, environment, load
+from benchmarks.mine_tickets import History, environment, load, suite
 from benchmarks.seeded import Case as SeededCase
 from benchmarks.seeded import Library, drawn, judged, libraries_of, ticket_of
 from benchmarks.seeded_direct import ProbedWorkspace
@@ -40,6 +41,7 @@ from karkhana.workspace.toolbox import Toolbox
 _JUDGED = 3
 """Classes per ticket that are judged, the most probable first."""
 _SEED = 4711
+_SUITE_S = 150.0
 Verdict = Mapping[str, Any]
 Case = tuple[str, str, Callable[[], tuple[list[dict[str, Any]], Callable[[str], Verdict]]]]
 """(name, library, function that runs the engineer: candidates of the last comparison, and the judge of a patch)."""
@@ -95,11 +97,24 @@ def _history(options: argparse.Namespace, ticket: dict[str, Any]) -> Callable[[]
         lines = ended.stdout.strip().splitlines()
         said = json.loads(lines[-1]) if lines and not ended.stopped else {}
         compared = [e for e in said.get("events", ()) if e.get("type") == "candidates.compared"]
-        judge = Judge(history, git_dir, ticket, python)
-        broken = history.broken(ticket)
-        return (compared[-1]["candidates"] if compared else []), lambda patch: judge.verdict(replay(broken, patch))
+        candidates = compared[-1]["candidates"] if compared else []
+        if options.later_suite:
+            judge = Judge(history, git_dir, ticket, python)
+            return candidates, lambda patch: judge.verdict(replay(history.broken(ticket), patch))
+        return candidates, lambda patch: quick_verdict(history, ticket, python, patch)
 
     return run
+
+
+def quick_verdict(history: History, ticket: Mapping[str, Any], python: Path, patch: str) -> Verdict:
+    """As the benchmark's judge, without the tests of later commits: several suites a row."""
+    broken, human = history.broken(ticket), history.repaired(ticket)
+    ours = {path: data for path, data in (dict(broken) | dict(replay(broken, patch))).items() if data is not None}
+    if same_code(ours, human):
+        return {"right": True, "judged": "same code"}
+    if not suite(ours, python, tuple(shlex.split(ticket["command"])), _SUITE_S).green:
+        return {"right": False, "judged": "its own tests fail"}
+    return Trees(broken, human, ours, ticket["tests"], python).compare()
 
 
 def seeded_cases(options: argparse.Namespace) -> Iterator[Case]:
@@ -168,6 +183,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DATA / "probability")
     parser.add_argument("--cases", type=Path, help="seeded bugs drawn before, as benchmarks.seeded keeps them")
     parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--later-suite", action="store_true", help="judge mined tickets by tests of later commits too")
     parser.add_argument("--seconds", type=float, default=60.0, help="wall-clock seconds for the engineer")
     options = parser.parse_args()
     folder = options.out / options.source
