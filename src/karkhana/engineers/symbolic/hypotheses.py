@@ -277,9 +277,8 @@ def expected_errors(test_text: str) -> tuple[str, ...]:
 
 
 def _literal(pattern: str) -> str:
-    """A text that the pattern matches, when that is easy to say."""
-    text = re.sub(r"\\(\W)", r"\1", pattern.strip("^$").replace(".*", " ").replace(".+", " "))
-    try:
-        return text if re.search(pattern, text) else ""
-    except re.error:
+    """A text that the pattern matches, when that is easy to say; a pattern that nobody vouches for is not run."""
+    text = pattern.strip("^$").replace(".*", " ").replace(".+", " ")
+    if re.search(r"(?<!\\)[|*+?()\[\]{}]|\\\w", text):
         return ""
+    return re.sub(r"\\(\W)", r"\1", text)

@@ -232,10 +232,17 @@ def _text(node: ast.stmt, lines: list[str]) -> str | None:
 
 
 def _loads(node: ast.AST) -> frozenset[str]:
-    stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return frozenset(
-        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load) and n.id not in stored
-    )
+    """Names that must have a value before ``node`` runs."""
+    inside = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+    plain = isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign)
+    targets = [t for t in ast.walk(node) if isinstance(t, ast.comprehension)]
+    # What an assignment binds has its value after the right side is evaluated; deeper down the order is not looked at.
+    bound = [n for t in targets for n in ast.walk(t.target)] if plain else inside
+    stored = {n.id for n in bound if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    read = {n.id for n in inside if isinstance(n.ctx, ast.Load)} - stored
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        read.add(node.target.id)
+    return frozenset(read)
 
 
 def _conditions(function: _Function) -> Iterator[tuple[str, frozenset[str]]]:

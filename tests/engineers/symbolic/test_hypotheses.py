@@ -1,0 +1,122 @@
+"""The order of ideas, what a failure rules in and out, and what the words of a test say."""
+
+import pytest
+
+from karkhana.behaviour.spectra import Failure, Frame, FunctionPlace, Spectrum, TestRun
+from karkhana.behaviour.validation import apply
+from karkhana.engineers.symbolic.hypotheses import (
+    Hypothesis,
+    Place,
+    cut,
+    declared,
+    expected_errors,
+    hypotheses,
+    literals_of,
+)
+from karkhana.engineers.symbolic.localise import Suspect
+
+TEXT = """LIMIT = 3
+OTHER = 4
+
+
+class Box:
+    def __mul__(self, other):
+        return other
+
+
+def total(items, start):
+    n = start
+    for item in items:
+        n -= item
+    return n if n < LIMIT else LIMIT
+"""
+
+
+def place(text: str = TEXT, start: int = 10, end: int = 14) -> Place:
+    where = FunctionPlace(name="total", top=start, start=start, end=end)
+    lines = dict.fromkeys(range(start + 1, end + 1), 1.0)
+    suspect = Suspect(path="m.py", place=where, score=1.0, lines=lines, failing=(0,), passing=())
+    return Place(suspect=suspect, text=cut(text, suspect), file_text=text)
+
+
+def spectrum(kind: str = "AssertionError", message: str = "assert 1 == 2", line: int = 13) -> Spectrum:
+    failure = Failure(type=kind, message=message, frames=(Frame("m.py", line, "total"),))
+    run = TestRun(name="t.py::test", outcome="failed", seconds=0.01, failure=failure)
+    return Spectrum(tests=(run,), coverage={}, functions={})
+
+
+def changed(found: list[Hypothesis], places: tuple[Place, ...]) -> list[str]:
+    return [apply(places[h.suspect].text, h.edits) for h in found]
+
+
+def test_the_likeliest_come_first_and_none_twice() -> None:
+    places = (place(),)
+    found = hypotheses(places, spectrum())
+    texts = changed(found, places)
+    assert [h.score for h in found] == sorted((h.score for h in found), reverse=True)
+    assert len({(h.suspect, h.edits) for h in found}) == len(found)
+    assert texts.index(places[0].text.replace("-=", "+=")) < 40
+
+
+def test_templates_for_an_error_are_silent_without_it() -> None:
+    places = (place(),)
+    assert not {"zero-division", "missing-key"} & {h.kind for h in hypotheses(places, spectrum())}
+    text = TEXT.replace("n -= item", "n /= item\n        n = n / item")
+    places = (place(text, end=15),)
+    kinds = {h.kind for h in hypotheses(places, spectrum("ZeroDivisionError", "division by zero", 14))}
+    assert "zero-division" in kinds
+
+
+def test_lessons_and_failures_change_the_order() -> None:
+    places = (place(),)
+    plain = [h.kind for h in hypotheses(places, spectrum())]
+    taught = [h.kind for h in hypotheses(places, spectrum(), lessons={"early-return": 50.0})]
+    endless = [h.kind for h in hypotheses(places, spectrum("RecursionError", "maximum recursion depth exceeded"))]
+    assert taught.index("early-return") < plain.index("early-return")
+    assert endless.index("early-return") < plain.index("early-return")
+
+
+def test_the_limit_keeps_the_best() -> None:
+    places = (place(),)
+    assert [h.score for h in hypotheses(places, spectrum(), limit=50)] == [
+        h.score for h in hypotheses(places, spectrum())[:50]
+    ]
+
+
+def test_a_file_is_a_place_of_its_own_for_constants_and_for_what_is_missing() -> None:
+    (file,) = declared((place(),))
+    places = (place(), file)
+    assert file.is_file
+    assert [d.text for d in file.declarations] == ["LIMIT = 3\n"]
+    found = [h for h in hypotheses(places, spectrum()) if h.suspect == 1]
+    assert TEXT.replace("LIMIT = 3", "LIMIT = 4") in changed(found, places)
+    assert all(h.fresh for h in found)
+    message = "unsupported operand type(s) for *: 'int' and 'Box'"
+    found = hypotheses(places, spectrum("TypeError", message))
+    mended = TEXT.replace(
+        "        return other\n",
+        "        return other\n\n    def __rmul__(self, other):\n        return self.__mul__(other)\n",
+    )
+    assert mended in changed(found, places)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("with pytest.raises(ValueError):", ("ValueError",)),
+        ("with pytest.raises(errors.Bad, match=r'no \\(x\\)'):", ("errors.Bad('no (x)')",)),
+        ("with pytest.raises(Bad, match='a|b'):", ("Bad",)),
+        ("with pytest.raises(Bad, match='('):", ("Bad",)),
+        ("self.assertRaisesRegex(KeyError, 'gone', f)", ("KeyError('gone')",)),
+        ("self.assertRaises(KeyError, f, 'gone')", ("KeyError",)),
+        ("DID NOT RAISE <class 'm.errors.Bad'>", ("Bad",)),
+        ("with raises(Bad):\nDID NOT RAISE <class 'm.Bad'>", ("Bad",)),
+        ("raise ValueError", ()),
+    ],
+)
+def test_expected_errors(text: str, expected: tuple[str, ...]) -> None:
+    assert expected_errors(text) == expected
+
+
+def test_literals_keep_their_order_and_stand_once() -> None:
+    assert literals_of("f(3, 'a', -2.5, 3) == \"b\"") == ("3", "'a'", "-2.5", '"b"')
