@@ -1,9 +1,10 @@
-"""Progress lines: what untrusted text may not do to them."""
+"""Progress lines: what they tell, and what untrusted text may not do to them."""
 
 import pytest
 
 from karkhana.cli.progress import Progress
-from karkhana.domain.events import Noted
+from karkhana.domain.events import FunctionsSuspected, LessonsLearned, Noted, Suspicion
+from karkhana.domain.lessons import Lesson, Verdict
 
 
 def test_text_with_line_ends_stays_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -12,3 +13,20 @@ def test_text_with_line_ends_stays_one_line(capsys: pytest.CaptureFixture[str]) 
     assert shown.count("\n") == 1
     assert "the reason ✓ delivered" in shown
     assert "\x1b[2J" not in shown
+
+
+def test_suspects_and_lessons_are_told_in_a_line() -> None:
+    first = Suspicion(place="cart.py:4", function="Cart.total", score=1.8, signals={"ochiai": 1.0}, because="it failed")
+    told = Progress.line(FunctionsSuspected(suspects=(first, first, first)))
+    assert told == ("", "", "suspects cart.py:4 Cart.total: it failed; and 2 other functions")
+    assert Progress.line(FunctionsSuspected(suspects=())) is None
+    good = Lesson(subject="template:sign", circumstance="KeyError", good=1.0)
+    bad = Lesson(subject="template:negation", circumstance="KeyError", bad=3.0)
+    lines = [
+        Progress.line(LessonsLearned(verdict=verdict, lessons=(bad, *more)))
+        for verdict, more in ((Verdict.GOOD, (good,)), (Verdict.BAD, ()))
+    ]
+    assert [line[2] for line in lines if line is not None] == [
+        "learned from a run that ended good: in favour of template:sign for KeyError",
+        "learned from a run that ended bad: against template:negation",
+    ]

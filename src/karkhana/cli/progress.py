@@ -22,6 +22,8 @@ STATIONS = {
     Status.VERIFYING: "verify",
     Status.WAITING_FOR_REVIEW: "approval",
 }
+_NAMED = 3
+"""Subjects of lessons that a line names."""
 MARKS = {GateStatus.PASSED: "[green]✓[/]", GateStatus.FAILED: "[red]✗[/]", GateStatus.UNKNOWN: "[yellow]?[/]"}
 
 
@@ -69,6 +71,24 @@ def _measured(event: ev.SuiteMeasured) -> tuple[str, str, str]:
     when = "after the change" if event.after_change else "before any change"
     failing = len(event.report.failing)
     return "", "", f"{len(event.report.passed)} tests pass, {failing} fail {when} ({event.report.duration_s:.1f} s)"
+
+
+def _suspected(event: ev.FunctionsSuspected) -> tuple[str, str, str] | None:
+    if not event.suspects:
+        return None
+    first, more = event.suspects[0], len(event.suspects) - 1
+    others = f"; and {more} other functions" if more else ""
+    return "", "", f"suspects {first.place} {first.function}: {first.because}{others}"
+
+
+def _learned(event: ev.LessonsLearned) -> tuple[str, str, str]:
+    good = [f"{lesson.subject} for {lesson.circumstance}" for lesson in event.lessons if lesson.good > 0]
+    said = (
+        f"in favour of {', '.join(good)}"
+        if good
+        else f"against {', '.join(lesson.subject for lesson in event.lessons[:_NAMED])}"
+    )
+    return "", "", f"learned from a run that ended {event.verdict.value}: {said}"
 
 
 def _tried(event: ev.HypothesisTried) -> tuple[str, str, str]:
@@ -135,6 +155,8 @@ _LINES: dict[type[Any], Callable[[Any], tuple[str, str, str] | None]] = {
     ev.StatusChanged: _status,
     ev.EnvironmentPrepared: _environment,
     ev.SuiteMeasured: _measured,
+    ev.FunctionsSuspected: _suspected,
+    ev.LessonsLearned: _learned,
     ev.HypothesisTried: _tried,
     ev.CandidatesCompared: _compared,
     ev.ChangeHandedOver: _handed_over,

@@ -100,6 +100,26 @@ class LessonsLearned(Event, frozen=True, kw_only=True, tag="lessons.learned"):
     lessons: tuple[Lesson, ...]
 
 
+class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
+    """A function that may hold the fault, and what speaks for that."""
+
+    place: str
+    """E.g. ``cart.py:41``."""
+    function: str
+    score: float
+    """Sum of ``signals``."""
+    signals: dict[str, float]
+    """Signal → weight times value, for those that say something; the weightiest first."""
+    because: str
+    """The same for a person."""
+
+
+class FunctionsSuspected(Event, frozen=True, kw_only=True, tag="functions.suspected"):
+    """Where an engineer looks for the fault, most suspicious first."""
+
+    suspects: tuple[Suspicion, ...]
+
+
 class HypothesisTried(Event, frozen=True, kw_only=True, tag="hypothesis.tried"):
     """A group of explanations that an engineer tested and what came of it."""
 
@@ -250,6 +270,7 @@ AnyEvent = (
     | SuiteMeasured
     | LessonsRecalled
     | LessonsLearned
+    | FunctionsSuspected
     | ToolCalled
     | ToolReturned
     | HypothesisTried

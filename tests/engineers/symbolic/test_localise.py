@@ -3,7 +3,7 @@
 import pytest
 
 from karkhana.behaviour.spectra import Failure, Frame, FunctionPlace, Spectrum, TestRun
-from karkhana.engineers.symbolic.localise import localise, ochiai, ranks, shipped_weights, why, words_of
+from karkhana.engineers.symbolic.localise import localise, ochiai, ranks, shipped_weights, suspicion, why, words_of
 from karkhana.engineers.symbolic.targets import choose_targets, groups
 
 
@@ -132,3 +132,12 @@ def test_ranks_count_ties_against_a_signal() -> None:
 
 def test_all_weights_have_words() -> None:
     assert shipped_weights().keys() == {r.signal for r in localise(spectrum(), [0], "")[0].reasons}
+
+
+def test_a_suspicion_tells_the_signals_that_speak() -> None:
+    told = suspicion(localise(spectrum(ticket_frames=True), [0], "total() is 4")[0])
+    assert (told.place, told.function) == ("shop.py:10", "total")
+    assert next(iter(told.signals)) == "ochiai"
+    assert "recency" not in told.signals
+    assert sum(told.signals.values()) == pytest.approx(told.score, abs=1e-3)
+    assert told.because.endswith(")")

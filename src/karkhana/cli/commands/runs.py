@@ -10,6 +10,7 @@ from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, print_json_line, print_patch, table, visible
 from karkhana.cli.progress import Progress
 from karkhana.domain.errors import InvalidInput
+from karkhana.domain.events import AnyEvent, FunctionsSuspected
 from karkhana.domain.json import plain
 from karkhana.domain.tasks import Status
 from karkhana.factory.approvals import answer
@@ -17,6 +18,9 @@ from karkhana.factory.reporting import write_patch, write_report
 from karkhana.factory.results import exit_code, result_of
 from karkhana.factory.stores import open_stores
 from karkhana.storage.replay import replay as replay_run
+
+_TOLD = frozenset({"functions.suspected", "hypothesis.tried", "lessons.learned"})
+"""Events that ``show`` tells one by one."""
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Runs: what happened, and what is decided.")
 
@@ -47,16 +51,15 @@ def list_(
 
 @app.command()
 def show(run: str = RunId, json: bool = AsJson) -> None:
-    """What came of a run, with the hypotheses that were excluded and the changes that were considered."""
+    """What came of a run: where it looked, what was excluded and considered, and what it taught."""
     with open_stores() as stores:
         result = result_of(stores, run)
-        hypotheses = [Progress.line(e.event) for e in stores.events.entries(run) if e.type == "hypothesis.tried"]
+        told = [line for e in stores.events.entries(run) if e.type in _TOLD for line in _lines(e.event)]
     if json:
         print_json(plain(result))
         return
-    for line in hypotheses:
-        if line is not None:
-            typer.echo(f"  {visible(line[2])}")
+    for line in told:
+        typer.echo(f"  {visible(line)}")
     for number, candidate in enumerate(result.considered, 1):
         for text in considered(number, candidate):
             typer.echo(visible(text))
@@ -79,6 +82,13 @@ def trace(
                 typer.echo(f"{entry.seq:>5}  {entry.at[:23]}  {entry.type:<20} {visible(_brief(entry.event))}")
     if json:
         print_json_line({"type": "result", "run_id": run, "status": found.status.value})
+
+
+def _lines(event: AnyEvent) -> list[str]:
+    if isinstance(event, FunctionsSuspected):
+        return [f"suspected {s.place} {s.function}: {s.because}" for s in event.suspects]
+    line = Progress.line(event)
+    return [line[2]] if line is not None else []
 
 
 def _brief(event: object) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from karkhana.behaviour.running import ProbeFailed, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum, measure
 from karkhana.domain.errors import BudgetExhausted
+from karkhana.domain.events import FunctionsSuspected
 from karkhana.domain.suites import Outcome as TestOutcome
 from karkhana.domain.suites import TestResult
 from karkhana.engineers.symbolic.circumstances import circumstances
@@ -20,7 +21,7 @@ from karkhana.engineers.symbolic.confirmation import Confirmation
 from karkhana.engineers.symbolic.exploration import Exploration
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
 from karkhana.engineers.symbolic.hypotheses import Place, cut, declared, hypotheses
-from karkhana.engineers.symbolic.localise import Suspect, localise, why
+from karkhana.engineers.symbolic.localise import Suspect, localise, suspicion
 from karkhana.engineers.symbolic.lore import Lore, Witness
 from karkhana.engineers.symbolic.relevance import worth_tracing
 from karkhana.engineers.symbolic.reproduce import Reproduction, kept, reproduce
@@ -31,8 +32,6 @@ _TRACING_S = 15.0
 """CPU seconds for measuring which lines the tests run."""
 _TESTS = 6
 """Target tests whose source is read."""
-_TOLD = 3
-"""Suspects that the trail names with the reasons."""
 _GROUPS = 3
 """Groups of failing tests that are tried on their own when nothing repairs all."""
 
@@ -138,9 +137,7 @@ class _Repair:
                 "the failing tests run no function of the repository in their own process",
                 "Which module should the failing test exercise?",
             )
-        for suspect in suspects[:_TOLD]:
-            where = f"{suspect.path}:{suspect.place.start} {suspect.place.qualified}"
-            self._hands.note(f"suspected: {where}: {why(suspect)}")
+        self._hands.record(FunctionsSuspected(suspects=tuple(suspicion(s) for s in suspects)))
         if self.lore.told:
             self._hands.note(self.lore.told)
         places = self._places(suspects)

@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 
 from karkhana.behaviour.spectra import FunctionPlace, Spectrum
+from karkhana.domain.events import Suspicion
 from karkhana.engineers.symbolic import signals
 from karkhana.engineers.symbolic.signals import Function, Read, ochiai, words_of
 
-__all__ = ["Reason", "Suspect", "localise", "ochiai", "ranks", "why", "words_of"]
+__all__ = ["Reason", "Suspect", "localise", "ochiai", "ranks", "suspicion", "why", "words_of"]
 
 _INNERMOST, _PASSED_THROUGH, _INFLUENCED = 1.6, 1.25, 0.5
 _READ_FILES = 8
@@ -224,6 +225,18 @@ def why(suspect: Suspect) -> str:
     """
     telling = [r for r in suspect.reasons if r.value * r.weight > 0][:_NAMED]
     return "; ".join(f"{_data()[r.signal]['says']} ({r.signal} {r.value:.2f})" for r in telling)
+
+
+def suspicion(suspect: Suspect) -> Suspicion:
+    """A suspect as the trail tells it."""
+    parts = {r.signal: round(r.value * r.weight, 4) for r in suspect.reasons if r.value * r.weight > 0}
+    return Suspicion(
+        place=f"{suspect.path}:{suspect.place.start}",
+        function=suspect.place.qualified,
+        score=round(suspect.score, 4),
+        signals=parts,
+        because=why(suspect),
+    )
 
 
 def ranks(suspects: Sequence[Suspect], repaired: Suspect) -> dict[str, int]:
