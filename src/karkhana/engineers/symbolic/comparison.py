@@ -34,6 +34,8 @@ _OTHER_FILES = 3
 """Files besides those of the candidates that the token model reads."""
 _RESERVE_S = 20.0
 """Seconds that an observation must leave for confirming and handing over."""
+_SECOND_CHOICE = 0.9
+"""Highest probability of a change when a likelier one turned out wrong."""
 _LARGE_MARGIN = 10.0
 
 
@@ -57,8 +59,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         """That the candidate at ``position`` of ``choice.ranked`` is right, when those before it are not."""
         if position >= len(self.opinions):
             return 0.0
+        own = self.opinions[position].probability
         gone = sum(o.probability for o in self.opinions[:position])
-        return self.opinions[position].probability / max(0.3, 1.0 - gone) if position else self.opinions[0].probability
+        return min(_SECOND_CHOICE, own / max(0.3, 1.0 - gone)) if position else own
 
 
 class Comparison:
