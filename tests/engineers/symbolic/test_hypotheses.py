@@ -100,6 +100,21 @@ def test_a_file_is_a_place_of_its_own_for_constants_and_for_what_is_missing() ->
     assert mended in changed(found, places)
 
 
+def test_one_replacement_is_made_in_several_functions_of_a_file() -> None:
+    text = "def one(a):\n    return a - 1\n\n\ndef two(a):\n    return a - 1\n"
+    functions = []
+    for name, start in (("one", 1), ("two", 5)):
+        where = FunctionPlace(name=name, top=start, start=start, end=start + 1)
+        suspect = Suspect(path="m.py", place=where, score=1.0, lines={start + 1: 1.0}, failing=(0,), passing=())
+        functions.append(Place(suspect=suspect, text=cut(text, suspect), file_text=text))
+    places = tuple(functions)
+    places += declared(places)
+    found = hypotheses(places, spectrum(line=2))
+    both = text.replace("a - 1", "a + 1")
+    assert both in changed([h for h in found if h.suspect == 2], places)
+    assert both not in changed([h for h in found if h.suspect < 2], places)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -30,6 +30,8 @@ _EVERYWHERE = 0.4
 """Weight of a change in all its places at once, as a share of that of the change in one."""
 _TWO = 0.15
 """The same for two places of several."""
+_ACROSS = 20
+"""Changes of several functions at once."""
 _PLACES = 6
 _FAILURES = 8
 """Failures that templates look at."""
@@ -146,9 +148,42 @@ def hypotheses(
                 found[number, idea.edits] = Hypothesis(
                     suspect=number, kind=entry.name, line=idea.line, edits=idea.edits, score=score, fresh=idea.fresh
                 )
+    for shared in _across(places, found.values()):
+        found.setdefault((shared.suspect, shared.edits), shared)
     ordered = sorted(found.values(), key=lambda h: (-h.score, h.suspect, h.line, h.kind, h.edits))[:limit]
-    slow = [h for h in ordered if h.fresh][_FRESH:]
-    return [h for h in ordered if h not in slow] if slow else ordered
+    dear = itertools.count()
+    return [h for h in ordered if not h.fresh or next(dear) < _FRESH]
+
+
+def _across(places: tuple[Place, ...], found: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """The same replacement in several functions of one file, as a change of the file."""
+    files = {place.suspect.path: number for number, place in enumerate(places) if place.is_file}
+    alike: dict[tuple[str, str, str, str], dict[int, Hypothesis]] = {}
+    for hypothesis in found:
+        place = places[hypothesis.suspect]
+        if place.is_file or len(hypothesis.edits) > 1 or place.suspect.path not in files:
+            continue
+        (edit,) = hypothesis.edits
+        old = place.text[edit.start : edit.end]
+        if old and catalogue()[hypothesis.kind].everywhere:
+            same = alike.setdefault((place.suspect.path, hypothesis.kind, old, edit.text), {})
+            if hypothesis.suspect not in same or same[hypothesis.suspect].score < hypothesis.score:
+                same[hypothesis.suspect] = hypothesis
+    made: list[Hypothesis] = []
+    for (path, kind, _, _), same in alike.items():
+        if not 1 < len(same) <= _PLACES:
+            continue
+        edits = tuple(sorted(_moved(h.edits[0], places[n]) for n, h in same.items()))
+        score = _EVERYWHERE * min(h.score for h in same.values())
+        made.append(Hypothesis(suspect=files[path], kind=kind, line=1, edits=edits, score=score, fresh=True))
+    return sorted(made, key=lambda h: (-h.score, h.edits))[:_ACROSS]
+
+
+def _moved(edit: Edit, place: Place) -> Edit:
+    """An edit of a function as an edit of its file."""
+    before = place.file_text.splitlines(keepends=True)[: place.suspect.place.start - 1]
+    offset = sum(map(len, before))
+    return Edit(edit.start + offset, edit.end + offset, edit.text)
 
 
 def everywhere(text: str, ideas: Iterable[tuple[Entry, Idea]]) -> Iterator[tuple[Entry, Idea]]:
