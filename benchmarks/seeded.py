@@ -11,6 +11,7 @@ sandbox out and asks the engineer alone (libraries that you trust); ``--diagnose
 
 import argparse
 import ast
+import itertools
 import random
 import resource
 import statistics
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -105,23 +106,25 @@ def libraries_of(dataset: Path) -> dict[str, Library]:
     return found
 
 
-def draw(libraries: Mapping[str, Library], folder: Path, count: int, seed: int) -> list[Case]:
-    """``count`` bugs, each kind and each library in turn, that the tests catch."""
+def draw(libraries: Mapping[str, Library], folder: Path, seed: int) -> Iterator[Case]:
+    """Bugs that the tests catch, each kind and each library in turn; without end until there are no more."""
     randomness = random.Random(seed)
     pools: dict[tuple[str, str], list[tuple[str, Seed]]] = {}
     for library in libraries.values():
         for module in library.modules:
             for bug in seeds(library.texts[module]):
                 pools.setdefault((bug.kind, library.repository), []).append((module, bug))
-    cases: list[Case] = []
-    while len(cases) < count and any(pools.values()):
-        for kind, name in sorted(pools):
+    order = sorted(pools)
+    # By lot, so that the first few of a run are a fair sample.
+    randomness.shuffle(order)
+    while any(pools.values()):
+        for kind, name in order:
             pool = pools[kind, name]
-            if pool and len(cases) < count:
+            if pool:
                 module, bug = pool.pop(randomness.randrange(len(pool)))
                 case = caught(libraries[name], module, bug, folder)
-                cases += [case] if case is not None else []
-    return cases
+                if case is not None:
+                    yield case
 
 
 def caught(library: Library, module: str, bug: Seed, folder: Path) -> Case | None:
@@ -137,15 +140,19 @@ def caught(library: Library, module: str, bug: Seed, folder: Path) -> Case | Non
     return msgspec.structs.replace(case, failing=failing) if 0 < len(failing) <= 40 else None
 
 
-def drawn(libraries: Mapping[str, Library], folder: Path, count: int, seed: int, kept: Path | None) -> list[Case]:
-    """As :func:`draw`, from the file ``kept`` when it is there, into it when not."""
+def drawn(libraries: Mapping[str, Library], folder: Path, seed: int, kept: Path | None) -> Iterator[Case]:
+    """As :func:`draw`: first those in the file ``kept``, which new ones are added to as they are drawn."""
+    known: list[Case] = []
     if kept is not None and kept.exists():
-        return [c for c in msgspec.json.decode(kept.read_bytes(), type=list[Case]) if c.repository in libraries][:count]
-    cases = draw(libraries, folder, count, seed)
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_bytes(msgspec.json.encode(cases))
-    return cases
+        known = [msgspec.json.decode(line, type=Case) for line in kept.read_bytes().splitlines()]
+    yield from (case for case in known if case.repository in libraries)
+    seeds_known = {(case.repository, case.module, case.seed) for case in known}
+    for case in draw(libraries, folder, seed):
+        if (case.repository, case.module, case.seed) not in seeds_known:
+            if kept is not None:
+                with kept.open("ab") as file:
+                    file.write(msgspec.json.encode(case) + b"\n")
+            yield case
 
 
 def ticket_of(case: Case) -> str:
@@ -232,7 +239,7 @@ def main() -> None:
     libraries = libraries_of(options.dataset)
     with tempfile.TemporaryDirectory(prefix="seeded-") as scratch:
         folder = Path(scratch)
-        cases = drawn(libraries, folder, options.count, options.seed, options.cases)
+        cases = itertools.islice(drawn(libraries, folder, options.seed, options.cases), options.count)
         how = Options(folder=folder, direct=options.direct, diagnose=options.diagnose, timeout_s=options.timeout)
         rows = []
         for number, case in enumerate(cases):
