@@ -1,6 +1,7 @@
 """Passing changes with their evidence and whether they are right: the rows that the probability model is trained on.
 
-    python -m benchmarks.probability_rows --dataset DIR --source history|seeded|humanevalfix [--out DIR] [--limit N]
+    python -m benchmarks.probability_rows --dataset DIR --source history|reports|seeded|humanevalfix [--out DIR]
+                                          [--limit N]
 
 One file per ticket is written to ``--out``, and what is there already is not done again. A row is one behaviour class
 that the symbolic engineer considered, also when it handed over another or none: its features from the trail, and the
@@ -76,6 +77,22 @@ def considered(files: Mapping[str, str], ticket: str, command: str, seconds: flo
             trail,
         )
     return trail.candidates
+
+
+def reported_cases(options: argparse.Namespace) -> Iterator[Case]:
+    """Delivered changes of reports that ``benchmarks.history --direct --json`` printed, judged there already."""
+    for path in options.reports:
+        for line in path.read_text().splitlines():
+            found = json.loads(line)
+            for row in found.get("cases", [found]):
+                compared = [e for e in row.get("events") or () if e.get("type") == "candidates.compared"]
+                if not row["abstained"] and compared and compared[-1].get("candidates"):
+                    name = row["name"].replace("@", "@report-")
+                    yield name, row["name"].split("@")[0], _reported(compared[-1]["candidates"][:1], row)
+
+
+def _reported(candidates: list[dict[str, Any]], row: Mapping[str, Any]) -> Callable[[], Any]:
+    return lambda: (candidates, lambda _: row)
 
 
 def history_cases(options: argparse.Namespace) -> Iterator[Case]:
@@ -170,6 +187,7 @@ def rows_of(name: str, library: str, source: str, run: Callable[[], Any]) -> lis
 
 SOURCES: dict[str, Callable[[argparse.Namespace], Iterator[Case]]] = {
     "history": history_cases,
+    "reports": reported_cases,
     "seeded": seeded_cases,
     "humanevalfix": humanevalfix_cases,
 }
@@ -183,10 +201,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=DATA / "probability")
     parser.add_argument("--cases", type=Path, help="seeded bugs drawn before, as benchmarks.seeded keeps them")
     parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--reports", type=Path, nargs="*", default=[], help="files of the history benchmark's output")
     parser.add_argument("--later-suite", action="store_true", help="judge mined tickets by tests of later commits too")
     parser.add_argument("--seconds", type=float, default=60.0, help="wall-clock seconds for the engineer")
     options = parser.parse_args()
-    folder = options.out / options.source
+    folder = options.out / ("history" if options.source == "reports" else options.source)
     folder.mkdir(parents=True, exist_ok=True)
     done = 0
     for name, library, run in SOURCES[options.source](options):
@@ -198,7 +217,7 @@ def main() -> None:
         done += 1
         begun = time.monotonic()
         try:
-            rows = rows_of(name, library, options.source, run)
+            rows = rows_of(name, library, folder.name, run)
         except Exception as error:  # one ticket that cannot be judged must not cost the others
             print(f"{name}: left out: {error!r}", file=sys.stderr, flush=True)
             continue

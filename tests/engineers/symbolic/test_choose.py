@@ -78,7 +78,7 @@ def test_the_one_that_leaves_other_answers_alone_wins_after_an_exception() -> No
     assert choice.ranked[0].hypothesis.edits[0].text == "a <= b"
     assert choice.classes == 2
     assert 0.0 < choice.disagreement < 1.0
-    assert "(0, 0)" in choice.distinguishing
+    assert "for 0, 0: " in choice.distinguishing
     assert choice.question.endswith("?")
 
 

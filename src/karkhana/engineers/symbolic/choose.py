@@ -120,8 +120,8 @@ def choose(groups: Sequence[Group], observations: Observations | None) -> Choice
         found = observations.distinguishing(best.number, seen.number)
         if found is not None:
             text, mine, other = found
-            told = f"for ({text}): {_answer(mine)} against {_answer(other)}"
-            question = f"For the arguments ({text}), is {_answer(mine)} right, or {_answer(other)}?"
+            told = f"for {text}: {_answer(mine)} against {_answer(other)}"
+            question = f"For `{text}`, is {_answer(mine)} right, or {_answer(other)}?"
     return Choice(
         groups=tuple(groups),
         disagreement=min(1.0, disagreement),

@@ -128,22 +128,24 @@ class Comparison:
         passing: Sequence[Hypothesis],
     ) -> Opinion:
         found = Features(
-            **self._kind(one.best),
+            **self._kind(one.best, outcomes),
             **self._text(one.best),
             **self._search_facts(one.best, outcomes, passing),
             **_behaviour(one, groups, seen),
         )
         return Opinion(group=one, features=found, probability=round(probability(found.named()), 4))
 
-    def _kind(self, ranked: Ranked) -> dict[str, float]:
+    def _kind(self, ranked: Ranked, outcomes: Sequence[Outcome]) -> dict[str, float]:
         hypothesis = ranked.hypothesis
         names = hypothesis.kind.split("+")
+        here = (h for outcome in outcomes for h in outcome.tried if h.suspect == hypothesis.suspect)
         highest = max(p.suspect.score for p in self._places)
         return {
             "prior": math.log(max(hypothesis.score, 1e-6)),
             "error_driven": float(any(catalogue()[name].errors for name in names)),
             "two_places": float(len(names) > 1),
             "fresh": float(hypothesis.fresh),
+            "crowd": count(sum(h.kind == hypothesis.kind for h in here)),
             "suspicion": self._places[hypothesis.suspect].suspect.score / highest if highest else 0.0,
         }
 

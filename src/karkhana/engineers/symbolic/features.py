@@ -24,6 +24,8 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     two_places: float
     fresh: float
     """It changes a constant, a default or a signature."""
+    crowd: float
+    """Candidates of its template in its function: one of many is right by chance less often."""
     suspicion: float
     """Suspicion of its function, relative to the most suspicious."""
     # what it looks like
