@@ -87,6 +87,22 @@ def test_loop_that_swallows_every_exception_is_stopped(bench) -> None:
     assert statuses[1] == "p"
 
 
+def test_slow_right_change_is_waited_for_and_an_endless_one_is_not(bench) -> None:
+    files = {
+        "m.py": (
+            "import time\n\n\ndef slow(n):\n    end = time.process_time() + (1.2 if n > 9 else 0.0)\n"
+            "    while time.process_time() < end:\n        pass\n    return n\n\n\n"
+            "def endless(n):\n    while n > 9:\n        pass\n    return n\n\n\ndef f(n):\n    return n\n"
+        ),
+        "test_m.py": (
+            "from m import f\n\n\ndef test_f():\n    assert f(1) == 2\n\n\ndef test_g():\n    assert f(10) == 11\n"
+        ),
+    }
+    changes = [("return n", "return endless(n) + 1"), ("return n", "return slow(n) + 1"), ("return n", "return n + 1")]
+    assert attempt(bench, files, "m.py", "f", changes) == "tpp"
+    assert attempt(bench, files, "m.py", "f", changes[1:]) == "pp"
+
+
 def test_memory_hog_fails_alone(bench) -> None:
     files = {
         "m.py": "def f(n):\n    return n\n",

@@ -20,7 +20,8 @@ _ALONE = 40
 _SLICED = 8
 """Failing tests that are recorded line by line."""
 _ENDLESS = 2
-_MOMENT_S = 0.25
+_MOMENT_S, _GLANCE_S = 0.25, 0.1
+"""CPU seconds for recording a test, and for one that is known not to end."""
 _LOST_S = 6.0
 """CPU seconds that tests without an end may cost here."""
 _BARE = 3.0
@@ -55,7 +56,7 @@ class Reruns:
             endless = answer["outcome"] == "timeout" and name not in self.job["limits"]
             if endless and endless_before >= _ENDLESS:
                 continue
-            limit = _MOMENT_S if endless else _BARE * self.job["limits"].get(name, self.job["limit"])
+            limit = _GLANCE_S if endless else _BARE * self.job["limits"].get(name, self.job["limit"])
             outcome, seconds = self._alone(name, min(limit, max(_MOMENT_S, _LOST_S - lost)))
             if outcome == "timeout":
                 endless_before += 1

@@ -26,7 +26,7 @@ from .takeover import Runner, describe, take_over
 Emit = Callable[[dict[str, Any]], None]
 _ENDLESS = 2
 """Tests without an end after which others that nothing is known of get less time."""
-_MOMENT_S = 0.25
+_MOMENT_S = 0.1
 _LOST_S = 4.0
 """CPU seconds that tests without an end may cost before each further test gets little time, whatever its limit."""
 _CRASHES = 8
@@ -164,7 +164,7 @@ class _Pass:
             send({"started": name})
             tracer.switch_context(str(self.names.index(name)))
             limit = self.job["limits"].get(name, self.job["limit"] if endless < _ENDLESS else _MOMENT_S)
-            verdict = self.runner.run(name, limit if lost < _LOST_S else min(limit, 2 * _MOMENT_S), following)
+            verdict = self.runner.run(name, limit if lost < _LOST_S else min(limit, 5 * _MOMENT_S), following)
             if verdict.outcome == "timeout":
                 endless += 1
                 lost += verdict.seconds

@@ -39,6 +39,11 @@ from .takeover import Runner, take_over
 Emit = Callable[[dict[str, Any]], None]
 _LONGER = 8.0
 """A candidate that turns a failing test green gets so many times the limit: a right fix may be slower."""
+_LATE = 3
+"""Tests that such a candidate may be late with, while the others decide whether it is worth waiting for."""
+_PATIENCE, _PATIENCE_S, _AT_ONCE = 0.3, 24.0, 0.15
+"""Waiting for late tests may cost a share of the budget, and so many CPU seconds, altogether; and a share of that for
+each."""
 
 
 def main(job: dict[str, Any], emit: Emit) -> None:
@@ -66,6 +71,8 @@ class Campaign:
         self.first_hit: int | None = None
         self.tried = 0
         self.batch = int(job["batch"])
+        self.patience = min(_PATIENCE_S, _PATIENCE * job["seconds"])
+        self.wait = _AT_ONCE * self.patience
         self._cpu = cpu_seconds()
         self._hit_at: float | None = None
         self._deadline = time.monotonic() + job["wall_seconds"]
@@ -192,7 +199,7 @@ class Campaign:
                 self.batch = 1
                 continue
             number = ready[position][0]
-            final = self._confirm(runner, live, ready[position]) if status == "p" else status
+            final = self._confirm(runner, live, ready[position], patient=status == "w") if status in "pw" else status
             if final != "x":
                 self.settle(number, final)
         done = len([a for a in answered if a[1] != "large"])
@@ -225,22 +232,33 @@ class Campaign:
                 return
 
     def _try(self, runner: Runner, index: int, stretch: float = 1.0) -> str:
+        """One letter; ``w`` for a candidate that turns a test green and is only late with some others."""
         tests, failing = self.order(index)
         names = self.job["tests"]
         turned_green = False
+        late = 0
         for test in tests:
             scale = max(stretch, _LONGER if turned_green else 1.0)
             verdict = runner.run(names[test], self.limit(test) * scale)
             if verdict.outcome == "timeout":
-                return "t" if not turned_green else "n"
+                if not turned_green:
+                    return "t"
+                late += 1
+                if late > _LATE:
+                    return "n"
+                continue
             if verdict.outcome != "passed" and not (verdict.outcome == "skipped" and test not in failing):
                 return "n" if turned_green else "f"
             turned_green = turned_green or test in failing
-        return "p"
+        return "w" if late else "p"
 
-    def _confirm(self, runner: Runner, live: dict[int, LiveFunctions], ready: tuple[int, Any]) -> str:
-        """Once more in a child of its own, in the original order of the tests."""
+    def _confirm(self, runner: Runner, live: dict[int, LiveFunctions], ready: tuple[int, Any], *, patient: bool) -> str:
+        """Once more in a child of its own, in the original order of the tests; ``patient``: wait for late ones."""
         number, code = ready
+        if patient and self.patience <= 0:
+            return "t"
+        least = self.wait if patient else 0.0
+        started = cpu_seconds()
         index = self.job["candidates"][number][0]
         names = self.job["tests"]
         found: list[bool] = []
@@ -250,14 +268,18 @@ class Campaign:
             live[index].install(code)
             data = self.job["targets"][index]
             for test in sorted({*data["failing"], *data["passing"]}):
-                verdict = runner.run(names[test], self.limit(test) * _LONGER)
+                verdict = runner.run(names[test], max(least, self.limit(test) * _LONGER))
                 if verdict.outcome not in ("passed", "skipped"):
                     send(False)
                     return
             send(True)
 
-        forked(work, found.append, self.idle_s(index))
-        return "p" if found == [True] else "u"
+        forked(work, found.append, self.idle_s(index) + 8 * least)
+        if patient:
+            self.patience -= cpu_seconds() - started
+        if found == [True]:
+            return "p"
+        return "t" if patient else "u"
 
     # -- fresh interpreter state -------------------------------------------------------------------------------
 
@@ -280,7 +302,10 @@ class Campaign:
             def run(session: pytest.Session) -> None:
                 runner = Runner(session)
                 if all(name in runner.items for name in self.job["tests"]):
-                    send(self._try(runner, index))
+                    status = self._try(runner, index)
+                    if status == "w":
+                        status = self._try(runner, index, stretch=_LONGER * _LONGER)
+                    send("t" if status == "w" else status)
                 else:
                     send("f")
 
