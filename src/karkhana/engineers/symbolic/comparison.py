@@ -146,6 +146,8 @@ class Comparison:
             "two_places": float(len(names) > 1),
             "fresh": float(hypothesis.fresh),
             "crowd": count(sum(h.kind == hypothesis.kind for h in here)),
+            "suspects": count(len({h.suspect for outcome in outcomes for h in outcome.tried})),
+            "file_lines": count(self._places[hypothesis.suspect].file_text.count("\n")),
             "suspicion": self._places[hypothesis.suspect].suspect.score / highest if highest else 0.0,
         }
 

@@ -26,6 +26,10 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     """It changes a constant, a default or a signature."""
     crowd: float
     """Candidates of its template in its function: one of many is right by chance less often."""
+    suspects: float
+    """Places that changes were tried at: the fault may be in any of them."""
+    file_lines: float
+    """Length of the changed file."""
     suspicion: float
     """Suspicion of its function, relative to the most suspicious."""
     # what it looks like
