@@ -1,7 +1,7 @@
 """How high localisation alone ranks the function that people then changed, on mined tickets.
 
-    python -m benchmarks.localise --dataset DIR --tickets DIR [--half develop] [--words ticket|report] [--limit N]
-                                  [--dump FILE] [--json]
+    python -m benchmarks.localise --dataset DIR --tickets DIR [--half develop] [--words ticket|report]
+                                  [--skip N] [--limit N] [--dump FILE] [--json]
 
 TICKETS is what ``benchmarks.mine`` wrote. For each ticket the failing tests are traced once, and the rank of the best
 of the functions that the human fix changed is taken: with all signals, with Ochiai alone, and with each signal left
@@ -95,13 +95,14 @@ def main() -> None:
     parser.add_argument("--tickets", type=Path, required=True)
     parser.add_argument("--half", choices=("develop", "blind"), default="develop")
     parser.add_argument("--words", choices=("ticket", "report"), default="ticket")
+    parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--limit", type=int, default=1000)
     parser.add_argument("--dump", type=Path)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     places, rows, tables = libraries(options.dataset), [], []
     paths = sorted((options.tickets / options.half).glob("*.json"), key=lambda p: p.stem.rsplit("-", 1)[-1])
-    for path in paths[: options.limit]:
+    for path in paths[options.skip :][: options.limit]:
         ticket = json.loads(path.read_text())
         repository = places[ticket["library"]]
         files = History(repository, ticket["library"]).broken(ticket)
