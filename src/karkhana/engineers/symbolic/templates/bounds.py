@@ -102,6 +102,11 @@ def constant(scene: Scene) -> Iterator[Idea]:
         for text, weight in strings.items():
             if text != node_.value:
                 yield Idea(view.line(node_), (view.replace(node_, text),), weight)
+        start = view.span(node_)[0]
+        if node_.prefix.lower() == "b":
+            yield Idea(view.line(node_), (Edit(start, start + 1, ""),), 0.5)
+        elif not node_.prefix:
+            yield Idea(view.line(node_), (Edit(start, start, "b"),), 0.4 if "bytes" in scene.seen_types else 0.15)
         yield from _one_character(scene, node_)
 
 

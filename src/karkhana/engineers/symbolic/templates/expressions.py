@@ -9,6 +9,8 @@ from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.scene import Idea, Scene, is_truth, template
 from karkhana.engineers.symbolic.source import ADD, AND, MULTIPLY, OR, FunctionView
 
+_SEQUENCES = ("list", "str", "tuple", "deque", "bytes")
+
 
 @template("superfluous-operand")
 def superfluous_operand(scene: Scene) -> Iterator[Idea]:
@@ -193,6 +195,10 @@ def _conditions(scene: Scene, node: cst.CSTNode) -> Iterator[tuple[str, float]]:
         yield f"not {text}", 0.2
         yield f"{text} is None", 0.3
         yield f"{text} is not None", 0.2
+    for name in scene.in_scope(node):
+        if scene.known(name, *_SEQUENCES):
+            for own in scene.self_attributes[:8]:
+                yield f"len({name}) != len(self.{own})", 0.15
     yield from _kinds_asked(scene, node)
     yield from _permuted(scene, node)
     names = [n for n in scene.in_scope(node) if n not in ("self", "cls")]
@@ -204,6 +210,9 @@ def _conditions(scene: Scene, node: cst.CSTNode) -> Iterator[tuple[str, float]]:
                 if scene.alike(one, other):
                     for operator in ("==", "<", ">", "<=", ">=", "!="):
                         yield f"{one} {operator} {other}", 0.12
+            elif one < other and scene.known(one, *_SEQUENCES) and scene.known(other, *_SEQUENCES):
+                for operator in ("!=", "==", "<", ">"):
+                    yield f"len({one}) {operator} len({other})", 0.2
             elif scene.known(other, "list", "set", "dict", "tuple", "deque"):
                 yield f"{one} in {other}", 0.15
                 yield f"{one} not in {other}", 0.15

@@ -89,6 +89,8 @@ def _reasons(scene: Scene) -> Iterator[tuple[str, frozenset[str], float]]:
         yield f"self.{attribute}", frozenset(), 0.2
         yield f"not self.{attribute}", frozenset(), 0.2
         yield f"self.{attribute} is None", frozenset(), 0.2
+        yield f"self.{attribute} < 0", frozenset(), 0.15
+        yield from ((f"len({name}) != len(self.{attribute})", frozenset({name}), 0.15) for name in names[:3])
 
 
 def _otherwise(scene: Scene, raises: list[tuple[str, float]]) -> Iterator[Idea]:
