@@ -138,9 +138,8 @@ def seeded_cases(options: argparse.Namespace) -> Iterator[Case]:
     found = libraries_of(options.dataset)
     kept = options.cases or options.out / f"seeded-{_SEED}.json"
     with tempfile.TemporaryDirectory(prefix="rows-") as scratch:
-        cases = drawn(found, Path(scratch), options.limit, _SEED, kept)
-    for number, case in enumerate(cases):
-        yield f"seeded-{kept.stem}-{number}", case.repository, _seeded(options, found[case.repository], case)
+        for number, case in enumerate(drawn(found, Path(scratch), _SEED, kept)):
+            yield f"seeded-{kept.stem}-{number}", case.repository, _seeded(options, found[case.repository], case)
 
 
 def _seeded(options: argparse.Namespace, library: Library, case: SeededCase) -> Callable[[], Any]:
