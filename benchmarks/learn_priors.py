@@ -236,7 +236,7 @@ def main() -> None:
                 "library": f.library,
                 "fix": f.commit,
                 "date": f.date,
-                "candidates": f.candidates,
+                "candidates": sum(map(len, f.ideas.values())),
                 "right": sorted(f.right),
             }
             for f in found

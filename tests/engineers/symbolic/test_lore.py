@@ -1,5 +1,7 @@
 """What the engineer takes from lessons, and the credits that it claims."""
 
+import math
+
 import pytest
 
 from karkhana.behaviour.spectra import Failure, FunctionPlace, Spectrum, TestRun
@@ -10,8 +12,10 @@ from karkhana.engineers.symbolic.localise import Reason, Suspect, shipped_weight
 from karkhana.engineers.symbolic.lore import (
     Lore,
     Witness,
+    balanced,
     circumstance_of,
     multipliers,
+    shipped_lessons,
     signal_credits,
     signal_weights,
     template_credits,
@@ -47,6 +51,25 @@ def test_templates_that_worked_are_raised_and_the_others_left_alone() -> None:
     assert factors["a"] > 1.0
     other = multipliers([lesson("template:a", good=4.0, bad=40.0)], "TypeError", {"a": 1, "b": 9})
     assert 1.0 < other["a"] <= factors["a"]
+
+
+def test_scores_keep_their_scale() -> None:
+    priors = {"a": 3.0, "b": 1.0, "c": 1.0}
+    found = balanced({"a": 0.25, "b": 2.0}, priors)
+    assert found["b"] / found["a"] == pytest.approx(8.0)
+    assert sum(priors[n] * math.log(found[n]) for n in priors) == pytest.approx(0.0)
+    assert balanced({}, priors) == {"a": 1.0, "b": 1.0, "c": 1.0}
+
+
+def test_the_shipped_experience_names_templates_and_is_not_told_as_learned() -> None:
+    shipped = shipped_lessons()
+    assert shipped
+    assert {lesson.subject for lesson in shipped} <= {f"template:{name}" for name in catalogue()}
+    assert all(lesson.good >= 0 <= lesson.bad and not lesson.here for lesson in shipped)
+    lore = Lore(())
+    lore.meet(spectrum("KeyError"), [0])
+    assert len(set(lore.templates.values())) > 1
+    assert not lore.told
 
 
 def test_signals_keep_their_sum() -> None:

@@ -8,6 +8,7 @@ nothing of where lessons are kept.
 """
 
 import functools
+import math
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +54,17 @@ def multipliers(lessons: Sequence[Lesson], circumstance: str, priors: Mapping[st
         for name, prior in sorted(priors.items())
         if TEMPLATE + name in by_subject and prior > 0
     }
+
+
+def balanced(factors: Mapping[str, float], priors: Mapping[str, float]) -> dict[str, float]:
+    """Factors for all templates whose mean logarithm, weighted by the priors, is 0: scores keep their scale.
+
+    >>> balanced({"a": 4.0}, {"a": 1.0, "b": 1.0})
+    {'a': 2.0, 'b': 0.5}
+    """
+    total = sum(priors.values())
+    mean = math.exp(sum(prior * math.log(factors.get(name, 1.0)) for name, prior in priors.items()) / total)
+    return {name: factors.get(name, 1.0) / mean for name in priors}
 
 
 def signal_weights(lessons: Sequence[Lesson], circumstance: str, weights: Mapping[str, float]) -> dict[str, float]:
@@ -151,7 +163,7 @@ class Lore:
     def meet(self, spectrum: Spectrum, targets: Iterable[int]) -> None:
         """Take what the past says about failures such as these."""
         self._circumstance = circumstance_of(spectrum, targets)
-        self.templates = multipliers(self._lessons, self._circumstance, self._priors)
+        self.templates = balanced(multipliers(self._lessons, self._circumstance, self._priors), self._priors)
         self.signals = signal_weights(self._lessons, self._circumstance, shipped_weights())
 
     @property
