@@ -78,7 +78,7 @@ class Bench:
         library = ticket["library"]
         git_dir = self.repositories[library]
         history, python = History(git_dir, library), self._python(library)
-        row: dict[str, Any] = {"name": f"{library}@{ticket['fix'][:10]}", "kind": ticket["kind"]}
+        row: dict[str, Any] = {"name": name_of(ticket), "kind": ticket["kind"]}
         row |= {"lines": ticket["changed_lines"], "passing": False, "right": False, "score": None, "probability": None}
         how: dict[str, Any] = {"seconds": self.options.seconds, "words": self.options.words}
         if self.options.direct:
@@ -96,6 +96,18 @@ class Bench:
             row["disputed"] = row["passing"] and not row["right"]
         row["outcome"] = outcome_of(row, ticket)
         return row
+
+
+def name_of(ticket: Mapping[str, Any]) -> str:
+    return f"{ticket['library']}@{ticket['fix'][:10]}"
+
+
+def kept_rows(file: Path | None, tickets: list[Ticket]) -> list[dict[str, Any]]:
+    """The cases that an earlier, interrupted run finished."""
+    if file is None or not file.exists():
+        return []
+    names = {name_of(ticket) for ticket in tickets}
+    return [row for row in map(json.loads, file.read_text().splitlines()) if row["name"] in names]
 
 
 def spread(tickets: list[Ticket], each: int | None) -> list[Ticket]:
@@ -178,13 +190,17 @@ def main() -> None:
     parser.add_argument("--each", type=int, help="tickets of each library at most")
     parser.add_argument("--seconds", type=float, default=45.0, help="wall-clock seconds for the engineer")
     parser.add_argument("--words", choices=("ticket", "report"), default="ticket")
-    parser.add_argument("--rows", type=Path, help="append each case to this file as soon as it is done")
+    parser.add_argument("--rows", type=Path, help="append each case to this file, and go on after those in it")
     parser.add_argument("--direct", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    rows = []
     bench = Bench(options)
-    for ticket in bench.tickets():
+    tickets = bench.tickets()
+    rows = kept_rows(options.rows, tickets)
+    done = {row["name"] for row in rows}
+    for ticket in tickets:
+        if name_of(ticket) in done:
+            continue
         row = bench.measure(ticket)
         rows.append(row)
         if options.rows:

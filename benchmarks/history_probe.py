@@ -15,13 +15,16 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dis
 import gc
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import json
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -33,6 +36,8 @@ from typing import Any
 import pytest
 
 _CALLS = 120
+_RECORDING_S = 0.3
+_LAZY = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _CALLS_PER_TEST = 10
 _LONGEST = 20_000
 _PREVIEW = 200
@@ -58,10 +63,15 @@ class Recorder:
         self._places: dict[types.CodeType, tuple[str, str]] = {}
         self._seen: set[str] = set()
         self._left: dict[tuple[str, str], int] = {}
+        self._test = ""
+        self._times: dict[str, int] = {}
+        self._open: dict[types.FrameType, tuple[tuple[str, str], str]] = {}
+        self.seen: list[tuple[tuple[str, str], str, str]] = []
+        """(function, test and arguments, answer) of calls as they happened."""
 
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_call(self, item: Any) -> Iterator[None]:
-        self._left = dict.fromkeys(self.wanted, _CALLS_PER_TEST)
+        self._left, self._test = {}, item.nodeid
         sys.setprofile(self._event)
         yield
         sys.setprofile(None)
@@ -75,23 +85,51 @@ class Recorder:
         return found
 
     def _event(self, frame: types.FrameType, event: str, argument: Any) -> None:
-        if event != "call":
+        if event == "return" and frame in self._open:
+            work = self._see_end
+        elif event == "call" and self._is_of_interest(frame):
+            work = self._see_call
+        else:
             return
-        key = self.place(frame.f_code)
-        if key not in self.wanted or self._left.get(key, 0) <= 0 or len(self.calls[key]) >= _CALLS:
-            return
-        self._left[key] -= 1
         sys.setprofile(None)
         try:
-            if self.only_entries:
-                self._add_entry(frame)
-            else:
-                self._add_call(key, frame)
-        # Arguments of any kind may refuse to be copied or shown (open files, locks); those calls are left out.
-        except Exception:
+            with cpu_limit(_RECORDING_S):
+                work(frame, argument)
+        # Arguments of any kind may refuse to be copied or shown (open files, locks, endless depth): left out.
+        except (Exception, Overtime):
             pass
         finally:
             sys.setprofile(self._event)
+
+    def _is_of_interest(self, frame: types.FrameType) -> bool:
+        path, name = self.place(frame.f_code)
+        left = self._left.get((path, name), _CALLS_PER_TEST)
+        if (path, name.partition(".<locals>")[0]) not in self.wanted or left <= 0 or len(self.seen) >= _CALLS * 8:
+            return False
+        self._left[path, name] = left - 1
+        return True
+
+    def _see_call(self, frame: types.FrameType, argument: Any) -> None:
+        key = self.place(frame.f_code)
+        if self.only_entries:
+            self._add_entry(frame)
+            return
+        names = frame.f_code.co_varnames[: frame.f_code.co_argcount + frame.f_code.co_kwonlyargcount]
+        if not frame.f_code.co_flags & _LAZY:
+            given = self._canonical([frame.f_locals[name] for name in names if name in frame.f_locals])
+            text = f"{self._test} {key[1]} {given}"
+            self._times[text] = self._times.get(text, 0) + 1
+            self._open[frame] = (key, f"{text} {self._times[text]}")
+        if key in self.wanted and len(self.calls[key]) < _CALLS:
+            self._add_call(key, frame)
+
+    def _see_end(self, frame: types.FrameType, value: Any) -> None:
+        """What a call really answered, for arguments that cannot be copied and functions inside of functions."""
+        key, text = self._open.pop(frame)
+        # a call that ends with an exception also looks as if it returned None
+        returned = dis.opname[frame.f_code.co_code[frame.f_lasti]].startswith("RETURN")
+        place = (key[0], key[1].partition(".<locals>")[0])
+        self.seen.append((place, text, "=" + self._canonical(value)[:_OUTCOME] if returned else "!raised"))
 
     def _add_entry(self, frame: types.FrameType | None) -> None:
         outermost = None
@@ -139,6 +177,9 @@ def answers(recorder: Recorder, job: dict[str, Any], inputs: Any, outcomes: Any)
             text = outcomes.canonical(call)
             name = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
             rows.append([name, text[:_PREVIEW], number >= len(calls), outcome(function, call, job, outcomes)])
+    for key, text, answer in recorder.seen:
+        name = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
+        found.setdefault("::".join(key), []).append([name, text[-_PREVIEW:], False, answer])
     return found
 
 
@@ -164,13 +205,22 @@ def outcome(function: Any, call: Any, job: dict[str, Any], outcomes: Any) -> str
         return "~"
     # Whatever the function raises is its answer.
     except BaseException as error:
-        return "!" + type(error).__name__
+        return f"!{type(error).__name__}: {_message(error)}"
     with contextlib.suppress(Exception):
         for position, old in enumerate(before):
             new = outcomes.canonical(arguments[position])
             if new != old:
                 text += f" and argument {position} = {new}"
     return text[:_OUTCOME]
+
+
+def _message(error: BaseException) -> str:
+    try:
+        text = str(error)
+    # An exception of the library may be unable to say anything.
+    except Exception:
+        return ""
+    return re.sub(r"0x[0-9a-f]+", "0x", text)[:_PREVIEW]
 
 
 @contextlib.contextmanager

@@ -2,8 +2,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.history import localised, outcome_of, spread, summary
-from benchmarks.history_judge import Judge, differing, patch_between, replay, same_code
+from benchmarks.history import kept_rows, localised, outcome_of, spread, summary
+from benchmarks.history_judge import Judge, differing, patch_between, replay, same_answer, same_code
 from benchmarks.history_limits import bounded
 from benchmarks.mine_commits import commit_of
 from benchmarks.mine_tickets import History
@@ -159,3 +159,43 @@ def test_a_sample_is_spread_over_libraries_and_years():
     tickets = [{"library": name, "date": n} for name in "ab" for n in range(5)]
     assert [(t["library"], t["date"]) for t in spread(tickets, 2)] == [("a", 0), ("a", 2), ("b", 0), ("b", 2)]
     assert spread(tickets, None) == tickets
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path):
+    tickets = [{"library": "a/b", "fix": "1" * 40}, {"library": "a/b", "fix": "2" * 40}]
+    file = tmp_path / "rows"
+    assert kept_rows(file, tickets) == []
+    file.write_text('{"name": "a/b@1111111111"}\n{"name": "c/d@1111111111"}\n')
+    assert kept_rows(file, tickets) == [{"name": "a/b@1111111111"}]
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "before", "same"),
+    [
+        ("=1", "=1", "=2", True),
+        ("=1", "=2", "=2", False),
+        ("!ValueError: no", "!ValueError: not at all", "=1", True),
+        ("!ValueError: no", "!TypeError: no", "=1", False),
+        ("!ValueError: no", "!ValueError: yes", "!ValueError: yes", False),
+        ("=1", "!ValueError: no", "=2", False),
+    ],
+)
+def test_the_wording_of_an_exception_counts_where_the_bug_was_in_it(expected: str, found: str, before: str, same: bool):
+    assert same_answer(expected, found, before) is same
+
+
+@pytest.mark.slow
+def test_functions_inside_of_functions_are_watched_while_tests_call_them(repository):
+    folder, commit = repository
+    shop = "def maker(table):\n    def forget(key):\n        table.pop(key)\n\n    return forget\n"
+    head = "from shop import maker\n\n\ndef test_forget():\n    maker({1: 2})(1)\n"
+    more = "".join(f"\n\ndef test_{n}():\n    assert maker({{{n}: 0}})({n + 1}) is None\n" for n in range(3))
+    commit("start", {"shop.py": shop, "tests/test_shop.py": head})
+    fix = commit("Fix", {"shop.py": shop.replace("(key)\n\n", "(key, None)\n\n"), "tests/test_shop.py": head + more})
+    parent = commit_of(folder / ".git", fix).parent
+    ticket = {"fix": fix, "parent": parent, "sources": ["shop.py"], "tests": ["tests/test_shop.py"]}
+    ticket["command"] = "python -m pytest tests"
+    ours = shop.replace("table.pop(key)", "if key in table:\n            table.pop(key)")
+    verdict = Judge(History(folder / ".git"), folder / ".git", ticket, PYTHON).verdict({"shop.py": ours.encode()})
+    assert verdict["right"], verdict
+    assert verdict["showing"] == 3
