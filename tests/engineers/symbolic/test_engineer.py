@@ -336,6 +336,19 @@ def test_constant_of_a_module() -> None:
 
 
 @pytest.mark.slow
+def test_a_fault_that_strikes_at_import() -> None:
+    broken = (
+        "def table(words):\n    found = {}\n    for number, word in enumerate(words):\n"
+        "        found[word] = wrod + str(number)\n    return found\n\n\nTABLE = table(['a', 'b'])\n"
+    )
+    tests = "from m import TABLE\n\n\ndef test_table():\n    assert TABLE == {'a': 'a0', 'b': 'b1'}\n"
+    with bench({"m.py": broken, "test_m.py": tests}, "m cannot be imported", seconds=300.0) as b:
+        handover = b.work()
+        assert handover.solved, handover
+        assert b.changed() == {"m.py": broken.replace("wrod", "word")}
+
+
+@pytest.mark.slow
 def test_default_of_an_argument() -> None:
     program = "def join(words, by=', '):\n    return by.join(words)\n"
     tests = (

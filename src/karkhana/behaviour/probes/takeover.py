@@ -65,7 +65,13 @@ class _Plugin:
         self.collect_errors: list[dict[str, Any]] = []
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        # A file that cannot be imported is told with its traceback; making one for each failing test would be dear.
+        session.config.option.tbstyle = "short"
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        session.config.option.tbstyle = "no"
         self.work(session)
         return True
 

@@ -73,8 +73,13 @@ class Confirmation:
         missing = [name for n in self._targets.chosen if (name := self._spectrum.tests[n].name) not in passed]
         if missing:
             return f"{missing[0]} still fails in the whole suite"
-        broken = [name for name in self._hands.assignment.baseline.passed if name not in passed]
-        return f"{broken[0]} no longer passes" if broken else ""
+        baseline = self._hands.assignment.baseline
+        broken = [name for name in baseline.passed if name not in passed]
+        if broken:
+            return f"{broken[0]} no longer passes"
+        known = {result.name for result in baseline.results}
+        failing = [name for name in report.failing if name not in known and name.split("::")[0] in known]
+        return f"{failing[0]}, which could not be collected before, fails" if failing else ""
 
     def _push(self, candidate: Ranked, verdict: Verdict, probability: float, doubt: float, tried: int) -> Handover:
         hypothesis, choice = candidate.hypothesis, verdict.choice

@@ -21,6 +21,7 @@ from karkhana.engineers.symbolic.confirmation import Confirmation
 from karkhana.engineers.symbolic.exploration import Exploration
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
 from karkhana.engineers.symbolic.hypotheses import Place, cut, declared, hypotheses
+from karkhana.engineers.symbolic.importing import at_import
 from karkhana.engineers.symbolic.localise import Suspect, localise, suspicion
 from karkhana.engineers.symbolic.lore import Lore, Witness
 from karkhana.engineers.symbolic.relevance import worth_tracing
@@ -30,6 +31,8 @@ from karkhana.ports import Assignment, Handover, Tools, Trail
 
 _TRACING_S = 15.0
 """CPU seconds for measuring which lines the tests run."""
+_AT_IMPORT = 150
+"""Candidates for a fault that strikes at import, each of which needs the suite collected again."""
 _TESTS = 6
 """Target tests whose source is read."""
 _GROUPS = 3
@@ -145,6 +148,9 @@ class _Repair:
         known = circumstances(self._hands, spectrum, targets)
         lessons = self.lore.templates
         ideas = hypotheses(places, spectrum, literals=known.literals, expected=known.expected, lessons=lessons)
+        if spectrum.collect_errors and not spectrum.collected:
+            # No live function can be changed when its module cannot be imported.
+            ideas = [msgspec.structs.replace(idea, fresh=True) for idea in ideas[:_AT_IMPORT]]
         verdict = self._exploration.choose(spectrum, places, ideas, known, share)
         confirmation = Confirmation(self._hands, places, targets, spectrum)
         handover, candidate = confirmation.hand_over(verdict, self._exploration.count)
@@ -175,11 +181,15 @@ class _Repair:
         )
         if not spectrum.failing and spectrum.collect_errors:
             node, message = spectrum.collect_errors[0]
-            last = message.strip().splitlines()[-1:] or [""]
-            raise Abstention(
-                f"{node} cannot be collected: {last[0].removeprefix('E').strip()}",
-                "Which import should work? Only faults inside functions that tests reach are looked for.",
-            )
+            last = (message.strip().splitlines()[-1:] or [""])[0].removeprefix("E").strip()
+            found = at_import(spectrum, self._hands.text)
+            if found is None:
+                raise Abstention(
+                    f"{node} cannot be collected: {last}",
+                    "Which import should work? Only faults inside functions that tests reach are looked for.",
+                )
+            self._hands.note(f"{node} cannot be collected ({last}): looking at what runs while it is imported")
+            return found
         return spectrum
 
     def _choose(self, spectrum: Spectrum) -> Targets:

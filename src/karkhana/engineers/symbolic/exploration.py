@@ -106,7 +106,7 @@ class Exploration:
             ("", lambda: search.singles(live), False),
             ("again, in the suite's own order", lambda: search.again_in_order(so_far[0]), True),
             ("again, with more time", lambda: search.again_longer(so_far[0]), True),
-            ("constants and defaults", lambda: search.fresh(fresh), False),
+            ("constants, defaults and what runs at import", lambda: search.fresh(fresh), False),
             ("two changes at once", lambda: search.pairs(so_far[0]), True),
         )
 

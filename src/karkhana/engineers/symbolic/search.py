@@ -169,7 +169,7 @@ class Search:
 
     def fresh(self, hypotheses: Sequence[Hypothesis]) -> Outcome:
         """Changes that need the suite to be collected again, each as dear as hundreds of the others."""
-        return self._try(list(hypotheses), ordered=self._ordered(), share=_DEAR)
+        return self._try(list(hypotheses), ordered=self._ordered(), share=_DEAR if self.spent_s else 1.0)
 
     def again_longer(self, outcome: Outcome) -> Outcome:
         """Those that ran out of time once more with more of it: a right fix may be slow."""
