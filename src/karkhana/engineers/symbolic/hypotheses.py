@@ -26,6 +26,10 @@ _UNCOVERED = 0.15
 """Suspicion of a line that no failing test ran, as a share of its function's highest."""
 _FRESH = 80
 """Candidates that need a fresh interpreter; each costs as much as hundreds of the others."""
+_ROOM = 8.0
+"""Sum of weights up to which the ideas of a template in one place do not crowd each other."""
+_CROWDING = 0.5
+"""Power of the crowding beyond that: 1 would share a fixed likelihood out, 0 give each idea the same."""
 _EVERYWHERE = 0.4
 """Weight of a change in all its places at once, as a share of that of the change in one."""
 _TWO = 0.15
@@ -35,7 +39,7 @@ _ACROSS = 20
 _PLACES = 6
 _FAILURES = 8
 """Failures that templates look at."""
-_LEAST = 0.002
+_LEAST = 0.0005
 """Score below which a candidate is not worth keeping in mind."""
 _NEUTRAL = 0.6
 """Power that line suspicion is raised to: differences between lines count less than those between templates."""
@@ -137,9 +141,11 @@ def hypotheses(
         errors = _errors(place, spectrum)
         highest = max(place.suspect.lines.values())
         factors = {entry.name: _factor(entry, errors, lessons or {}) for entry in catalogue().values()}
-        for entry, idea in everywhere(place.text, _ideas(place, spectrum, literals, expected)):
-            factor = factors[entry.name]
-            score = (factor or 0.0) * idea.weight * _suspicion(place.suspect, highest, idea.line, best)
+        made = list(everywhere(place.text, _ideas(place, spectrum, literals, expected)))
+        rooms = _rooms(made)
+        for entry, idea in made:
+            factor = (factors[entry.name] or 0.0) * rooms[entry.name]
+            score = factor * idea.weight * _suspicion(place.suspect, highest, idea.line, best)
             if score < _LEAST or (len(lowest) == limit and score <= lowest[0]):
                 continue
             known = found.get((number, idea.edits))
@@ -153,6 +159,14 @@ def hypotheses(
     ordered = sorted(found.values(), key=lambda h: (-h.score, h.suspect, h.line, h.kind, h.edits))[:limit]
     dear = itertools.count()
     return [h for h in ordered if not h.fresh or next(dear) < _FRESH]
+
+
+def _rooms(made: Iterable[tuple[Entry, Idea]]) -> dict[str, float]:
+    """Template → what is left to each of its ideas when they are many: they share the template's likelihood."""
+    crowd: dict[str, float] = {}
+    for entry, idea in made:
+        crowd[entry.name] = crowd.get(entry.name, 0.0) + idea.weight
+    return {name: (_ROOM / max(_ROOM, weight)) ** _CROWDING for name, weight in crowd.items()}
 
 
 def _across(places: tuple[Place, ...], found: Iterable[Hypothesis]) -> list[Hypothesis]:
