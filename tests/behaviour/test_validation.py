@@ -265,6 +265,19 @@ def test_fresh_candidate_of_a_function(bench) -> None:
     assert result.statuses == "dp"
 
 
+def test_each_fresh_candidate_imports_every_module_of_the_repository_anew(bench) -> None:
+    files = {
+        "pytest.ini": "[pytest]\nfilterwarnings = error\n",
+        "conftest.py": "import registry\n\nregistry.add('conftest')\n",
+        "registry.py": "KNOWN = []\n\n\ndef add(name):\n    assert name not in KNOWN\n    KNOWN.append(name)\n",
+        "m.py": "import decimal\nimport registry\n\nregistry.add('m')\nLIMIT = decimal.Decimal(3)\n",
+        "test_m.py": "import m\nimport registry\n\n\ndef test_m():\n    assert m.LIMIT == 5\n"
+        "    assert registry.KNOWN == ['conftest', 'm']\n",
+    }
+    changes = [("Decimal(3)", f"Decimal({n})") for n in (1, 2, 4, 5)]
+    assert attempt(bench, files, "m.py", "", changes) == "fffp"
+
+
 def test_it_stops_a_while_after_the_first_hit(bench) -> None:
     run = bench(GCD).run
     place = FunctionPlace(name="gcd", top=1, start=1, end=4)

@@ -54,6 +54,8 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
     """One letter per proposal, see the constants of this module."""
     seconds: float
     """CPU seconds inside the sandbox."""
+    start_s: float
+    """Those of them that passed before the first live swap: starting pytest and collecting."""
     tried: int
 
     def passing(self) -> tuple[int, ...]:
@@ -66,6 +68,7 @@ class _Answer(msgspec.Struct, forbid_unknown_fields=True):
     start: Annotated[int, msgspec.Meta(ge=0)] = msgspec.field(default=0, name="from")
     status: Annotated[str, msgspec.Meta(pattern=f"^[{_LETTERS}]*$")] = ""
     seconds: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 0.0
+    begun: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = msgspec.field(default=0.0, name="start")
     tried: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
@@ -117,14 +120,14 @@ def validate(
         "ordered": ordered,
     }
     statuses = [SKIPPED] * len(proposals)
-    spent, tried = 0.0, 0
+    spent, began, tried = 0.0, 0.0, 0
     for answer in ask(run, "validate", job, wall + 30, _Answer):
         end = answer.start + len(answer.status)
         if end > len(proposals) or answer.tried > len(proposals):
             false_answer("validate", f"{end} statuses of {len(proposals)} proposals")
         statuses[answer.start : end] = answer.status
-        spent, tried = max(spent, answer.seconds), max(tried, answer.tried)
-    return Validation(statuses="".join(statuses), seconds=spent, tried=tried)
+        spent, began, tried = max(spent, answer.seconds), max(began, answer.begun), max(tried, answer.tried)
+    return Validation(statuses="".join(statuses), seconds=spent, start_s=began, tried=tried)
 
 
 def target_data(target: Target) -> dict[str, object]:

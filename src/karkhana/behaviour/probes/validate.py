@@ -16,7 +16,7 @@ interpreter state (collected again with the changed file), all others by swappin
 Answers: ``{"from": n, "status": "ffp…"}`` lines, one letter per candidate: ``p`` passes, confirmed in a fresh
 child in the original order; ``u`` passed but was not confirmed; ``f`` fails; ``n`` fails, but a failing test
 turned green; ``t`` out of time; ``c`` ended its process; ``d`` same program as an earlier one; ``s`` is no program;
-``x`` could not be tried. The last line is ``{"seconds": CPU, "tried": n}``.
+``x`` could not be tried. The last line is ``{"seconds": CPU, "start": CPU until the first was tried, "tried": n}``.
 """
 
 from __future__ import annotations
@@ -35,12 +35,15 @@ from .fresh import edited_file, overlay
 from .state import ModuleState, TooMuchState
 from .swap import LiveFunctions, Target, Unswappable, fingerprint, live_functions
 from .takeover import Runner, take_over
+from .zygote import foreign_modules, import_all, warm_pytest
 
 Emit = Callable[[dict[str, Any]], None]
 _LONGER = 8.0
 """A candidate that turns a failing test green gets so many times the limit: a right fix may be slower."""
 _LATE = 3
 """Tests that such a candidate may be late with, while the others decide whether it is worth waiting for."""
+_SEVERAL = 2
+"""Candidates in need of a new interpreter state, from which on it pays to start pytest for all of them."""
 _PATIENCE, _PATIENCE_S, _AT_ONCE = 0.3, 24.0, 0.15
 """Waiting for late tests may cost a share of the budget, and so many CPU seconds, altogether; and a share of that for
 each."""
@@ -52,7 +55,8 @@ def main(job: dict[str, Any], emit: Emit) -> None:
     swapped = [n for n, c in enumerate(job["candidates"]) if not campaign.needs_fresh(c)]
     if swapped:
         # In a child, so that this process stays without any module of the repository for the fresh ones.
-        forked(lambda send: campaign.swap(swapped, send), lambda told: campaign.settle(*told), job["seconds"] * 4 + 60)
+        forked(lambda send: campaign.swap(swapped, send), campaign.receive, job["seconds"] * 4 + 60)
+    campaign.prepare_fresh()
     for number in range(len(job["candidates"])):
         if campaign.status[number] == "-" and campaign.first_hit is None and campaign.going_on(number):
             campaign.fresh(number)
@@ -69,6 +73,8 @@ class Campaign:
         self.targets = [Target(root, t) if t["name"] else None for t in job["targets"]]
         self.status = ["-"] * len(job["candidates"])
         self.first_hit: int | None = None
+        self._libraries = False
+        self.start = 0.0
         self.tried = 0
         self.batch = int(job["batch"])
         self.patience = min(_PATIENCE_S, _PATIENCE * job["seconds"])
@@ -90,6 +96,13 @@ class Campaign:
         if self._hit_at is not None and spent > self._hit_at + max(self.job["beyond_seconds"], self._hit_at):
             return False
         return self.first_hit is None or number <= self.first_hit + self.job["beyond"][self.first_hit]
+
+    def receive(self, told: Any) -> None:
+        """What the child that swaps code tells: its start, or a candidate and its status."""
+        if isinstance(told, dict):
+            self.start = float(told["start"])
+        else:
+            self.settle(*told)
 
     def settle(self, number: int, status: str) -> None:
         self.status[number] = status
@@ -115,7 +128,7 @@ class Campaign:
 
     def finish(self) -> None:
         self.emit({"from": 0, "status": "".join(self.status)})
-        self.emit({"seconds": cpu_seconds() - self._cpu, "tried": self.tried})
+        self.emit({"seconds": cpu_seconds() - self._cpu, "start": self.start, "tried": self.tried})
 
     def order(self, target: int) -> tuple[list[int], set[int]]:
         """The tests to run for a candidate of ``target``, and which of them fail before the change."""
@@ -148,6 +161,8 @@ class Campaign:
         functions = live_functions(self.root)
         # Before the first freeze, which hides objects from the collector's lists.
         self._state = ModuleState(self.root)
+        if self._send is not None:
+            self._send({"start": cpu_seconds()})
         live: dict[int, LiveFunctions] = {}
         seen: set[Any] = set()
         ready: list[tuple[int, Any]] = []
@@ -283,6 +298,12 @@ class Campaign:
 
     # -- fresh interpreter state -------------------------------------------------------------------------------
 
+    def prepare_fresh(self) -> None:
+        """Start pytest once for all candidates that need a new interpreter state, when there are several."""
+        waiting = [n for n, s in enumerate(self.status) if s == "-"]
+        if len(waiting) >= _SEVERAL and self.first_hit is None and self.going_on(waiting[0]):
+            warm_pytest()
+
     def fresh(self, number: int) -> None:
         """Collect again, with the changed file in place of the one on disk, in a child of its own."""
         index, edits, _ = self.job["candidates"][number]
@@ -296,10 +317,19 @@ class Campaign:
             return
         found: list[str] = []
 
+        def receive(told: Any) -> None:
+            if isinstance(told, list):
+                import_all(told)
+                self._libraries = True
+            else:
+                found.append(told)
+
         def work(send: Send) -> None:
             overlay(path, text)
 
             def run(session: pytest.Session) -> None:
+                if not self._libraries:
+                    send(foreign_modules(self.root))
                 runner = Runner(session)
                 if all(name in runner.items for name in self.job["tests"]):
                     status = self._try(runner, index)
@@ -311,7 +341,7 @@ class Campaign:
 
             take_over(self.job["pytest"], run)
 
-        state = forked(work, found.append, self.idle_s(index) + 20.0)
+        state = forked(work, receive, self.idle_s(index) + 20.0)
         self.settle(number, found[0] if found else ("t" if state == STALLED else "c"))
 
 
