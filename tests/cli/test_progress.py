@@ -27,6 +27,6 @@ def test_suspects_and_lessons_are_told_in_a_line() -> None:
         for verdict, more in ((Verdict.GOOD, (good,)), (Verdict.BAD, ()))
     ]
     assert [line[2] for line in lines if line is not None] == [
-        "learned from a run that ended good: in favour of template:sign for KeyError",
-        "learned from a run that ended bad: against template:negation",
+        "the ending, good, speaks for template:sign (KeyError)",
+        "the ending, bad, speaks against template:negation (KeyError)",
     ]

@@ -82,13 +82,11 @@ def _suspected(event: ev.FunctionsSuspected) -> tuple[str, str, str] | None:
 
 
 def _learned(event: ev.LessonsLearned) -> tuple[str, str, str]:
-    good = [f"{lesson.subject} for {lesson.circumstance}" for lesson in event.lessons if lesson.good > 0]
-    said = (
-        f"in favour of {', '.join(good)}"
-        if good
-        else f"against {', '.join(lesson.subject for lesson in event.lessons[:_NAMED])}"
-    )
-    return "", "", f"learned from a run that ended {event.verdict.value}: {said}"
+    good = [lesson.subject for lesson in event.lessons if lesson.good > lesson.bad]
+    dearest = sorted(event.lessons, key=lambda lesson: (lesson.good - lesson.bad, lesson.subject))[:_NAMED]
+    said = f"for {', '.join(good)}" if good else f"against {', '.join(lesson.subject for lesson in dearest)}"
+    when = ", ".join(dict.fromkeys(lesson.circumstance for lesson in event.lessons))
+    return "", "", f"the ending, {event.verdict.value}, speaks {said} ({when})"
 
 
 def _tried(event: ev.HypothesisTried) -> tuple[str, str, str]:
