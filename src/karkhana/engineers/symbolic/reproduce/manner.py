@@ -48,7 +48,7 @@ def manner(names: Sequence[str], command: tuple[str, ...], sources: Sequence[str
     folder = "" if folder == "." else folder
     stem = PurePosixPath(near).stem
     unittest = "unittest" in command
-    words = [w for w in pytest_arguments(command) if not w.startswith("-")]
+    words = [] if unittest else [w for w in pytest_arguments(command) if w[0] != "-" and "=" not in w]
     only_files = [w for w in words if w.split("::")[0].endswith(".py")]
     if near and (only_files or not (stem.startswith("test") or stem.endswith("_test"))):
         return Manner(folder=folder, append=near, unittest=unittest)

@@ -44,6 +44,10 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     bare: bool = False
     """Words of the prose itself; only believed when they look like what the call gives."""
+    linked: bool = False
+    """Among those that stand apart: it was told of another call."""
+    shown: bool = False
+    """It stands in a block of its own, and the words before that say what it is."""
     source: int = -1
     """Number among the results that stand apart from any call; -1 when it is shown or told with its call."""
 
@@ -86,7 +90,9 @@ def _with_loose(scene: Scene, loose: list[tuple[int, Said]]) -> Scene:
     numbered = [(number, source, said) for source, (number, said) in enumerate(loose)]
     ranked = sorted(numbered, key=lambda row: (abs(row[0] - scene.origin), row[0] < scene.origin, row[1]))
     more = [
-        msgspec.structs.replace(said, weight=NEAR if abs(number - scene.origin) <= 2 else FAR, source=source)
+        msgspec.structs.replace(
+            said, weight=NEAR if said.shown or abs(number - scene.origin) <= 2 else FAR, source=source
+        )
         for number, source, said in ranked
     ]
     return msgspec.structs.replace(scene, said=(*scene.said, *more)[:_SAID_MAX])
@@ -150,7 +156,10 @@ def _prose(text: str, number: int, drafts: list[Scene], loose: list[tuple[int, S
             setups.append(item.text)
             statements = _statements(item.text)
             drafts.append(_of_statements(statements, (), number))
-    loose.extend((number, _said(i)) for i in items if i.kind in ("value", "raises"))
+    for item in items:
+        if item.kind in ("value", "raises"):
+            linked = item.link is not None and not items[item.link].text.endswith("()")
+            loose.append((number, msgspec.structs.replace(_said(item), linked=linked)))
 
 
 # -- scripts -------------------------------------------------------------------------------------------------------
@@ -190,6 +199,10 @@ def _of_statements(statements: tuple[str, ...], said: tuple[Said, ...], number: 
         source = last.split("#")[0].strip() if "\n" not in last and "'" not in last and '"' not in last else ""
         subject = source if source and parsed(source) is not None else ast.unparse(value)
         return Scene(setup=setup, subject=subject, said=said, origin=number)
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        assigned = ast.get_source_segment(last, node.value)
+        if assigned and parsed(assigned) is not None:
+            return Scene(setup=setup, subject=assigned, said=said, origin=number)
     return Scene(setup=setup, subject=last, statement=True, said=said, origin=number)
 
 
@@ -410,4 +423,4 @@ def _output(block: Block) -> Iterator[Said]:
         yield Said(kind="raises", text=trace.exception, message=trace.message, role=role or ACTUAL)
         return
     python = text if sentences.expression(text) is not None else ""
-    yield Said(kind="value", text=python, words=text, role=role, printed=True)
+    yield Said(kind="value", text=python, words=text, role=role, printed=True, shown=bool(role))

@@ -35,8 +35,19 @@ _EXCEPTION = re.compile(
     r"(?<![\w./])(?:[a-z_]\w*\.){0,6}[A-Z]\w{0,80}(?:Error|Exception|Warning|Iteration|Interrupt|Exit)\b"
     r"(?:: ([^\n`]{1,300}))?"
 )
+_RAISED = re.compile(
+    r"\b(?:raise|raises|raised|raising|throw|throws|throwing)\s+(?:an?\s+)?((?:[a-z_]\w*\.){0,6}[A-Z]\w+)"
+)
+_WHOLE = re.compile(
+    r"[\s`]*(?:raises?|throws?|crash(?:es)?|blows|fails with|dies|gives?|returns?|evaluates?|->|=>"
+    r"|is (?:`?True|`?False)|(?:should|must) (?:be|return|give|evaluate to|not raise|raise|yield))",
+    re.I,
+)
+"""After a comparison: it is spoken of as a whole."""
 _NO_VALUE = re.compile(
-    r"(?:\b(?:line|version|python|issue|pr|v|release|step|commit|pull request)\s*$|#\s*$|\bpy\s*$)", re.I
+    r"(?:\b(?:line|version|python|issue|pr|v|release|step|commit|pull request|at least|at most|than|py)|#|<=?"
+    r"|(?<![=-])>|>=|(?<![=!<>])=)\s*$",
+    re.I,
 )
 _SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-Z`])|\n\s*\n|\n(?=\s*(?:[-*#]|\d+\.)\s)")
 _ARROW = re.compile(r"\s+(?:-{1,2}>|={1,2}>|→|returns?|gives?|yields?)\s+")
@@ -99,7 +110,8 @@ def _sentence(text: str, before: str, number: int, items: list[Item]) -> None:
         gap = (between if position else _heading(before) + between)[-_GAP:]
         joined = bool(position and _JOINED.fullmatch(between))
         role = last_role if joined else role_of(gap, last_role, text[span.end : span.end + 60])
-        found = list(_classify(span, gap, role, number, any(i.kind == "call" for i in items[first:])))
+        called = any(i.kind == "call" for i in items[first:])
+        found = list(_classify(span, gap, role, number, called, whole=bool(_WHOLE.match(text, span.end))))
         for item in found:
             items.append(item)
             if item.kind in ("value", "raises") and item.role:
@@ -161,6 +173,8 @@ def _spans(text: str) -> Iterator[_Span]:
             take(match.start(), end, text[match.start() : end])
     for match in _EXCEPTION.finditer(text):
         take(match.start(), match.end(), match[0])
+    for match in _RAISED.finditer(text):
+        take(match.start(1), match.end(1), match[1])
     for match in _BRACKET.finditer(text):
         end = balanced(text, match.start())
         if (end and _literal(text[match.start() : end]) and len(text[match.start() : end].strip("()[]{} ")) != 0) or (
@@ -239,12 +253,14 @@ def has_call(node: ast.AST) -> bool:
     return any(isinstance(n, ast.Call | ast.Subscript | ast.BinOp) for n in ast.walk(node))
 
 
-def _classify(span: _Span, gap: str, role: str, number: int, after_call: bool) -> Iterator[Item]:
+def _classify(
+    span: _Span, gap: str, role: str, number: int, after_call: bool, *, whole: bool = False
+) -> Iterator[Item]:
     """What one span is; a relation is a call and its value."""
     text = span.text
     exception = _EXCEPTION.fullmatch(text)
     if exception or (
-        span.ticked and re.fullmatch(r"[A-Z]\w+", text) and re.search(r"(rais|throw)\w*\W*(an?\W*)?$", gap)
+        re.fullmatch(r"(?:[a-z_]\w*\.)*[A-Z]\w+", text) and re.search(r"(rais|throw)\w*\W*(an?\W*)?$", gap)
     ):
         name = text.split(":")[0]
         message = (exception[1] or "") if exception else ""
@@ -263,7 +279,7 @@ def _classify(span: _Span, gap: str, role: str, number: int, after_call: bool) -
         elif span.ticked and role:
             yield Item(kind="value", text="", words=text, role=role, sentence=number)
         return
-    if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and has_call(tree.left):
+    if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and has_call(tree.left) and not whole:
         operator, right = tree.ops[0], tree.comparators[0]
         if isinstance(operator, ast.Eq | ast.Is) and _literal(ast.unparse(right)):
             yield Item(kind="call", text=ast.unparse(tree.left), sentence=number)

@@ -50,7 +50,7 @@ def read(text: str) -> Trace | None:
             if _FRAME.match(source) or _is_error(source):
                 source = ""
             frames.append(TraceFrame(found[1], int(found[2]), found[3] or "", source))
-        elif last is None and (frames or number) and _is_error(line) and not line.startswith("    "):
+        elif last is None and (frames or number or len(lines) == 1) and _is_error(line) and not line.startswith("    "):
             last = _LAST.match(line)
     if last is None:
         return None

@@ -17,6 +17,8 @@ EQUAL, RAISES, HOLDS, RUNS = "equal", "raises", "holds", "runs"
 LEAST = 0.5
 """Score of the weakest claim that a test is written for."""
 _CONFIRMED = 0.35
+_SHOWN = 0.1
+"""More for a result in a block of its own than for one in the midst of prose."""
 _LIKE = 0.5
 """How much words of the prose must look like the result to be meant as one."""
 _UNNAMED = 0.55
@@ -154,19 +156,25 @@ def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]
                 bonus = _CONFIRMED if confirmed else 0.0
                 yield _claim(RAISES, trial, outcome, one.text, one.weight + bonus, source=one.source)
             continue
-        if agreement.agrees or one.role == ACTUAL or (trial.scene.statement and not outcome.printed):
+        # Two results of one call, and the other one is what it gives: this is the one that is missed.
+        left_over = one.role == ACTUAL and confirmed and one.weight < STRUCTURE and not one.linked
+        if agreement.agrees or (one.role == ACTUAL and not left_over):
+            continue
+        if trial.scene.statement and not outcome.printed:
             continue
         form, expected = _form(one, agreement, outcome)
         if not expected:
             continue
         score = one.weight * (1.0 if one.role == EXPECTED else _UNNAMED)
-        score += _CONFIRMED if confirmed else 0.0
+        score += (_CONFIRMED if confirmed else 0.0) + (_SHOWN if one.shown else 0.0)
         if one.bare and difflib.SequenceMatcher(None, one.words, outcome.repr.strip("'")).ratio() < _LIKE:
             continue
         if one.role == UNKNOWN and not confirmed and one.weight < STRUCTURE:
             continue
-        if one.role == UNKNOWN and not (agreement.alike or form):
+        if one.role != EXPECTED and not (agreement.alike or form):
             score -= 0.2
+        if left_over:
+            score -= 0.1
         if one.weight < STRUCTURE and not (agreement.alike or form in ("repr", "str", "list")):
             score -= 0.3
         yield _claim(EQUAL, trial, outcome, expected, score, form=form, source=one.source)
@@ -223,10 +231,12 @@ def _of_failure(trial: Trial, outcome: Outcome, said: list[Said]) -> Iterator[Cl
         for one in said:
             if one.kind != "value" or one.role == ACTUAL or not one.text:
                 continue
-            if one.role == EXPECTED or one.weight >= STRUCTURE:
+            if one.role == EXPECTED or (one.weight >= STRUCTURE and told):
                 # What is shown beside a call that raises is what was hoped for.
-                score = one.weight * (1.0 if one.role == EXPECTED or told else _UNNAMED) + bonus
-                yield _claim(EQUAL, trial, outcome, one.text, score, source=one.source)
+                score = one.weight + bonus
+                score += _SHOWN if one.shown else 0.0
+                form = "list" if outcome.iterator and one.text[:1] in "[(" else ""
+                yield _claim(EQUAL, trial, outcome, one.text, score, form=form, source=one.source)
     if told is not None and raised is not None and not wished:
         score = 0.45 + 0.25 * told.weight
         if told.message and raised.message:

@@ -20,16 +20,20 @@ from karkhana.domain.tools import ListFiles, ReadFile, RunCommand, RunTests, Wri
 from karkhana.engineers.symbolic.hands import Abstention, Hands
 from karkhana.engineers.symbolic.localise import words_of
 from karkhana.engineers.symbolic.reproduce import names
+from karkhana.engineers.symbolic.reproduce.expectations import contradiction
+from karkhana.engineers.symbolic.reproduce.hopeless import Kind, kind_of_request, refuse_hopeless
 from karkhana.engineers.symbolic.reproduce.manner import closest, manner, test_files
 from karkhana.engineers.symbolic.reproduce.names import Imports, Index
 from karkhana.engineers.symbolic.reproduce.scenes import Scene, scenes
-from karkhana.engineers.symbolic.reproduce.ticket import Block, blocks, parsed
+from karkhana.engineers.symbolic.reproduce.ticket import blocks, parsed
 from karkhana.engineers.symbolic.reproduce.trial import Trial, attempt, look_up
 from karkhana.engineers.symbolic.reproduce.verdict import Claim, Judgement, chosen, judge
 from karkhana.engineers.symbolic.reproduce.writing import Manner, Written, write
 from karkhana.engineers.symbolic.targets import Targets
 from karkhana.ports import Handover
 
+_WRITTEN_S = 0.5
+"""Seconds that a written test is taken to need; one that needs more is traced as far as it goes."""
 _TRIES = 3
 """Tests that are written and run until one fails as it should."""
 
@@ -42,6 +46,11 @@ class Reproduction(msgspec.Struct, frozen=True, kw_only=True):
     """As pytest names them."""
     told: str
     """What it holds and what happens now, in words."""
+
+    def added_to(self, baseline: TestReport) -> TestReport:
+        """The baseline as it would be if the written tests had been there."""
+        failing = tuple(TestResult(name, TestOutcome.FAILED, _WRITTEN_S) for name in self.names)
+        return msgspec.structs.replace(baseline, results=(*baseline.results, *failing))
 
     def targets(self, spectrum: Spectrum) -> Targets:
         """Its tests among those of a traced run. Raises ``Abstention`` when they do not fail there."""
@@ -90,24 +99,38 @@ def reproduce(hands: Hands) -> Reproduction | None:
     """
     baseline = hands.assignment.baseline
     text = hands.assignment.ticket.text
-    found = blocks(text)
-    findings = Findings(scenes=scenes(found))
+    findings = Findings(scenes=scenes(blocks(text)))
     red = bool(baseline.failing) or baseline.timed_out
-    if red and (not findings.scenes or fits(baseline, text, findings.scenes)):
-        return None
+    kind = kind_of_request(hands.assignment.ticket.title)
+    if red:
+        refuse_hopeless(hands)
+        if kind is not None and not fits(baseline, text, findings.scenes, strictly=True):
+            raise _other_request(kind, baseline)
+        if not findings.scenes or fits(baseline, text, findings.scenes):
+            return None
     if findings.scenes:
         written = _written(hands, findings, text)
         if written is not None:
             return written
         for line in findings.rejected:
             hands.note(line)
-    if red and not findings.judgement.agreeing:
+    if red and (not findings.judgement.agreeing or _related(baseline, text)):
         return None
-    raise abstention(baseline, findings, found)
+    raise abstention(findings, kind)
 
 
-def fits(baseline: TestReport, text: str, found: Sequence[Scene]) -> bool:
-    """Whether a failing test is about what the ticket's examples are about."""
+def _other_request(kind: Kind, baseline: TestReport) -> Abstention:
+    failing = ", ".join(baseline.failing[:3])
+    return Abstention(
+        f"the ticket asks for {kind.name}, and the failing tests ({failing}) are about something else", kind.next
+    )
+
+
+def fits(baseline: TestReport, text: str, found: Sequence[Scene], *, strictly: bool = False) -> bool:
+    """Whether a failing test is about what the ticket's examples are about.
+
+    Without any example it is taken to be, unless ``strictly``.
+    """
     called = {name for scene in found for name in _called(scene)}
     for result in baseline.results:
         if result.outcome not in (TestOutcome.FAILED, TestOutcome.ERROR):
@@ -118,7 +141,12 @@ def fits(baseline: TestReport, text: str, found: Sequence[Scene]) -> bool:
         told = f"{result.message}\n{result.traceback}"
         if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", told) or _named_after(function, name) for name in called):
             return True
-    return not called
+    return not called and not strictly
+
+
+def _related(baseline: TestReport, text: str) -> bool:
+    """Whether failing tests share any word with the ticket by their names."""
+    return bool(words_of(text) & words_of(" ".join(baseline.failing)))
 
 
 def _named_after(function: str, name: str) -> bool:
@@ -140,6 +168,7 @@ def _written(hands: Hands, findings: Findings, text: str) -> Reproduction | None
     outcomes = attempt(hands.run, trials)
     findings.judgement = judge(trials, outcomes)
     claims = findings.judgement.claims
+    _refuse_contradiction(hands, claims)
     for _ in range(_TRIES):
         group = chosen(claims)
         if not group:
@@ -149,6 +178,21 @@ def _written(hands: Hands, findings: Findings, text: str) -> Reproduction | None
             return done
         claims = tuple(c for c in claims if c not in group)
     return None
+
+
+def _refuse_contradiction(hands: Hands, claims: Sequence[Claim]) -> None:
+    """Raises ``Abstention`` when a passing test asks for something else than the ticket."""
+    for claim in chosen(tuple(claims)):
+        if claim.kind != "equal" or claim.form:
+            continue
+        subject = claim.trial.scene.subject
+        found = contradiction(hands, hands.assignment.baseline.passed, subject, claim.expected)
+        if found is not None:
+            raise Abstention(
+                f"the ticket contradicts a test that passes: it asks for `{subject}` to give `{claim.expected}`, and "
+                f"{found.test} (line {found.line}) for `{found.expected}`",
+                f"Which is right, `{claim.expected}` or `{found.expected}`? If the ticket is, that test has to change.",
+            )
 
 
 def _trials(hands: Hands, findings: Findings, text: str) -> list[Trial]:
@@ -312,9 +356,13 @@ def _done(hands: Hands, written: Written, claims: Sequence[Claim]) -> Reproducti
 # -- what to say when there is none --------------------------------------------------------------------------------
 
 
-def abstention(baseline: TestReport, findings: Findings, found: tuple[Block, ...]) -> Abstention:
+def abstention(findings: Findings, kind: Kind | None) -> Abstention:
     """Why no test was written, and the one question that would help most."""
     judgement = findings.judgement
+    if kind is not None and not judgement.agreeing and not findings.rejected:
+        return Abstention(
+            f"the ticket asks for {kind.name}, and no test fails that would show when it is done", kind.next
+        )
     if judgement.agreeing and not findings.rejected:
         return Abstention(
             f"what the ticket asks for is so already: {'; '.join(judgement.agreeing[:3])}",

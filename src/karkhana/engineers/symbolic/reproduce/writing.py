@@ -183,6 +183,8 @@ def _body(claim: Claim, index: Index, *, unittest: bool) -> tuple[list[str], lis
             imports.append(statement.split("#")[0].strip())
         elif not _idle(tree):
             setup.append(_clean(statement))
+            if tree and tree.body and isinstance(tree.body[0], ast.ClassDef | ast.FunctionDef):
+                setup.append("")
     if unittest:
         imports.append("import unittest")
     if cut:

@@ -273,6 +273,7 @@ def carry_out(scene: dict[str, Any], tell: dict[str, Any]) -> None:
                 value: Any = None
             else:
                 value = eval(compile(scene["subject"], "<ticket>", "eval"), names)
+            tell["iterator"] = hasattr(value, "__next__")
             value, iterator = plain(value)
         except BaseException as error:  # the point is to see what is raised
             tell.update(stage=stage, index=index, raised=failure(error), printed=out.getvalue()[-TEXT_MAX:])
