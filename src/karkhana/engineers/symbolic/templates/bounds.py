@@ -10,6 +10,9 @@ from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.scene import Idea, Scene, is_truth, template
 from karkhana.engineers.symbolic.source import ADD, FunctionView
 
+_COUNTED = r"(?:len\(|//|int\(|\.index\(|\.find\()"
+"""What gives a whole number."""
+
 
 @template("off-by-one")
 def off_by_one(scene: Scene) -> Iterator[Idea]:
@@ -108,6 +111,10 @@ def constant(scene: Scene) -> Iterator[Idea]:
         elif not node_.prefix:
             yield Idea(view.line(node_), (Edit(start, start, "b"),), 0.4 if "bytes" in scene.seen_types else 0.15)
         yield from _one_character(scene, node_)
+        yield from _another_sign(scene, node_)
+        if node_.raw_value in scene.in_scope(node_):
+            # A variable that was written in quotes.
+            yield Idea(view.line(node_), (view.replace(node_, node_.raw_value),), 1.5)
 
 
 def _one_character(scene: Scene, node: cst.SimpleString) -> Iterator[Idea]:
@@ -119,6 +126,17 @@ def _one_character(scene: Scene, node: cst.SimpleString) -> Iterator[Idea]:
     texts = {body.lower(), body.upper(), body.capitalize(), body.strip(), body + " ", body[:-1], body[1:]} - {body}
     for text in sorted(texts):
         yield Idea(view.line(node), (view.replace(node, f"{node.prefix}{quote}{text}{quote}"),), 0.2)
+
+
+def _another_sign(scene: Scene, node: cst.SimpleString) -> Iterator[Idea]:
+    """A single character that is no letter: another one of those that the tests write."""
+    if len(node.raw_value) != 1 or node.raw_value.isalnum():
+        return
+    written = "".join(literal[1:-1] for literal in scene.literals if literal[:1] in "'\"")
+    for sign in dict.fromkeys(written):
+        if not sign.isalnum() and sign not in "\\'\"" and sign != node.raw_value:
+            edit = scene.view.replace(node, f"{node.prefix}{node.quote}{sign}{node.quote}")
+            yield Idea(scene.view.line(node), (edit,), 0.4)
 
 
 def _is_docstring(view: FunctionView, node: cst.CSTNode) -> bool:
@@ -154,6 +172,11 @@ def slice_bounds(scene: Scene) -> Iterator[Idea]:
             options |= {f"{lower}:{upper}", f"{lower}:{upper}:-{step}".replace("--", "")}
         for text in sorted(options - {view.text[start:end], ":", "::"}):
             yield Idea(view.line(node), (Edit(start, end, text),), 0.6)
+        for name, weight in _whole_numbers(scene, node).items():
+            for text in [f"{name}:{upper}{tail}", f"-{name}:{upper}{tail}"] if not lower else []:
+                yield Idea(view.line(node), (Edit(start, end, text),), 0.4 * weight)
+            for text in [f"{lower}:{name}{tail}", f"{lower}:-{name}{tail}"] if not upper else []:
+                yield Idea(view.line(node), (Edit(start, end, text),), 0.4 * weight)
     for whole in view.suspicious(cst.Subscript):
         if isinstance(whole.slice[0].slice, cst.Slice):
             yield Idea(view.line(whole), (view.replace(whole, view.text_of(whole.value)),), 0.5)
@@ -176,17 +199,23 @@ def missing_slice(scene: Scene) -> Iterator[Idea]:
             if scene.known(node.value, "dict", "set", "int", "float"):
                 continue
         bounds = [("1:", 1.0), (":-1", 1.0), ("::-1", 0.6), (":", 0.3), ("2:", 0.2), ("-1", 0.4), ("0", 0.5)]
-        for name in scene.in_scope(node):
-            if scene.known(name, "int") and name != text:
-                bounds += [
-                    (f"{name}:", 0.6),
-                    (f":{name}", 0.6),
-                    (name, 0.5),
-                    (f"{name} + 1:", 0.4),
-                    (f":{name} + 1", 0.2),
-                ]
+        for name, weight in _whole_numbers(scene, node).items():
+            if name != text:
+                forms = (("{}:", 0.6), (":{}", 0.6), ("{}", 0.5), ("{} + 1:", 0.4), ("-{}:", 0.3), (":-{}", 0.3))
+                bounds += [(form.format(name), share * weight) for form, share in (*forms, (":{} + 1", 0.2))]
         for bound, weight in bounds:
             yield Idea(view.line(node), (view.replace(node, f"{text}[{bound}]"),), weight)
+
+
+def _whole_numbers(scene: Scene, node: cst.CSTNode) -> dict[str, float]:
+    """Variables in scope that are whole numbers; at less weight those that were never seen but are counted up."""
+    found: dict[str, float] = {}
+    for name in scene.in_scope(node):
+        if scene.known(name, "int"):
+            found[name] = 1.0
+        elif name not in scene.types and re.search(rf"\b{name}\b[^=\n]*= .*{_COUNTED}", scene.view.text):
+            found[name] = 0.4
+    return found
 
 
 @template("subscript-order")

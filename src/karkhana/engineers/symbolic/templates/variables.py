@@ -9,14 +9,18 @@ from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.scene import Idea, Scene, family, template
 from karkhana.engineers.symbolic.source import FunctionView
 
+_OTHER_TYPE, _WRONG_TYPE = 0.15, 0.5
+"""Weight of a variable of another type: the wrong one may have had the wrong type, above all after such an error."""
+_OF_TYPE = frozenset({"TypeError", "AttributeError", "ValueError"})
 _WITH_ITSELF = 0.3
 """Nobody compares a value with itself, and few add it to itself."""
 
 
 @template("variable")
 def variable(scene: Scene) -> Iterator[Idea]:
-    """Another variable in scope, of a type that fits."""
+    """Another variable in scope, rather of a type that fits."""
     view = scene.view
+    unfit = _WRONG_TYPE if any(f.type in _OF_TYPE for f in scene.failures) else _OTHER_TYPE
     constants = ("True", "False", "None")
     for node in view.suspicious(cst.Name):
         if not view.is_load(node) or node.value in constants or _is_callee(view.parents[node]):
@@ -25,8 +29,9 @@ def variable(scene: Scene) -> Iterator[Idea]:
         if node.value not in own and node.value not in view.globals:
             continue
         for other in scene.in_scope(node):
-            if other != node.value and other not in ("self", "cls") and scene.alike(node.value, other):
+            if other != node.value and other not in ("self", "cls"):
                 weight = (1.0 if node.value in own else 0.3) * (2.5 if other in scene.unused else 1.0)
+                weight *= 1.0 if scene.alike(node.value, other) else unfit
                 weight *= _WITH_ITSELF if other in _beside(view, node) else 1.0
                 yield Idea(view.line(node), (view.replace(node, other),), weight)
         if node.value in own and node.value != "self":
