@@ -191,3 +191,26 @@ def test_both_sides_are_treated_alike() -> None:
     text = "def f(a, b):\n    return a == b\n"
     assert "def f(a, b):\n    return set(a) == set(b)\n" in made("missing-call", text)
     assert "def f(a, b):\n    return a.lower() == b.lower()\n" in made("missing-method", text)
+
+
+def test_signs_of_the_test_stand_in_for_another() -> None:
+    text = "def f(s):\n    return s.count('(')\n"
+    found = made("constant", text, literals=("'[x]'",))
+    assert "def f(s):\n    return s.count('[')\n" in found
+    assert "def f(s):\n    return s.count('x')\n" not in found
+
+
+def test_a_variable_in_quotes() -> None:
+    assert "def f(text):\n    return g(text)\n" in made("constant", "def f(text):\n    return g('text')\n")
+
+
+def test_two_statements_are_deleted_together() -> None:
+    text = "def f(a):\n    a = 1\n    b = a\n    return a\n"
+    assert "def f(a):\n    return a\n" in made("delete-statement", text)
+
+
+def test_arguments_that_are_collected_are_not_converted() -> None:
+    text = "def f(a, *more, **rest):\n    return a\n"
+    found = made("normalise-parameter", text)
+    assert "def f(a, *more, **rest):\n    if a is None:\n        a = []\n    return a\n" in found
+    assert not any("more = " in candidate or "rest = " in candidate for candidate in found)

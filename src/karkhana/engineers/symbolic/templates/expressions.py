@@ -7,7 +7,7 @@ import libcst as cst
 
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.scene import Idea, Scene, is_truth, template
-from karkhana.engineers.symbolic.source import ADD, AND, MULTIPLY, OR, FunctionView
+from karkhana.engineers.symbolic.source import ADD, AND, MULTIPLY, OR, UNARY, FunctionView
 
 _SEQUENCES = ("list", "str", "tuple", "deque", "bytes")
 
@@ -285,6 +285,8 @@ def other_expression(scene: Scene) -> Iterator[Idea]:
             for name in scene.in_scope(node):
                 if name not in ("self", "cls"):
                     yield Idea(view.line(node), (view.replace(node, name),), 0.3 if stored else 0.5)
+                    if scene.known(name, "int", "float") and not stored:
+                        yield Idea(view.line(node), (view.replace(node, f"-{name}", UNARY),), 0.25)
         for other, donor in donors.items():
             if stored and not isinstance(donor, cst.Subscript | cst.Attribute):
                 continue

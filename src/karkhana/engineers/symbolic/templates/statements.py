@@ -1,5 +1,6 @@
 """Whole statements: missing, superfluous, in the wrong place or of the wrong kind."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import libcst as cst
@@ -74,6 +75,11 @@ def delete_statement(scene: Scene) -> Iterator[Idea]:
                 yield Idea(view.line(node), (Edit(start, end, text),), weight * 0.5)
             else:
                 yield Idea(view.line(node), (Edit(start, end, ""),), weight)
+        for one, other in itertools.pairwise(body):
+            simple = all(isinstance(s, cst.SimpleStatementLine) and not _is_docstring(view, s) for s in (one, other))
+            if simple and len(body) > 2 and (view.is_suspicious(one) or view.is_suspicious(other)):
+                both = Edit(whole_lines(view, one)[0], whole_lines(view, other)[1], "")
+                yield Idea(view.line(one), (both,), 0.4)
 
 
 @template("unwrap-block")
