@@ -17,7 +17,7 @@ from typing import Any
 
 _DEPTH = 8
 _ITEMS = 400
-_VALUES = 4000
+_VALUES = 6000
 _DIGITS = ".12g"
 _LONG_BITS = 8000
 _CALLABLE = (types.FunctionType, types.BuiltinFunctionType, type, types.ModuleType, types.MethodType)
@@ -68,14 +68,16 @@ class _Writer:
     def _items(self, values: Any, seen: tuple[int, ...]) -> list[str]:
         found: list[str] = []
         for number, value in enumerate(values):
-            if number >= _ITEMS:
+            self.left -= 1
+            if number >= _ITEMS or self.left < 0:
                 found.append("…")
                 break
             found.append(self.text(value, seen))
         return found
 
     def _pairs(self, value: Any, seen: tuple[int, ...]) -> list[str]:
-        pairs = list(dict.items(value))[:_ITEMS]
+        pairs = list(dict.items(value))[: min(_ITEMS, max(0, self.left))]
+        self.left -= len(pairs)
         return [f"{self.text(k, seen)}: {self.text(v, seen)}" for k, v in pairs]
 
     def _object(self, value: Any, kind: type, seen: tuple[int, ...]) -> str:

@@ -25,6 +25,8 @@ _LEAST = 0.02
 _SUSPENDED = 0x20 | 0x80 | 0x200
 
 LINE, RETURN = 0, 1
+_CHANGED = "~"
+"""Before the name of a parameter: what it holds counts, not which value it has."""
 
 
 class Trace:
@@ -165,6 +167,8 @@ class _Slice:
         )
         for name in statement.writes | statement.weak:
             weight = max(weight, self.wanted.get(_key(frame, name), 0.0))
+        for name in statement.weak:
+            weight = max(weight, self.wanted.get((frame, _CHANGED + name), 0.0))
         return weight
 
     def _count(self, frame: int, statement: Statement, weight: float) -> None:
@@ -200,13 +204,13 @@ class _Slice:
             weight = max(weight, self.returned.get(caller, 0.0))
         for name in site.writes | site.weak:
             weight = max(weight, self.wanted.get(_key(caller, name), 0.0))
-        if weight < _LEAST:
-            return
-        self._raise(self.returned, frame, weight * _STEP)
-        changed = max((self.wanted.get(_key(caller, name), 0.0) for name in site.reads), default=0.0)
+        if weight >= _LEAST:
+            self._raise(self.returned, frame, weight * _STEP)
+        keys = [k for name in site.reads for k in (_key(caller, name), (caller, _CHANGED + name))]
+        changed = max((self.wanted.get(key, 0.0) for key in keys), default=0.0)
         for parameter in parameters:
             # An argument may be what the call changes.
-            self._want((frame, parameter), changed * _STEP)
+            self._want((frame, _CHANGED + parameter), changed * _STEP)
 
     def _want(self, key: tuple[int, str], weight: float) -> None:
         if weight >= _LEAST:
