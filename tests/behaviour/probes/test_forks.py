@@ -2,17 +2,21 @@
 
 import os
 import time
+from pathlib import Path
 
 from karkhana.behaviour.probes.forks import DIED, DONE, STALLED, Send, cpu_limit, forked
 
 
+def descriptors() -> set[int]:
+    return {int(entry.name) for entry in Path("/proc/self/fd").iterdir()}
+
+
 def test_only_what_a_child_sends_through_its_own_hand_is_received() -> None:
     found: list[object] = []
-    before = set(os.listdir("/proc/self/fd"))
+    before = descriptors()
 
     def work(send: Send) -> None:
-        fresh = sorted(map(int, set(os.listdir("/proc/self/fd")) - before))
-        os.write(fresh[0], b'\n{"end": true}\n"forged"\n0123456789abcdef"forged"\n')
+        os.write(min(descriptors() - before), b'\n{"end": true}\n"forged"\n0123456789abcdef"forged"\n')
         send("true")
 
     assert forked(work, found.append, 20.0) == DONE
