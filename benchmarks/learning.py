@@ -7,7 +7,8 @@ The bugs are drawn from a skewed mix of kinds (the n-th kind of a random order h
 one team are. All templates begin with the same prior. After each bug the lessons of its outcome are added: a change
 that gives the original back is approved, another one is rejected, none at all is an abstention. *Tried until right*
 counts the candidates that were run up to the original's code; *tried in all* those that were run altogether, with
-the rivals that the engineer tries beyond the first that passes. Both medians are given for the first and the last
+the rivals that the engineer tries beyond the first that passes; for bugs that were repaired, and for all: one that
+no template repairs costs every candidate, whatever was learned. The medians are given for the first and the last
 quarter of the stream, beside the rank that the same original would have had without lessons: the control for harder or
 easier bugs. ``--dry`` runs the tests once per bug, for the spectrum, and no candidates: a bug counts as repaired when
 the original is among the changes, after as many as stand before it; only templates are learned then, no signals.
@@ -180,8 +181,10 @@ def figures_of(rows: Sequence[Mapping[str, Any]], cpu_s: float) -> dict[str, Any
         "abstained": sum(not r["passing"] for r in rows),
         "median_cpu_s": round(cpu_s / max(1, len(rows)), 2),
     }
-    for key in ("until", "tried", "rank", "rank_unlearned"):
-        found[f"{key}_first"], found[f"{key}_last"], found[f"{key}_fall"] = quarters(rows, key)
+    for key in ("until", "tried", "tried_by_all", "rank", "rank_unlearned"):
+        found[f"{key}_first"], found[f"{key}_last"], found[f"{key}_fall"] = quarters(
+            [{**r, "tried": r["tried"] if r["right"] else None, "tried_by_all": r["tried"]} for r in rows], key
+        )
     return {**found, "cases": list(rows)}
 
 

@@ -49,6 +49,14 @@ def test_figures() -> None:
     assert figures["until_fall"] == 0.0
 
 
+def test_candidates_of_bugs_without_a_repair_are_counted_apart() -> None:
+    row = {"passing": True, "right": True, "until": 4, "tried": 90, "rank": 4, "rank_unlearned": 4}
+    lost = {**row, "passing": False, "right": False, "tried": 8000}
+    figures = figures_of([row, lost, row, row, row, row, {**row, "tried": 30}, lost], cpu_s=8.0)
+    assert (figures["tried_first"], figures["tried_last"], figures["tried_fall"]) == (90, 30, 0.667)
+    assert (figures["tried_by_all_first"], figures["tried_by_all_last"]) == (4045, 4015)
+
+
 def bug(right: list[int]) -> Prepared:
     templates = ["negation"] * 300 + ["sign"] * 4
     return Prepared(
