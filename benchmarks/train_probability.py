@@ -34,7 +34,9 @@ _PENALTY = 6.0
 _NOT_COMPARED = 0.3
 """Weight of a row that counts as wrong because the judge could not compare it."""
 _FEW = 30
-"""Mined tickets below which the threshold is where the stated probabilities themselves give the precision."""
+"""Mined tickets with a passing change below which they are too few to read a threshold off."""
+_EVEN = 0.45
+"""The threshold then: of changes whose probabilities are spread evenly above it, 72 in 100 are right."""
 _PRECISION = 0.75
 """Share of right ones asked of what is delivered on mined tickets; the bar is 0.70."""
 _LEAST_SCALE = 0.05
@@ -188,16 +190,20 @@ def first_of_each(rows: Sequence[Row], chances: Sequence[float]) -> list[tuple[f
 
 
 def threshold_for(delivered: Sequence[tuple[float, Row]]) -> tuple[float, float, int]:
-    """The lowest threshold with the wanted precision, smoothed by one right and one wrong; with both."""
+    """The lowest threshold with the wanted precision, smoothed by one right and one wrong; with both figures.
+
+    With few tickets it is about an even chance.
+    """
     ordered = sorted(delivered, key=lambda pair: -pair[0])
+    if len(ordered) < _FEW:
+        through = [row["right"] for chance, row in ordered if chance >= _EVEN]
+        return _EVEN, sum(through) / len(through) if through else 0.0, len(through)
     best = (0.9, 0.0, 0)
-    right, stated = 0, 0.0
+    right = 0
     for count, (chance, row) in enumerate(ordered, 1):
         right += row["right"]
-        stated += chance
         behind = ordered[count][0] if count < len(ordered) else 0.0
-        seen = (right + 1) / (count + 2) if len(ordered) >= _FEW else stated / count
-        if seen >= _PRECISION:
+        if (right + 1) / (count + 2) >= _PRECISION:
             best = (round((chance + behind) / 2, 3), right / count, count)
     return best
 
