@@ -33,13 +33,10 @@ _SOURCE_WEIGHT = {"history": 3.0, "seeded": 1.0, "humanevalfix": 0.7}
 _PENALTY = 6.0
 _NOT_COMPARED = 0.3
 """Weight of a row that counts as wrong because the judge could not compare it."""
-_FEW = 30
-"""Mined tickets with a passing change below which they are too few to read a threshold off."""
-_EVEN = 0.45
-"""The threshold then: of changes whose probabilities are spread evenly above it, 72 in 100 are right."""
 _PRECISION = 0.75
 """Share of right ones asked of what is delivered on mined tickets; the bar is 0.70."""
 _LEAST_SCALE = 0.05
+_FAR_ODDS = 3.0
 _BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 Row = dict[str, Any]
 
@@ -153,8 +150,11 @@ def sigmoid(odds: float) -> float:
 
 
 def platt(odds: Sequence[float], rows: Sequence[Row]) -> tuple[float, float]:
-    """Slope and shift of Platt's calibration (Platt, 1999), with a mild pull to slope 1."""
-    design = [[1.0, o] for o in odds]
+    """Slope and shift of Platt's calibration (Platt, 1999), with a mild pull to slope 1.
+
+    Odds count up to ±3: one row that is misjudged must not make all others doubtful.
+    """
+    design = [[1.0, max(-_FAR_ODDS, min(_FAR_ODDS, o))] for o in odds]
     found = logistic(design, [float(r["right"]) for r in rows], [r["weight"] for r in rows], 2.0, [0.0, 1.0])
     return max(0.1, found[1]), found[0]
 
@@ -192,13 +192,10 @@ def first_of_each(rows: Sequence[Row], chances: Sequence[float]) -> list[tuple[f
 def threshold_for(delivered: Sequence[tuple[float, Row]]) -> tuple[float, float, int]:
     """The lowest threshold with the wanted precision, smoothed by one right and one wrong; with both figures.
 
-    With few tickets it is about an even chance.
+    An even chance when the tickets show none.
     """
     ordered = sorted(delivered, key=lambda pair: -pair[0])
-    if len(ordered) < _FEW:
-        through = [row["right"] for chance, row in ordered if chance >= _EVEN]
-        return _EVEN, sum(through) / len(through) if through else 0.0, len(through)
-    best = (0.9, 0.0, 0)
+    best = (0.5, 0.0, 0)
     right = 0
     for count, (chance, row) in enumerate(ordered, 1):
         right += row["right"]
