@@ -18,7 +18,7 @@
     ├── RunFailure            exit 1  the run ended without a change
     │   ├── BudgetExhausted           turns, seconds or dollars are used up
     │   ├── SuiteUnusable     exit 2  no test found, or the suite cannot run before any change
-    │   ├── NothingToFix      exit 2  the tests named by the ticket already pass
+    │   ├── NothingToFix      exit 2  no test fails, and none could be made of the ticket
     │   └── DeliveryFailed            the forge refused the push
     ├── ToolRefused                   a tool call was rejected; the engineer reads the reason and goes on
     └── InfrastructureFailure         worth a retry: the sandbox or the database broke, not the work
@@ -120,7 +120,7 @@ class SuiteUnusable(RunFailure):
 
 
 class NothingToFix(RunFailure):
-    """The tests that the ticket names already pass."""
+    """All tests pass, and nothing in the ticket could be made into one that fails."""
 
     exit_code = 2
 

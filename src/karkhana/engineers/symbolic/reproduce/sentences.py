@@ -317,7 +317,7 @@ def _is_constructed(tree: ast.expr) -> bool:
 
 _STATED = re.compile(
     r"\b(?:return|be|give|equal|produce|yield|print|output|evaluate to|instead of|rather than|got|returns|returned"
-    r"|gives|gave)\s*:?\s*$",
+    r"|expected|gives|gave)\s*:?\s*$",
     re.I,
 )
 
@@ -346,11 +346,17 @@ def _add_words(text: str, number: int, first: int, items: list[Item]) -> None:
     table = cues()["words"]
     plain = _TICKS.sub(lambda m: "`" * len(m[0]), text)
     last = UNKNOWN
+    for match in re.finditer(r"\b(?:an )?empty (?:list|string|dict|dictionary|tuple|set)\b", plain, re.IGNORECASE):
+        role = role_of(plain[max(0, match.start() - 60) : match.start()], last, plain[match.end() : match.end() + 60])
+        if role and not any(i.text == table[match[0].lower()] for i in items[first:]):
+            items.append(Item(kind="value", text=table[match[0].lower()], role=role, sentence=number))
     for match in _PHRASE.finditer(plain):
         phrase = match[1].strip().rstrip(".")
         role = role_of(plain[max(0, match.start() - 60) : match.start(1)], last)
         last = role or last
         known = table.get(phrase.lower())
+        if known is not None and any(i.text == known for i in items[first:]):
+            continue
         if known is not None:
             items.append(Item(kind="value", text=known, words="", role=role, sentence=number))
         elif (

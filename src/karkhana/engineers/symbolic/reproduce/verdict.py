@@ -216,6 +216,10 @@ def _of_failure(trial: Trial, outcome: Outcome, said: list[Said]) -> Iterator[Cl
     ):
         yield _claim(HOLDS, trial, outcome, "", 1.0)
         return
+    if raised is not None and outcome.stage == "subject" and _is_assert(trial) and _plausible(raised):
+        # It raises where it should compare.
+        yield _claim(HOLDS, trial, outcome, "", 0.9)
+        return
     told = next((s for s in said if s.kind == "raises" and s.role != EXPECTED and raised and _is(raised, s)), None)
     wished = [s for s in said if s.kind == "raises" and s.role == EXPECTED]
     if raised is not None and any(_is(raised, s) for s in wished):
