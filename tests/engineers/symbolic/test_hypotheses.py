@@ -135,3 +135,13 @@ def test_expected_errors(text: str, expected: tuple[str, ...]) -> None:
 
 def test_literals_keep_their_order_and_stand_once() -> None:
     assert literals_of("f(3, 'a', -2.5, 3) == \"b\"") == ("3", "'a'", "-2.5", '"b"')
+
+
+def test_constants_that_only_the_tests_name_are_looked_at() -> None:
+    text = "LIMIT = 3\n\n\ndef one(a):\n    return a - 1\n"
+    where = FunctionPlace(name="one", top=4, start=4, end=5)
+    suspect = Suspect(path="m.py", place=where, score=1.0, lines={5: 1.0}, failing=(0,), passing=())
+    places = (Place(suspect=suspect, text=cut(text, suspect), file_text=text),)
+    assert declared(places)[0].declarations == ()
+    (file,) = declared(places, "def test_limit():\n    assert one(LIMIT) == 3\n")
+    assert [d.text for d in file.declarations] == ["LIMIT = 3\n"]

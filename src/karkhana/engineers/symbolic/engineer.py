@@ -144,7 +144,7 @@ class _Repair:
         if self.lore.told:
             self._hands.note(self.lore.told)
         places = self._places(suspects)
-        places += declared(places)
+        places += declared(places, self._test_text(spectrum, targets))
         known = circumstances(self._hands, spectrum, targets)
         lessons = self.lore.templates
         ideas = hypotheses(places, spectrum, literals=known.literals, expected=known.expected, lessons=lessons)

@@ -84,10 +84,10 @@ def cut(file_text: str, suspect: Suspect) -> str:
     return "".join(lines[suspect.place.start - 1 : suspect.place.end])
 
 
-def declared(places: tuple[Place, ...]) -> tuple[Place, ...]:
-    """One more place per file: the constants of its module and classes that the suspicious functions name."""
+def declared(places: tuple[Place, ...], test_text: str = "") -> tuple[Place, ...]:
+    """One more place per file: the constants of its module and classes that suspicious functions or tests name."""
     found: list[Place] = []
-    used = frozenset(name for place in places for name in names_in(place.text))
+    used = frozenset(name for place in places for name in names_in(place.text)) | names_in(test_text)
     for path in dict.fromkeys(place.suspect.path for place in places):
         own = [place for place in places if place.suspect.path == path]
         constants = declarations(own[0].file_text, used)
