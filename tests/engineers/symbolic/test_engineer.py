@@ -372,9 +372,8 @@ def test_it_abstains_when_the_tests_contradict_each_other() -> None:
     with bench(files, "f is wrong", seconds=60.0) as b:
         handover = b.work()
         assert not handover.solved
-        assert "none of" in handover.reason
+        assert "contradict each other" in handover.reason
         assert handover.question
-        assert handover.tried
         assert b.changed() == {}
 
 

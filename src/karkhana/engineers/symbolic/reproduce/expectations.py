@@ -3,7 +3,8 @@
 Only calls are read that stand in a plain assertion and whose arguments are constants: nothing else decides what they
 give. Knows test files; runs nothing.
 
->>> [(e.call, e.expected) for e in expectations("def test_a():\\n    assert add(1, 2) == 3\\n", "test_a.py")]
+>>> text = "from m import add\\ndef test_a():\\n    assert add(1, 2) == 3\\n"
+>>> [(e.call, e.expected) for e in expectations(text, "test_a.py")]
 [('add(1, 2)', '3')]
 """
 
