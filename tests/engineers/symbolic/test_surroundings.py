@@ -61,6 +61,8 @@ def test_exceptions_are_those_defined_and_raised() -> None:
     assert surroundings(TEXT).exceptions == ("Bad",)
 
 
-@pytest.mark.parametrize("text", ["def f(:\n", "\0", "(" * 5000, "def f(a):\n    if " + "a + " * 9000 + "a:\n        return 1\n"])
+@pytest.mark.parametrize(
+    "text", ["def f(:\n", "\0", "(" * 5000, "def f(a):\n    if " + "a + " * 9000 + "a:\n        return 1\n"]
+)
 def test_a_file_that_cannot_be_parsed_has_no_surroundings(text: str) -> None:
     assert surroundings(text).homes == ()
