@@ -216,7 +216,7 @@ def outcome(function: Any, call: Any, job: dict[str, Any], outcomes: Any) -> str
 
 def _message(error: BaseException) -> str:
     try:
-        text = str(error)
+        text = str(error).replace(str(Path.cwd().resolve()), "")
     # An exception of the library may be unable to say anything.
     except Exception:
         return ""
@@ -258,6 +258,9 @@ def main() -> None:
     here = str(Path(__file__).parent.resolve())
     sys.path[:] = [entry for entry in sys.path if os.path.realpath(entry or ".") != here]
     inputs, outcomes = load(job["probes"])
+    root, plainly = str(Path.cwd().resolve()), outcomes.canonical
+    # every tree stands in a folder of its own, which is no difference of behaviour
+    outcomes.canonical = lambda value: plainly(value).replace(root, "")
     recorder = Recorder(job, outcomes.canonical)
     status = int(pytest.main([*job["pytest"], "-q", "-p", "no:cacheprovider"], plugins=[recorder]))
     reply: dict[str, Any] = {"status": status}

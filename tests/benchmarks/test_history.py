@@ -199,3 +199,19 @@ def test_functions_inside_of_functions_are_watched_while_tests_call_them(reposit
     verdict = Judge(History(folder / ".git"), folder / ".git", ticket, PYTHON).verdict({"shop.py": ours.encode()})
     assert verdict["right"], verdict
     assert verdict["showing"] == 3
+
+
+@pytest.mark.slow
+def test_where_a_tree_stands_is_no_difference(repository):
+    folder, commit = repository
+    shop = "def label(n):\n    return f'{__file__} {n + 1}'\n"
+    head = "from shop import label\n\n\ndef test_label():\n    assert label(1)\n"
+    more = "".join(f"\n\ndef test_{n}():\n    assert label({n}).endswith('py {n}')\n" for n in range(3))
+    commit("start", {"shop.py": shop, "tests/test_shop.py": head})
+    fix = commit("Fix", {"shop.py": shop.replace("n + 1", "n"), "tests/test_shop.py": head + more})
+    parent = commit_of(folder / ".git", fix).parent
+    ticket = {"fix": fix, "parent": parent, "sources": ["shop.py"], "tests": ["tests/test_shop.py"]}
+    ticket["command"] = "python -m pytest tests"
+    judge = Judge(History(folder / ".git"), folder / ".git", ticket, PYTHON)
+    verdict = judge.verdict({"shop.py": shop.replace("n + 1", "n + 0").encode()})
+    assert verdict["right"], verdict
