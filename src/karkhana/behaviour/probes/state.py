@@ -35,7 +35,7 @@ class ModuleState:
         self.caches = [
             thing
             for thing in gc.get_objects()
-            if type(thing).__name__ == "_lru_cache_wrapper" and callable(getattr(thing, "cache_clear", None))
+            if type(thing).__name__ == "_lru_cache_wrapper" and _of_repository(thing, root)
         ]
 
     def clear_caches(self) -> None:
@@ -70,6 +70,12 @@ class Variables:
         # Values of the repository may refuse to be looked at in any way.
         except Exception:
             return ""
+
+
+def _of_repository(cache: Any, root: str) -> bool:
+    """Whether a cache remembers results of the repository's code; those of libraries are left alone."""
+    code = getattr(getattr(cache, "__wrapped__", None), "__code__", None)
+    return code is None or code.co_filename.startswith(root)
 
 
 def _inside(module: Any, root: str) -> bool:

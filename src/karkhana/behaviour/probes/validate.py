@@ -22,6 +22,7 @@ turned green; ``t`` out of time; ``c`` ended its process; ``d`` same program as 
 from __future__ import annotations
 
 import gc
+import mmap
 import time
 import warnings
 from collections.abc import Callable
@@ -42,6 +43,9 @@ _LONGER = 8.0
 """A candidate that turns a failing test green gets so many times the limit: a right fix may be slower."""
 _LATE = 3
 """Tests that such a candidate may be late with, while the others decide whether it is worth waiting for."""
+_LETTERS = "pufntcdsx"
+_SIGN_S = 0.05
+"""How often a child shows that it is alive."""
 _SEVERAL = 2
 """Candidates in need of a new interpreter state, from which on it pays to start pytest for all of them."""
 _PATIENCE, _PATIENCE_S, _AT_ONCE = 0.3, 24.0, 0.15
@@ -85,6 +89,7 @@ class Campaign:
         self._told_at = time.monotonic()
         self._untold: list[int] = []
         self._send: Send | None = None
+        self._settled: list[tuple[int, str]] = []
 
     def needs_fresh(self, candidate: list[Any]) -> bool:
         return bool(candidate[2]) or self.targets[candidate[0]] is None
@@ -102,12 +107,13 @@ class Campaign:
         if isinstance(told, dict):
             self.start = float(told["start"])
         else:
-            self.settle(*told)
+            for number, status in told:
+                self.settle(number, status)
 
     def settle(self, number: int, status: str) -> None:
         self.status[number] = status
         if self._send is not None:
-            self._send([number, status])
+            self._settled.append((number, status))
         else:
             self._tell(number)
         if status not in "dsx":
@@ -116,6 +122,12 @@ class Campaign:
             if self._hit_at is None:
                 self._hit_at = cpu_seconds() - self._cpu
             self.first_hit = number if self.first_hit is None else min(number, self.first_hit)
+
+    def _pass_on(self) -> None:
+        """Tell the parent of this process, which keeps the account, what has been settled."""
+        if self._send is not None and self._settled:
+            self._send(self._settled)
+            self._settled = []
 
     def _tell(self, number: int) -> None:
         """Answer about once a second, so that little is lost when this process is ended from outside."""
@@ -179,6 +191,7 @@ class Campaign:
                     ready.append((number, code))
             if ready:
                 ready = self._run_batch(runner, live, ready)
+        self._pass_on()
         gc.unfreeze()
 
     def _compiled(self, number: int, live: dict[int, LiveFunctions], functions: Any, seen: set[Any]) -> Any:
@@ -206,31 +219,37 @@ class Campaign:
     def _run_batch(self, runner: Runner, live: dict[int, LiveFunctions], ready: list[Any]) -> list[Any]:
         """Run candidates in one child; returns those that another child must take on."""
         gc.freeze()
-        answered: list[Any] = []
+        large: list[Any] = []
+        # Shared with the child: waking the parent for each candidate would cost more than running it.
+        board = mmap.mmap(-1, len(ready))
         idle = max(self.idle_s(self.job["candidates"][number][0]) for number, _ in ready)
-        state = forked(lambda send: self._child(runner, live, ready, send), answered.append, idle)
-        for position, status in answered:
-            if status == "large":
-                self.batch = 1
-                continue
+        state = forked(lambda send: self._child(runner, live, ready, board, send), large.append, idle)
+        if any(large):
+            self.batch = 1
+        answered = bytes(board).rstrip(b"\0").decode("ascii", "replace")
+        for position, status in enumerate(answered):
             number = ready[position][0]
             final = self._confirm(runner, live, ready[position], patient=status == "w") if status in "pw" else status
             if final != "x":
-                self.settle(number, final)
-        done = len([a for a in answered if a[1] != "large"])
+                self.settle(number, final if final in _LETTERS else "c")
+        done = len(answered)
         if state != DONE and done < len(ready):
             self.settle(ready[done][0], "t" if state == STALLED else "c")
             done += 1
+        self._pass_on()
         return ready[done:]
 
-    def _child(self, runner: Runner, live: dict[int, LiveFunctions], ready: list[Any], send: Send) -> None:
+    def _child(
+        self, runner: Runner, live: dict[int, LiveFunctions], ready: list[Any], board: mmap.mmap, send: Send
+    ) -> None:
+        told_at = time.monotonic()
         state = self._state
         before: int | None = None
         if self.batch > 1:
             try:
                 before = state.fingerprint()
             except TooMuchState:
-                send([0, "large"])
+                send(True)
         for position, (number, code) in enumerate(ready):
             index = self.job["candidates"][number][0]
             functions = live[index]
@@ -238,11 +257,14 @@ class Campaign:
             try:
                 functions.install(code)
             except Unswappable:
-                send([position, "x"])
+                board[position] = ord("x")
                 continue
             status = self._try(runner, index)
             functions.restore()
-            send([position, status])
+            board[position] = ord(status)
+            if time.monotonic() - told_at > _SIGN_S:
+                send(False)
+                told_at = time.monotonic()
             if before is None or _changed(state, before):
                 return
 
@@ -259,7 +281,8 @@ class Campaign:
                 if not turned_green:
                     return "t"
                 late += 1
-                if late > _LATE:
+                # Slow rivals of one that passes are not worth waiting for.
+                if late > _LATE or self.first_hit is not None:
                     return "n"
                 continue
             if verdict.outcome != "passed" and not (verdict.outcome == "skipped" and test not in failing):
@@ -270,7 +293,7 @@ class Campaign:
     def _confirm(self, runner: Runner, live: dict[int, LiveFunctions], ready: tuple[int, Any], *, patient: bool) -> str:
         """Once more in a child of its own, in the original order of the tests; ``patient``: wait for late ones."""
         number, code = ready
-        if patient and self.patience <= 0:
+        if patient and (self.patience <= 0 or self.first_hit is not None):
             return "t"
         least = self.wait if patient else 0.0
         started = cpu_seconds()
