@@ -190,19 +190,22 @@ def first_of_each(rows: Sequence[Row], chances: Sequence[float]) -> list[tuple[f
 
 
 def threshold_for(delivered: Sequence[tuple[float, Row]]) -> tuple[float, float, int]:
-    """The lowest threshold with the wanted precision, smoothed by one right and one wrong; with both figures.
+    """The lowest threshold with the wanted precision, smoothed by half a right and half a wrong one; with both figures.
 
-    An even chance when the tickets show none.
+    What could not be compared counts by its certainty here, and as wrong in the figures. An even chance when the
+    tickets show no threshold.
     """
     ordered = sorted(delivered, key=lambda pair: -pair[0])
-    best = (0.5, 0.0, 0)
-    right = 0
+    least = 0.5
+    right, total = 0.0, 0.0
     for count, (chance, row) in enumerate(ordered, 1):
-        right += row["right"]
+        right += _certainty(row) * row["right"]
+        total += _certainty(row)
         behind = ordered[count][0] if count < len(ordered) else 0.0
-        if (right + 1) / (count + 2) >= _PRECISION:
-            best = (round((chance + behind) / 2, 3), right / count, count)
-    return best
+        if behind < chance and (right + 0.5) / (total + 1) >= _PRECISION:
+            least = round((chance + behind) / 2, 3)
+    through = [row["right"] for chance, row in ordered if chance >= least]
+    return least, sum(through) / len(through) if through else 0.0, len(through)
 
 
 def reliability(rows: Sequence[Row], chances: Sequence[float]) -> dict[str, Any]:
