@@ -78,7 +78,7 @@ def test_the_threshold_lets_through_what_is_right_often_enough() -> None:
     assert precision >= 0.75
     assert count >= 20
     assert 0.0 < least < 0.9
-    assert training.threshold_for(pairs(30, 0.9, right=False, library="b")) == (0.5, 0.0, 0)
+    assert training.threshold_for(pairs(30, 0.9, right=False, library="b")) == (0.5, 0.0, 30)
 
 
 def test_a_perfect_forecast_has_no_loss(rows: list[dict[str, Any]]) -> None:
