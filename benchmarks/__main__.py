@@ -14,8 +14,14 @@ SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("trail", (), ""),
     ("durability", ("--kills", "50"), ""),
     ("queue", (), ""),
-    ("quixbugs", ("--dataset", "{data}/QuixBugs"), "QuixBugs"),
-    ("history", ("--repositories", "{data}/repositories"), "repositories"),
+    ("validation", (), ""),
+    ("hopeless", (), ""),
+    ("quixbugs", ("--dataset", "{data}/repositories/jkoppel+QuixBugs/repo"), "repositories/jkoppel+QuixBugs/repo"),
+    ("humanevalfix", ("--dataset", "{data}/repositories"), "repositories/bigcode-project+octopack"),
+    ("history", ("--dataset", "{data}/repositories", "--half", "blind"), "repositories"),
+    ("seeded", ("--dataset", "{data}/repositories", "--count", "300"), "repositories"),
+    ("learning", ("--dataset", "{data}/repositories"), "repositories"),
+    ("reproduce", ("--dataset", "{data}/repositories"), "repositories"),
 )
 """(script, arguments, what must be in the data folder)."""
 

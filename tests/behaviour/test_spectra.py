@@ -248,3 +248,12 @@ def test_it():
 def test_modules_of_the_repository_do_not_replace_those_of_the_probe(bench) -> None:
     files = {"json.py": "raise SystemExit(3)\n", "test_m.py": "def test_it():\n    assert True\n"}
     assert [t.outcome for t in measure(bench(files).run).tests] == ["passed"]
+
+
+def test_options_of_plugins_that_are_not_installed_do_not_hide_the_tests(bench) -> None:
+    files = {
+        "pytest.ini": "[pytest]\naddopts = --no-such-plugin=3 -q\n",
+        "test_one.py": "def test_wrong():\n    assert 1 == 2\n",
+    }
+    spectrum = measure(bench(files).run)
+    assert [test.name for test in spectrum.tests if test.broken] == ["test_one.py::test_wrong"]
