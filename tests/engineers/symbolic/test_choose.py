@@ -94,6 +94,16 @@ def test_new_exceptions_and_broken_examples_lose() -> None:
     assert choice.ranked[1].reasons == ("1 example(s) of the documentation are not kept",)
 
 
+def test_answers_of_the_usual_type_win() -> None:
+    ranked = ranked_by_text(candidate("a < b", "a > b", score=0.9), candidate("a < b", "a <= b", score=0.4))
+    observations = seen(
+        ("=False", "=2.5", "=0.5", "=5.5"), ("=0.0", "=2.5", "=0.5", "=5.5"), original=("!E", "=2.5", "=0.5", "=5.5")
+    )
+    choice = chosen(ranked, observations, raised=True)
+    assert choice.ranked[0].hypothesis.edits[0].text == "a <= b"
+    assert "of a type that no other answer has" in choice.ranked[1].reasons[-1]
+
+
 def test_equal_behaviour_means_no_disagreement() -> None:
     ranked = ranked_by_text(candidate("a < b", "a > b"), candidate("a < b", "a >= b"))
     same = ("=1", "=2", "=3", "=4")

@@ -12,6 +12,7 @@ import msgspec
 
 from karkhana.behaviour.observation import Observations
 from karkhana.engineers.symbolic.appearance import Ranked
+from karkhana.engineers.symbolic.features import odd_answers
 
 _ELSEWHERE = 0.3
 """Dispute with a candidate whose behaviour cannot be compared."""
@@ -29,6 +30,8 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     changed_near_failing: float = 0.2
     changed_after_error: float = 6.0
     """When the failing tests failed by an exception, what was answered near them was right."""
+    odd_answers: float = 2.0
+    """New answers are of a type that no other answer has."""
     example_broken: float = 3.0
     company: float = 0.15
     """Per e-fold of candidates that behave alike."""
@@ -149,6 +152,10 @@ def _judged(ranked: Ranked, seen: Observations, number: int, raised: bool, weigh
     near_failing = weight.changed_after_error if raised else weight.changed_near_failing
     value -= near_passing * seen.changed_answers(number, "near-passing")
     value -= near_failing * seen.changed_answers(number, "near-failing")
+    odd = odd_answers(seen.original, seen.variants[number])
+    if odd:
+        value -= weight.odd_answers * odd
+        reasons.append(f"{odd:.0%} of its new answers are of a type that no other answer has")
     lost = sum(not now for now in seen.examples[number])
     if lost:
         value -= weight.example_broken * lost

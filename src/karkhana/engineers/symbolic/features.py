@@ -106,23 +106,34 @@ def shared_words(added: Sequence[str], *texts: str) -> int:
 
 
 def odd_answers(original: Sequence[str], changed: Sequence[str]) -> float:
-    """Share of the changed answers whose type is not among the answers of the original.
+    """Share of the changed answers whose type is not among the answers of the original; whole for broken numbers: half.
 
     >>> odd_answers(["=1", "=2", "!E"], ["=1", "=None", "=3"])
+    0.5
+    >>> odd_answers(["=1.5", "!E"], ["=1.5", "=0"])
     0.5
     """
     usual = {_type(answer) for answer in original if answer[:1] == "="}
     new = [b for a, b in zip(original, changed, strict=True) if a != b and b[:1] == "="]
     if not new or not usual:
         return 0.0
-    return sum(_type(answer) not in usual for answer in new) / len(new)
+    return sum(_oddity(_type(answer), usual) for answer in new) / len(new)
+
+
+_NUMBERS = frozenset({"int", "float"})
+
+
+def _oddity(kind: str, usual: set[str]) -> float:
+    if kind in usual:
+        return 0.0
+    return 0.5 if kind in _NUMBERS and usual & _NUMBERS else 1.0
 
 
 def _type(answer: str) -> str:
     """A guess from the text of a value: its first character, or the word before the parenthesis."""
     text = answer[1:].lstrip("-")
     if text[:1].isdigit():
-        return "number"
+        return "int" if text.isdigit() else "float"
     if text[:1].isalpha() or text[:1] == "_":
         word = text.split("(", 1)[0]
         return "bool" if word in ("True", "False") else word[:40]

@@ -56,6 +56,7 @@ def kind_of_request(title: str) -> Kind | None:
 
     >>> kind_of_request("Please add an export to YAML").name
     'something new'
+    >>> kind_of_request("add: its tests fail")
     """
     return next((kind for kind in table().kind if re.search(kind.pattern, title, re.IGNORECASE)), None)
 
