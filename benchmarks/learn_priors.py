@@ -34,9 +34,9 @@ from benchmarks.mine_commits import MOST_LINES, candidates, in_order
 from benchmarks.seeded_direct import restoring
 from karkhana.behaviour.spectra import FunctionPlace, Spectrum
 from karkhana.domain.lessons import Lesson
-from karkhana.engineers.symbolic.catalogue import catalogue
-from karkhana.engineers.symbolic.hypotheses import Place, cut, hypotheses
-from karkhana.engineers.symbolic.localise import Suspect
+from karkhana.engineers.symbolic.generation.catalogue import catalogue
+from karkhana.engineers.symbolic.generation.hypotheses import Place, cut, hypotheses
+from karkhana.engineers.symbolic.localisation.localise import Suspect
 from karkhana.engineers.symbolic.lore import multipliers
 from karkhana.git import Repository
 from karkhana.git.command import GitCommand, GitFailed

@@ -37,9 +37,9 @@ from benchmarks.seeded import libraries_of, ticket_of
 from benchmarks.seeded_direct import restoring
 from karkhana.behaviour.running import pytest_arguments
 from karkhana.domain.lessons import Credit, Lesson, Verdict, taught
-from karkhana.engineers.symbolic.catalogue import catalogue
-from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place, hypotheses, literals_of
-from karkhana.engineers.symbolic.localise import localise, ranks, shipped_weights
+from karkhana.engineers.symbolic.generation.catalogue import catalogue
+from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place, hypotheses, literals_of
+from karkhana.engineers.symbolic.localisation.localise import localise, ranks, shipped_weights
 from karkhana.engineers.symbolic.lore import (
     circumstance_of,
     multipliers,

@@ -15,9 +15,9 @@ from benchmarks.seeded_direct import ProbedWorkspace, restoring
 from karkhana.behaviour.running import ProbeFailed, Run, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum, measure
 from karkhana.domain.tools import CommandResult
-from karkhana.engineers.symbolic.catalogue import catalogue
-from karkhana.engineers.symbolic.hypotheses import Place, cut, declared, hypotheses, literals_of
-from karkhana.engineers.symbolic.localise import Suspect, localise
+from karkhana.engineers.symbolic.generation.catalogue import catalogue
+from karkhana.engineers.symbolic.generation.hypotheses import Place, cut, declared, hypotheses, literals_of
+from karkhana.engineers.symbolic.localisation.localise import Suspect, localise
 from karkhana.engineers.symbolic.lore import circumstance_of
 
 SKEW = 1.5

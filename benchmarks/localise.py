@@ -26,8 +26,8 @@ from benchmarks.mine_tickets import History, environment
 from karkhana.behaviour.running import ProbeFailed, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum, measure
 from karkhana.domain.tools import CommandResult
-from karkhana.engineers.symbolic.localise import localise, shipped_weights
-from karkhana.engineers.symbolic.targets import choose_targets
+from karkhana.engineers.symbolic.localisation.localise import localise, shipped_weights
+from karkhana.engineers.symbolic.localisation.targets import choose_targets
 from karkhana.git import Repository
 from karkhana.git.recency import recent_lines
 

@@ -29,7 +29,7 @@ from karkhana.domain.events import AnyEvent, Noted
 from karkhana.domain.suites import Outcome, TestReport, TestResult
 from karkhana.domain.tasks import Budget
 from karkhana.engineers.symbolic.hands import Abstention, Hands
-from karkhana.engineers.symbolic.reproduce import Reproduction, reproduce
+from karkhana.engineers.symbolic.reproduction import Reproduction, reproduce
 from karkhana.factory.ordering import make_order
 from karkhana.factory.rooms import workspaces_for
 from karkhana.ports import Assignment, Workspace, Workspaces

@@ -19,7 +19,7 @@ from karkhana.domain.events import AnyEvent
 from karkhana.domain.tasks import Budget, Ticket
 from karkhana.domain.tools import CommandResult, RunTests
 from karkhana.engineers.symbolic import SymbolicEngineer
-from karkhana.engineers.symbolic.hypotheses import (
+from karkhana.engineers.symbolic.generation.hypotheses import (
     Hypothesis,
     Place,
     cut,
@@ -27,8 +27,8 @@ from karkhana.engineers.symbolic.hypotheses import (
     hypotheses,
     literals_of,
 )
-from karkhana.engineers.symbolic.localise import localise
-from karkhana.engineers.symbolic.targets import choose_targets
+from karkhana.engineers.symbolic.localisation.localise import localise
+from karkhana.engineers.symbolic.localisation.targets import choose_targets
 from karkhana.ports import Assignment
 from karkhana.workspace.memory import TemporaryWorkspace
 from karkhana.workspace.toolbox import Toolbox

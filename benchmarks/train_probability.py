@@ -24,8 +24,8 @@ from typing import Any
 import karkhana.engineers.symbolic
 from benchmarks.common import emit
 from benchmarks.mine import DATA
-from karkhana.engineers.symbolic.features import Features
-from karkhana.engineers.symbolic.probability import load_model, sayings
+from karkhana.engineers.symbolic.choice.features import Features
+from karkhana.engineers.symbolic.choice.probability import load_model, sayings
 
 NAMES = Features.__struct_fields__
 MODEL = Path(karkhana.engineers.symbolic.__file__).parent / "probability.toml"

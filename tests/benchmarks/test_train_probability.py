@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks import train_probability as training
-from karkhana.engineers.symbolic.probability import load_model, probability
+from karkhana.engineers.symbolic.choice.probability import load_model, probability
 
 
 def row(number: int, *, right: bool, library: str, source: str = "history", **features: float) -> dict[str, Any]:

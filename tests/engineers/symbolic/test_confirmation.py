@@ -11,15 +11,15 @@ from karkhana.domain.errors import ToolRefused
 from karkhana.domain.suites import Outcome, TestReport, TestResult
 from karkhana.domain.tasks import Budget, Ticket
 from karkhana.domain.tools import EditFile, PushChanges, RunTests, WriteFile
-from karkhana.engineers.symbolic.appearance import Ranked
-from karkhana.engineers.symbolic.choose import Choice, Group
-from karkhana.engineers.symbolic.comparison import Opinion, Verdict
+from karkhana.engineers.symbolic.choice.appearance import Ranked
+from karkhana.engineers.symbolic.choice.choose import Choice, Group
+from karkhana.engineers.symbolic.choice.comparison import Opinion, Verdict
+from karkhana.engineers.symbolic.choice.features import Features
 from karkhana.engineers.symbolic.confirmation import Confirmation
-from karkhana.engineers.symbolic.features import Features
+from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place
 from karkhana.engineers.symbolic.hands import Abstention, Hands
-from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place
-from karkhana.engineers.symbolic.localise import Suspect
-from karkhana.engineers.symbolic.targets import Targets
+from karkhana.engineers.symbolic.localisation.localise import Suspect
+from karkhana.engineers.symbolic.localisation.targets import Targets
 from karkhana.ports import Assignment
 
 TEXT = "def f(a, b):\n    return a < b\n"

@@ -7,8 +7,8 @@ import pytest
 from karkhana.behaviour.spectra import Failure, FunctionPlace, Spectrum, TestRun
 from karkhana.domain.events import AnyEvent, HypothesisTried, Noted
 from karkhana.domain.lessons import Credit, Lesson, Role, Verdict, taught
-from karkhana.engineers.symbolic.catalogue import catalogue
-from karkhana.engineers.symbolic.localise import Reason, Suspect, shipped_weights
+from karkhana.engineers.symbolic.generation.catalogue import catalogue
+from karkhana.engineers.symbolic.localisation.localise import Reason, Suspect, shipped_weights
 from karkhana.engineers.symbolic.lore import (
     Lore,
     Witness,

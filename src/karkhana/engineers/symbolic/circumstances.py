@@ -8,10 +8,10 @@ import re
 import msgspec
 
 from karkhana.behaviour.spectra import Spectrum
+from karkhana.engineers.symbolic.choice.vetoes import inputs_only
+from karkhana.engineers.symbolic.generation.hypotheses import expected_errors, literals_of
 from karkhana.engineers.symbolic.hands import Hands
-from karkhana.engineers.symbolic.hypotheses import expected_errors, literals_of
-from karkhana.engineers.symbolic.targets import Targets
-from karkhana.engineers.symbolic.vetoes import inputs_only
+from karkhana.engineers.symbolic.localisation.targets import Targets
 
 _ASSERTION = re.compile(r"(?m)^\s*assert\b|\bself\.assert\w+\(|\b(?:raises|warns)\(")
 _READ = 6

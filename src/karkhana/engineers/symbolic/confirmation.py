@@ -7,13 +7,13 @@ from karkhana.behaviour.spectra import Spectrum
 from karkhana.domain.errors import ToolRefused
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tools import EditFile, PushChanges, ReviewDiff, RunTests, WriteFile
-from karkhana.engineers.symbolic.appearance import Ranked
-from karkhana.engineers.symbolic.comparison import ASK, Verdict
+from karkhana.engineers.symbolic.choice.appearance import Ranked
+from karkhana.engineers.symbolic.choice.comparison import ASK, Verdict
+from karkhana.engineers.symbolic.choice.probability import load_model
+from karkhana.engineers.symbolic.generation.hypotheses import Place
 from karkhana.engineers.symbolic.hands import Abstention, Hands
-from karkhana.engineers.symbolic.hypotheses import Place
+from karkhana.engineers.symbolic.localisation.targets import Targets
 from karkhana.engineers.symbolic.patching import replacement
-from karkhana.engineers.symbolic.probability import load_model
-from karkhana.engineers.symbolic.targets import Targets
 from karkhana.engineers.symbolic.wording import kind_of, shown, title_of
 from karkhana.ports import Handover
 

@@ -19,14 +19,14 @@ from karkhana.domain.suites import TestResult
 from karkhana.engineers.symbolic.circumstances import circumstances
 from karkhana.engineers.symbolic.confirmation import Confirmation
 from karkhana.engineers.symbolic.exploration import Exploration
+from karkhana.engineers.symbolic.generation.hypotheses import Place, cut, declared, hypotheses
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
-from karkhana.engineers.symbolic.hypotheses import Place, cut, declared, hypotheses
-from karkhana.engineers.symbolic.importing import at_import
-from karkhana.engineers.symbolic.localise import Suspect, localise, suspicion
+from karkhana.engineers.symbolic.localisation.importing import at_import
+from karkhana.engineers.symbolic.localisation.localise import Suspect, localise, suspicion
+from karkhana.engineers.symbolic.localisation.relevance import worth_tracing
+from karkhana.engineers.symbolic.localisation.targets import Targets, choose_targets, groups
 from karkhana.engineers.symbolic.lore import Lore, Witness
-from karkhana.engineers.symbolic.relevance import worth_tracing
-from karkhana.engineers.symbolic.reproduce import Reproduction, kept, reproduce
-from karkhana.engineers.symbolic.targets import Targets, choose_targets, groups
+from karkhana.engineers.symbolic.reproduction import Reproduction, kept, reproduce
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
 _TRACING_S = 15.0

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from karkhana.behaviour.running import pytest_arguments
 from karkhana.behaviour.spectra import Spectrum
 from karkhana.domain.events import HypothesisTried
+from karkhana.engineers.symbolic.choice.comparison import ASK, Comparison, Verdict
+from karkhana.engineers.symbolic.choice.probability import load_model
 from karkhana.engineers.symbolic.circumstances import Circumstances
-from karkhana.engineers.symbolic.comparison import ASK, Comparison, Verdict
+from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
-from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place
-from karkhana.engineers.symbolic.probability import load_model
 from karkhana.engineers.symbolic.search import Budget, Outcome, Search
 
 _RESERVE_S = 20.0

@@ -17,8 +17,8 @@ from importlib import resources
 from karkhana.behaviour.spectra import Spectrum
 from karkhana.domain.events import AnyEvent, HypothesisTried
 from karkhana.domain.lessons import Credit, Lesson, Role, multiplier, posterior
-from karkhana.engineers.symbolic.catalogue import catalogue
-from karkhana.engineers.symbolic.localise import Suspect, ranks, shipped_weights
+from karkhana.engineers.symbolic.generation.catalogue import catalogue
+from karkhana.engineers.symbolic.localisation.localise import Suspect, ranks, shipped_weights
 from karkhana.ports import Trail
 
 TEMPLATE, SIGNAL = "template:", "signal:"

@@ -15,7 +15,7 @@ from karkhana.behaviour.observation import Observations, compare
 from karkhana.behaviour.running import Run
 from karkhana.behaviour.spectra import Spectrum
 from karkhana.behaviour.validation import NEAR, OVERTIME, PASSES, Proposal, Target, Validation, validate
-from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place, examples_of
+from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place, examples_of
 
 _LEAST_S = 0.03
 _TIMES = 6.0

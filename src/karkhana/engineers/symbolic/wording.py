@@ -2,8 +2,8 @@
 
 import difflib
 
-from karkhana.engineers.symbolic.catalogue import catalogue
-from karkhana.engineers.symbolic.hypotheses import Hypothesis, Place
+from karkhana.engineers.symbolic.generation.catalogue import catalogue
+from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place
 from karkhana.engineers.symbolic.patching import changed_lines
 
 _LINE_CHARS = 60

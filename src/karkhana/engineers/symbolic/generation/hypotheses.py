@@ -1,0 +1,333 @@
+"""All one-place changes worth trying, best guess first.
+
+The order is suspiciousness of the line times prior of the template times weight of the idea times what past
+outcomes taught.
+Knows suspects and templates; knows nothing of how candidates are run.
+"""
+
+import heapq
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from karkhana.behaviour.spectra import Failure, FunctionPlace, Spectrum
+from karkhana.behaviour.validation import Edit
+from karkhana.engineers.symbolic.generation.catalogue import Entry, catalogue
+from karkhana.engineers.symbolic.generation.declarations import Declaration, declarations, names_in
+from karkhana.engineers.symbolic.generation.scene import FileScene, Idea, Scene
+from karkhana.engineers.symbolic.generation.source import FunctionView, Unreadable
+from karkhana.engineers.symbolic.localisation.localise import Suspect
+
+_DECLARED = 0.5
+"""Suspicion of constants, as a share of that of the functions that use them."""
+_UNCOVERED = 0.15
+"""Suspicion of a line that no failing test ran, as a share of its function's highest."""
+_FRESH = 80
+"""Candidates that need a fresh interpreter; each costs as much as hundreds of the others."""
+_ROOM = 8.0
+"""Sum of weights up to which the ideas of a template in one place do not crowd each other."""
+_CROWDING = 0.5
+"""Power of the crowding beyond that: 1 would share a fixed likelihood out, 0 give each idea the same."""
+_EVERYWHERE = 0.4
+"""Weight of a change in all its places at once, as a share of that of the change in one."""
+_TWO = 0.15
+"""The same for two places of several."""
+_ACROSS = 20
+"""Changes of several functions at once."""
+_PLACES = 6
+_FAILURES = 8
+"""Failures that templates look at."""
+_LEAST = 0.0005
+"""Score below which a candidate is not worth keeping in mind."""
+_NEUTRAL = 0.6
+"""Power that line suspicion is raised to: differences between lines count less than those between templates."""
+
+
+class Hypothesis(msgspec.Struct, frozen=True, kw_only=True):
+    """One candidate change with what it is and how likely it seemed before it was tried."""
+
+    suspect: int
+    kind: str
+    """Name of the template."""
+    line: int
+    edits: tuple[Edit, ...]
+    score: float
+    fresh: bool = False
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """A suspect with its text."""
+
+    suspect: Suspect
+    text: str
+    """From the ``def`` to the last line; the whole file when it is about declarations."""
+    file_text: str
+    declarations: tuple[Declaration, ...] = ()
+    """Constants of the module and its classes to change, in place of a function."""
+
+    @property
+    def is_file(self) -> bool:
+        """It is about what stands outside functions."""
+        return not self.suspect.place.name
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.suspect.place.qualified or self.suspect.path.rsplit("/", 1)[-1].removesuffix(".py")
+
+
+def cut(file_text: str, suspect: Suspect) -> str:
+    """The lines of a suspect's function."""
+    lines = file_text.splitlines(keepends=True)
+    return "".join(lines[suspect.place.start - 1 : suspect.place.end])
+
+
+def declared(places: tuple[Place, ...], test_text: str = "") -> tuple[Place, ...]:
+    """One more place per file: the constants of its module and classes that suspicious functions or tests name."""
+    found: list[Place] = []
+    used = frozenset(name for place in places for name in names_in(place.text)) | names_in(test_text)
+    for path in dict.fromkeys(place.suspect.path for place in places):
+        own = [place for place in places if place.suspect.path == path]
+        constants = declarations(own[0].file_text, used)
+        score = _DECLARED * max(place.suspect.score for place in own)
+        suspect = Suspect(
+            path=path,
+            place=FunctionPlace(name="", top=1, start=1, end=own[0].file_text.count("\n") + 1),
+            score=score,
+            lines={1: score, **{d.line: score for d in constants}},
+            failing=tuple(sorted({n for place in own for n in place.suspect.failing})),
+            passing=tuple(sorted({n for place in own for n in place.suspect.passing})),
+        )
+        text = own[0].file_text
+        found.append(Place(suspect=suspect, text=text, file_text=text, declarations=constants))
+    return tuple(found)
+
+
+def _failures(place: Place, spectrum: Spectrum) -> tuple[Failure, ...]:
+    found = [f for n in place.suspect.failing if (f := spectrum.tests[n].failure) is not None]
+    return tuple(found[:_FAILURES])
+
+
+def scene_of(place: Place, spectrum: Spectrum, literals: tuple[str, ...], expected: tuple[str, ...]) -> Scene:
+    """Everything templates may know about one place. Raises ``Unreadable``."""
+    where = place.suspect.place
+    view = FunctionView(place.text, where.start, module_text=place.file_text, classes=where.classes)
+    return Scene(
+        view,
+        types=spectrum.types_in(place.suspect.path, where.top, where.end),
+        failures=_failures(place, spectrum),
+        literals=literals,
+        expected=expected,
+        path=place.suspect.path,
+    )
+
+
+def hypotheses(
+    places: tuple[Place, ...],
+    spectrum: Spectrum,
+    *,
+    literals: tuple[str, ...] = (),
+    expected: tuple[str, ...] = (),
+    lessons: Mapping[str, float] | None = None,
+    limit: int = 8000,
+) -> list[Hypothesis]:
+    """Distinct one-place changes of all places, most promising first, at most ``limit``."""
+    found: dict[tuple[int, tuple[Edit, ...]], Hypothesis] = {}
+    lowest: list[float] = []
+    best = max((p.suspect.score for p in places), default=1.0)
+    for number, place in enumerate(places):
+        errors = _errors(place, spectrum)
+        highest = max(place.suspect.lines.values())
+        factors = {entry.name: _factor(entry, errors, lessons or {}) for entry in catalogue().values()}
+        made = list(everywhere(place.text, _ideas(place, spectrum, literals, expected)))
+        rooms = _rooms(made)
+        for entry, idea in made:
+            factor = (factors[entry.name] or 0.0) * rooms[entry.name]
+            score = factor * idea.weight * _suspicion(place.suspect, highest, idea.line, best)
+            if score < _LEAST or (len(lowest) == limit and score <= lowest[0]):
+                continue
+            known = found.get((number, idea.edits))
+            if known is None or known.score < score:
+                (heapq.heappush if len(lowest) < limit else heapq.heapreplace)(lowest, score)
+                found[number, idea.edits] = Hypothesis(
+                    suspect=number, kind=entry.name, line=idea.line, edits=idea.edits, score=score, fresh=idea.fresh
+                )
+    for shared in _across(places, found.values()):
+        found.setdefault((shared.suspect, shared.edits), shared)
+    ordered = sorted(found.values(), key=lambda h: (-h.score, h.suspect, h.line, h.kind, h.edits))[:limit]
+    dear = itertools.count()
+    return [h for h in ordered if not h.fresh or next(dear) < _FRESH]
+
+
+def _rooms(made: Iterable[tuple[Entry, Idea]]) -> dict[str, float]:
+    """Template → what is left to each of its ideas when they are many: they share the template's likelihood."""
+    crowd: dict[str, float] = {}
+    for entry, idea in made:
+        crowd[entry.name] = crowd.get(entry.name, 0.0) + idea.weight
+    return {name: (_ROOM / max(_ROOM, weight)) ** _CROWDING for name, weight in crowd.items()}
+
+
+def _across(places: tuple[Place, ...], found: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """The same replacement in several functions of one file, as a change of the file."""
+    files = {place.suspect.path: number for number, place in enumerate(places) if place.is_file}
+    alike: dict[tuple[str, str, str, str], dict[int, Hypothesis]] = {}
+    for hypothesis in found:
+        place = places[hypothesis.suspect]
+        if place.is_file or len(hypothesis.edits) > 1 or place.suspect.path not in files:
+            continue
+        (edit,) = hypothesis.edits
+        old = place.text[edit.start : edit.end]
+        if old and catalogue()[hypothesis.kind].everywhere:
+            same = alike.setdefault((place.suspect.path, hypothesis.kind, old, edit.text), {})
+            if hypothesis.suspect not in same or same[hypothesis.suspect].score < hypothesis.score:
+                same[hypothesis.suspect] = hypothesis
+    made: list[Hypothesis] = []
+    for (path, kind, _, _), same in alike.items():
+        if not 1 < len(same) <= _PLACES:
+            continue
+        edits = tuple(sorted(_moved(h.edits[0], places[n]) for n, h in same.items()))
+        score = _EVERYWHERE * min(h.score for h in same.values())
+        made.append(Hypothesis(suspect=files[path], kind=kind, line=1, edits=edits, score=score, fresh=True))
+    return sorted(made, key=lambda h: (-h.score, h.edits))[:_ACROSS]
+
+
+def _moved(edit: Edit, place: Place) -> Edit:
+    """An edit of a function as an edit of its file."""
+    before = place.file_text.splitlines(keepends=True)[: place.suspect.place.start - 1]
+    offset = sum(map(len, before))
+    return Edit(edit.start + offset, edit.end + offset, edit.text)
+
+
+def everywhere(text: str, ideas: Iterable[tuple[Entry, Idea]]) -> Iterator[tuple[Entry, Idea]]:
+    """The ideas, and behind them the same replacement in all its places of the function at once."""
+    alike: dict[tuple[str, str, str], list[Idea]] = {}
+    entries: dict[str, Entry] = {}
+    for entry, idea in ideas:
+        yield entry, idea
+        if entry.everywhere and len(idea.edits) == 1 and (edit := idea.edits[0]).end > edit.start:
+            entries[entry.name] = entry
+            alike.setdefault((entry.name, text[edit.start : edit.end], edit.text), []).append(idea)
+    for (name, _, _), same in alike.items():
+        edits = sorted({idea.edits[0] for idea in same})
+        if not 1 < len(edits) <= _PLACES or any(a.end > b.start for a, b in itertools.pairwise(edits)):
+            continue
+        best = max(same, key=lambda idea: idea.weight)
+        yield entries[name], msgspec.structs.replace(best, edits=tuple(edits), weight=best.weight * _EVERYWHERE)
+        for pair in itertools.combinations(edits, 2) if len(edits) > 2 else ():
+            yield entries[name], msgspec.structs.replace(best, edits=pair, weight=best.weight * _TWO)
+
+
+def _ideas(
+    place: Place, spectrum: Spectrum, literals: tuple[str, ...], expected: tuple[str, ...]
+) -> Iterator[tuple[Entry, Idea]]:
+    try:
+        if place.is_file:
+            yield from _declaration_ideas(place, literals)
+            yield from _file_ideas(place, spectrum, literals)
+        else:
+            scene = scene_of(place, spectrum, literals, expected)
+            start = scene.view.body_start
+            # Defaults are evaluated when the function is made, before any test.
+            signature = range(scene.view.first_line, scene.view.line_at(start))
+            scene.view.hot = frozenset((*place.suspect.lines, *signature))
+            for entry in catalogue().values():
+                for idea in entry.ideas(scene):
+                    outside = any(edit.start < start for edit in idea.edits)
+                    yield entry, msgspec.structs.replace(idea, fresh=True) if outside else idea
+    except Unreadable:
+        return
+
+
+def _declaration_ideas(place: Place, literals: tuple[str, ...]) -> Iterator[tuple[Entry, Idea]]:
+    for declaration in place.declarations:
+        view = FunctionView(declaration.text, declaration.line, module_text=place.file_text)
+        scene = Scene(view, literals=literals, path=place.suspect.path)
+        for entry in catalogue().values():
+            if not entry.declarations:
+                continue
+            for idea in entry.ideas(scene):
+                moved = tuple(
+                    Edit(e.start + declaration.offset, e.end + declaration.offset, e.text) for e in idea.edits
+                )
+                yield entry, msgspec.structs.replace(idea, edits=moved, fresh=True)
+
+
+def _file_ideas(place: Place, spectrum: Spectrum, literals: tuple[str, ...]) -> Iterator[tuple[Entry, Idea]]:
+    scene = FileScene(place.file_text, failures=_failures(place, spectrum), literals=literals)
+    for entry in catalogue().values():
+        for idea in entry.file_ideas(scene):
+            # What the failure itself names is as likely in one line as in another.
+            yield entry, msgspec.structs.replace(idea, line=1)
+
+
+def _errors(place: Place, spectrum: Spectrum) -> set[str]:
+    failures = [f for n in place.suspect.failing if (f := spectrum.tests[n].failure) is not None]
+    return {f.type for f in failures} | {b for f in failures for b in f.bases}
+
+
+def _factor(entry: Entry, errors: set[str], lessons: Mapping[str, float]) -> float | None:
+    factor = entry.prior * lessons.get(entry.name, 1.0)
+    if entry.errors and not errors & set(entry.errors):
+        return None
+    return factor * max((entry.likely[e] for e in errors & set(entry.likely)), default=1.0)
+
+
+def _suspicion(suspect: Suspect, highest: float, line: int, best: float) -> float:
+    own = suspect.lines.get(line)
+    if own is None:
+        near = [suspect.lines[n] for n in (line - 1, line + 1) if n in suspect.lines]
+        own = max(near) * 0.7 if near else highest * _UNCOVERED
+    return float((own / highest) ** _NEUTRAL * suspect.score / best)
+
+
+def literals_of(text: str) -> tuple[str, ...]:
+    """Numbers and short strings in a text, as Python literals, in order.
+
+    >>> literals_of("assert f(3) == 'no' and x == -1.5")
+    ('3', "'no'", '-1.5')
+    """
+    found = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)|'[^'\n]{0,40}'|\"[^\"\n]{0,40}\"", text)
+    return tuple(dict.fromkeys(found))[:60]
+
+
+def examples_of(place: Place) -> tuple[tuple[str, str], ...]:
+    """Examples of the function in the documentation of its file: ``>>> call`` with the line that follows."""
+    if place.suspect.place.classes:
+        return ()
+    name = re.escape(place.suspect.place.name)
+    found = re.findall(rf"^[ \t]*>>> ({name}\(.*\))[ \t]*\n[ \t]*([^\s>].*?)[ \t]*$", place.file_text, re.MULTILINE)
+    return tuple(dict.fromkeys((call, expected) for call, expected in found))[:8]
+
+
+_RAISES = re.compile(
+    r"(?:raises|assertRaises(?:Regexp?)?)\(\s*(?P<type>[\w.]+)"
+    r"(?:\s*,\s*(?:match\s*=\s*)?r?(?P<quote>['\"])(?P<match>(?:(?!(?P=quote)).)*)(?P=quote))?"
+)
+_DID_NOT = re.compile(r"DID NOT RAISE <class '(?P<type>[\w.]+)'>")
+
+
+def expected_errors(test_text: str) -> tuple[str, ...]:
+    """Exceptions that a test says it expects, called with the message that it wants to see.
+
+    >>> expected_errors("with pytest.raises(ValueError, match='no x'):")
+    ("ValueError('no x')",)
+    """
+    found: dict[str, None] = {}
+    for match in _RAISES.finditer(test_text):
+        message = _literal(match["match"]) if match["match"] else ""
+        found.setdefault(f"{match['type']}({message!r})" if message else match["type"])
+    for match in _DID_NOT.finditer(test_text):
+        name = match["type"].rpartition(".")[2]
+        if not any(e.partition("(")[0].rpartition(".")[2] == name for e in found):
+            found.setdefault(name)
+    return tuple(found)[:4]
+
+
+def _literal(pattern: str) -> str:
+    """A text that the pattern matches, when that is easy to say; a pattern that nobody vouches for is not run."""
+    text = pattern.strip("^$").replace(".*", " ").replace(".+", " ")
+    if re.search(r"(?<!\\)[|*+?()\[\]{}]|\\\w", text):
+        return ""
+    return re.sub(r"\\(\W)", r"\1", text)

@@ -1,0 +1,324 @@
+"""From what a ticket says and what its examples give now to claims that a test can hold.
+
+A claim is only made when what happens now contradicts it. Knows outcomes and words; runs nothing.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from karkhana.engineers.symbolic.reproduction.scenes import STRUCTURE, Said
+from karkhana.engineers.symbolic.reproduction.sentences import ACTUAL, EXPECTED, UNKNOWN
+from karkhana.engineers.symbolic.reproduction.trial import Agreement, Outcome, Raised, Trial
+
+EQUAL, RAISES, HOLDS, RUNS = "equal", "raises", "holds", "runs"
+LEAST = 0.5
+"""Score of the weakest claim that a test is written for."""
+_CONFIRMED = 0.35
+_SHOWN = 0.1
+"""More for a result in a block of its own than for one in the midst of prose."""
+_LIKE = 0.5
+"""How much words of the prose must look like the result to be meant as one."""
+_UNNAMED = 0.55
+"""Weight of a result that nothing calls expected or actual."""
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What should hold and does not."""
+
+    kind: str
+    """``equal``, ``raises``, ``holds`` (a statement with an assertion) or ``runs`` (no exception)."""
+    trial: Trial
+    outcome: Outcome
+    expected: str = ""
+    """Python; the exception's name for ``raises``."""
+    form: str = ""
+    """How the result is compared: ```` directly, ``repr``, ``str`` or ``list``."""
+    score: float
+    now: str
+    """What happens now, in words."""
+    source: int = -1
+    """Which of the results that stand apart it rests on; -1: one that belongs to its call."""
+
+    @property
+    def wanted(self) -> str:
+        """What the ticket asks for, in words."""
+        subject = self.trial.scene.subject
+        return {
+            EQUAL: f"`{subject}` should give `{self.expected}`",
+            RAISES: f"`{subject}` should raise {self.expected}",
+            HOLDS: f"`{subject}` should hold",
+            RUNS: f"`{subject}` should not raise",
+        }[self.kind]
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a ticket's scenes."""
+
+    claims: tuple[Claim, ...] = ()
+    """Best first; only those that contradict what happens now."""
+    agreeing: tuple[str, ...] = ()
+    """Expectations that are met already, in words."""
+    silent: tuple[str, ...] = ()
+    """What scenes give now of which the ticket says nothing that can be checked."""
+    broken: tuple[str, ...] = ()
+    """Why scenes could not be run."""
+
+
+def judge(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Judgement:
+    """Claims, agreements and what could not be told."""
+    claims: list[Claim] = []
+    agreeing: list[str] = []
+    silent: list[str] = []
+    broken: list[str] = []
+    for trial, outcome in zip(trials, outcomes, strict=True):
+        subject = trial.scene.subject
+        if outcome.stage == "import" and outcome.raised is not None:
+            told = any(s.kind == "raises" and _is(outcome.raised, s) for s in trial.scene.said)
+            if not told:
+                broken.append(
+                    f"`{'; '.join(trial.imports)}` fails with {outcome.raised.type}: {outcome.raised.message}"
+                )
+                continue
+        found = list(_claims(trial, outcome))
+        claims += found
+        agreed = list(_agreements(trial, outcome))
+        agreeing += agreed
+        if not found and not agreed and not _mention(trial, outcome):
+            silent.append(f"`{subject}` {_now(outcome)}")
+    return Judgement(
+        claims=tuple(sorted(_paired(claims), key=lambda c: -c.score)),
+        agreeing=tuple(dict.fromkeys(agreeing)),
+        silent=tuple(dict.fromkeys(silent)),
+        broken=tuple(dict.fromkeys(broken)),
+    )
+
+
+def _paired(claims: list[Claim]) -> list[Claim]:
+    """Each result that stands apart belongs to one call: in order when there are as many, else to the likeliest."""
+    kept = [c for c in claims if c.source < 0]
+    owned = {c.expected for c in kept}
+    apart = [c for c in claims if c.source >= 0 and c.expected not in owned]
+    subjects = list(dict.fromkeys((c.trial.scene.setup, c.trial.scene.subject) for c in apart))
+    sources = sorted({c.source for c in apart})
+    if len(subjects) == len(sources) > 1:
+        pairs = dict(zip(subjects, sources, strict=True))
+        return kept + [c for c in apart if pairs[c.trial.scene.setup, c.trial.scene.subject] == c.source]
+    for source in sources:
+        rivals = [c for c in apart if c.source == source]
+        kept.append(max(rivals, key=lambda c: (c.score, c.trial.scene.origin)))
+    return kept
+
+
+def chosen(claims: tuple[Claim, ...], limit: int = 4) -> tuple[Claim, ...]:
+    """The claims that go into the test: the best, and others as good about other calls."""
+    found: list[Claim] = []
+    for claim in claims:
+        same = any(_key(c) == _key(claim) for c in found)
+        if claim.score >= LEAST and not same and (not found or claim.score >= found[0].score - 0.15):
+            found.append(claim)
+    # A result is worth more than the mere absence of an exception.
+    if any(c.kind != RUNS for c in found):
+        found = [c for c in found if c.kind != RUNS or c.score > 0.9]
+    return tuple(found[:limit])
+
+
+def _key(claim: Claim) -> tuple[object, ...]:
+    if claim.kind == RUNS:
+        return (RUNS, claim.trial.scene.origin)
+    return (claim.kind, claim.trial.scene.subject)
+
+
+# -- one scene -----------------------------------------------------------------------------------------------------
+
+
+def _claims(trial: Trial, outcome: Outcome) -> Iterator[Claim]:
+    if outcome.stage == "died":
+        return
+    said = list(zip(trial.scene.said, [*outcome.said, *([Agreement()] * len(trial.scene.said))], strict=False))
+    if outcome.stage == "done":
+        yield from _of_value(trial, outcome, said)
+    else:
+        yield from _of_failure(trial, outcome, [s for s, _ in said])
+
+
+def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]) -> Iterator[Claim]:
+    """The scene gives a value (or ends, for a statement)."""
+    confirmed = any(s.kind == "value" and a.agrees and s.role != EXPECTED for s, a in said)
+    met = any(s.kind == "value" and a.agrees and s.role == EXPECTED and s.weight >= STRUCTURE for s, a in said)
+    for one, agreement in said:
+        if met and one.weight < STRUCTURE:
+            continue
+        if one.kind == "raises":
+            if one.role == EXPECTED and one.weight >= 0.8:
+                bonus = _CONFIRMED if confirmed else 0.0
+                yield _claim(RAISES, trial, outcome, one.text, one.weight + bonus, source=one.source)
+            continue
+        # Two results of one call, and the other one is what it gives: this is the one that is missed.
+        left_over = one.role == ACTUAL and confirmed and one.weight < STRUCTURE and not one.linked
+        if agreement.agrees or (one.role == ACTUAL and not left_over):
+            continue
+        if trial.scene.statement and not outcome.printed:
+            continue
+        form, expected = _form(one, agreement, outcome)
+        if not expected:
+            continue
+        score = one.weight * (1.0 if one.role == EXPECTED else _UNNAMED)
+        score += (_CONFIRMED if confirmed else 0.0) + (_SHOWN if one.shown else 0.0)
+        if one.bare and difflib.SequenceMatcher(None, one.words, outcome.repr.strip("'")).ratio() < _LIKE:
+            continue
+        if one.role == UNKNOWN and not confirmed and one.weight < STRUCTURE:
+            continue
+        if one.role != EXPECTED and not (agreement.alike or form):
+            score -= 0.2
+        if left_over:
+            score -= 0.1
+        if one.weight < STRUCTURE and not (agreement.alike or form in ("repr", "str", "list")):
+            score -= 0.3
+        yield _claim(EQUAL, trial, outcome, expected, score, form=form, source=one.source)
+
+
+def _form(said: Said, agreement: Agreement, outcome: Outcome) -> tuple[str, str]:
+    """How to compare, and the Python to compare with; empty when there is no way."""
+    textual = outcome.type == "str"
+    if agreement.evaluated:
+        if textual and agreement.type != "str" and said.words:
+            return "", repr(said.words)
+        if outcome.iterator and agreement.type in ("list", "tuple"):
+            return ("list", said.text)
+        if outcome.type not in _PLAIN and agreement.plain and agreement.type == "str" and said.printed:
+            return "str", said.text
+        return "", said.text
+    if not said.words or len(said.words) > 2000:
+        return "", ""
+    if textual and not said.text:
+        return "", repr(said.words)
+    if said.printed and not textual and (said.words.startswith("<") or "(" in said.words):
+        return "repr", repr(said.words)
+    return "", ""
+
+
+_PLAIN = frozenset({"int", "float", "str", "bytes", "bool", "list", "tuple", "dict", "set", "NoneType", "frozenset"})
+
+
+def _of_failure(trial: Trial, outcome: Outcome, said: list[Said]) -> Iterator[Claim]:
+    """The scene raises, or does not end."""
+    raised = outcome.raised
+    late = outcome.stage == "late"
+    if (
+        raised is not None
+        and outcome.stage == "subject"
+        and raised.type == "AssertionError"
+        and _is_assert(trial)
+        and not _inside(raised)
+    ):
+        yield _claim(HOLDS, trial, outcome, "", 1.0)
+        return
+    if raised is not None and outcome.stage == "subject" and _is_assert(trial) and _plausible(raised):
+        # It raises where it should compare.
+        yield _claim(HOLDS, trial, outcome, "", 0.9)
+        return
+    told = next((s for s in said if s.kind == "raises" and s.role != EXPECTED and raised and _is(raised, s)), None)
+    wished = [s for s in said if s.kind == "raises" and s.role == EXPECTED]
+    if raised is not None and any(_is(raised, s) for s in wished):
+        return
+    plausible = late or (raised is not None and _plausible(raised))
+    if told is None and not plausible:
+        return
+    bonus = _CONFIRMED if told else 0.0
+    for one in wished:
+        if one.weight >= 0.8:
+            yield _claim(RAISES, trial, outcome, one.text, one.weight + bonus, source=one.source)
+    if outcome.stage != "import" and not trial.scene.statement:
+        for one in said:
+            if one.kind != "value" or one.role == ACTUAL or not one.text:
+                continue
+            if one.role == EXPECTED or (one.weight >= STRUCTURE and told):
+                # What is shown beside a call that raises is what was hoped for.
+                score = one.weight + bonus
+                score += _SHOWN if one.shown else 0.0
+                form = "list" if outcome.iterator and one.text[:1] in "[(" else ""
+                yield _claim(EQUAL, trial, outcome, one.text, score, form=form, source=one.source)
+    if told is not None and raised is not None and not wished:
+        score = 0.45 + 0.25 * told.weight
+        if told.message and raised.message:
+            score += 0.15 if _alike(told.message, raised.message) else -0.1
+        yield _claim(RUNS, trial, outcome, "", score)
+
+
+def _mention(trial: Trial, outcome: Outcome) -> bool:
+    """Whether ``f()`` only names the function."""
+    return trial.scene.subject.endswith("()") and outcome.raised is not None and not outcome.raised.frames
+
+
+def _is_assert(trial: Trial) -> bool:
+    return bool(re.match(r"assert\b", trial.scene.subject))
+
+
+def _inside(raised: Raised) -> bool:
+    return bool(raised.frames)
+
+
+def _plausible(raised: Raised) -> bool:
+    """Whether an exception may be the fault rather than a slip of the example."""
+    if raised.type in ("NameError", "SyntaxError", "IndentationError", "ModuleNotFoundError", "ImportError"):
+        return bool(raised.frames)
+    # A call that does not fit its function never gets inside.
+    return bool(raised.frames) or raised.type not in ("TypeError", "AttributeError")
+
+
+def _is(raised: Raised, said: Said) -> bool:
+    name = said.text.rpartition(".")[2]
+    return name == raised.type or (name in raised.bases and name not in ("Exception", "BaseException", "object"))
+
+
+def _alike(one: str, other: str) -> bool:
+    def squeeze(text: str) -> str:
+        return re.sub(r"0x[0-9a-f]+|\s+|['\"`]", "", text.lower())
+
+    a, b = squeeze(one), squeeze(other)
+    return a == b or (len(a) > 12 and (a in b or b in a))
+
+
+def _claim(
+    kind: str, trial: Trial, outcome: Outcome, expected: str, score: float, *, form: str = "", source: int = -1
+) -> Claim:
+    return Claim(
+        kind=kind,
+        trial=trial,
+        outcome=outcome,
+        expected=expected,
+        form=form,
+        score=round(score, 3),
+        now=_now(outcome),
+        source=source,
+    )
+
+
+def _agreements(trial: Trial, outcome: Outcome) -> Iterator[str]:
+    subject = trial.scene.subject
+    if outcome.stage == "done":
+        for said, agreement in zip(trial.scene.said, outcome.said, strict=True):
+            if said.kind == "value" and agreement.agrees and said.role != ACTUAL and said.weight >= 0.8:
+                yield f"`{subject}` gives {outcome.repr[:200]}"
+        if any(s.kind == "raises" and s.role == ACTUAL and s.weight >= 0.8 for s in trial.scene.said):
+            yield f"`{subject}` raises nothing; it gives {outcome.repr[:200]}"
+        if _is_assert(trial):
+            yield f"`{subject}` holds"
+    elif outcome.raised is not None:
+        for said in trial.scene.said:
+            if said.kind == "raises" and said.role == EXPECTED and _is(outcome.raised, said):
+                yield f"`{subject}` raises {outcome.raised.type}"
+
+
+def _now(outcome: Outcome) -> str:
+    if outcome.stage == "late":
+        return "does not end"
+    if outcome.stage == "died":
+        return "ends its process"
+    if outcome.raised is not None:
+        message = f": {outcome.raised.message[:200]}" if outcome.raised.message else ""
+        return f"raises {outcome.raised.type}{message}"
+    return f"gives {outcome.repr[:300]}"
