@@ -28,7 +28,7 @@ from karkhana.engineers.symbolic.choice.features import Features
 from karkhana.engineers.symbolic.choice.probability import load_model, sayings
 
 NAMES = Features.__struct_fields__
-MODEL = Path(karkhana.engineers.symbolic.__file__).parent / "probability.toml"
+MODEL = Path(karkhana.engineers.symbolic.__file__).parent / "choice" / "probability.toml"
 _SOURCE_WEIGHT = {"history": 3.0, "seeded": 1.0, "humanevalfix": 0.7}
 _PENALTY = 6.0
 _NOT_COMPARED = 0.3

@@ -12,6 +12,7 @@ from karkhana.engineers.symbolic.choice.comparison import ASK, Verdict
 from karkhana.engineers.symbolic.choice.probability import load_model
 from karkhana.engineers.symbolic.generation.hypotheses import Place
 from karkhana.engineers.symbolic.hands import Abstention, Hands
+from karkhana.engineers.symbolic.localisation.naming import is_one_test, renamed
 from karkhana.engineers.symbolic.localisation.targets import Targets
 from karkhana.engineers.symbolic.patching import replacement
 from karkhana.engineers.symbolic.wording import kind_of, shown, title_of
@@ -69,11 +70,15 @@ class Confirmation:
         return not trouble
 
     def _trouble(self, report: TestReport) -> str:
+        if is_one_test(report):
+            return "" if report.green else "the test command still fails"
+        known_names = {test.name for test in self._spectrum.tests}
+        report = renamed(report, known_names)
         passed = set(report.passed)
         missing = [name for n in self._targets.chosen if (name := self._spectrum.tests[n].name) not in passed]
         if missing:
             return f"{missing[0]} still fails in the whole suite"
-        baseline = self._hands.assignment.baseline
+        baseline = renamed(self._hands.assignment.baseline, known_names)
         broken = [name for name in baseline.passed if name not in passed]
         if broken:
             return f"{broken[0]} no longer passes"

@@ -23,6 +23,7 @@ from karkhana.engineers.symbolic.generation.hypotheses import Place, cut, declar
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
 from karkhana.engineers.symbolic.localisation.importing import at_import
 from karkhana.engineers.symbolic.localisation.localise import Suspect, localise, suspicion
+from karkhana.engineers.symbolic.localisation.naming import is_one_test, renamed
 from karkhana.engineers.symbolic.localisation.relevance import worth_tracing
 from karkhana.engineers.symbolic.localisation.targets import Targets, choose_targets, groups
 from karkhana.engineers.symbolic.lore import Lore, Witness
@@ -166,9 +167,10 @@ class _Repair:
         baseline = self._assignment.baseline
         if self.written is not None:
             baseline = self.written.added_to(baseline)
+        baseline = renamed(baseline)
         limits = {r.name: max(0.5, 2 * r.duration_s) for r in baseline.results if _ended(r)}
         seconds = max(5.0, min(_TRACING_S, self._hands.left() / 3))
-        tests = worth_tracing(baseline, self._assignment.ticket.text, seconds)
+        tests = None if is_one_test(baseline) else worth_tracing(baseline, self._assignment.ticket.text, seconds)
         if tests is not None:
             self._hands.note(f"the suite is dear: {len(tests)} of its {len(baseline.results)} tests are traced")
         spectrum = measure(

@@ -10,6 +10,7 @@ import msgspec
 
 from karkhana.behaviour.spectra import Failure, Spectrum
 from karkhana.engineers.symbolic.localisation.localise import words_of
+from karkhana.engineers.symbolic.localisation.naming import as_pytest_name
 
 _MESSAGE_CHARS = 300
 _TELLING_CHARS = 12
@@ -34,7 +35,9 @@ def choose_targets(spectrum: Spectrum, ticket: str, baseline: Collection[str] = 
     at the same place and in the same way as the chosen ones join them. Only tests that also fail in ``baseline``
     (names; empty: unknown) count: the tracer makes tests slower.
     """
-    known = tuple(n for n in spectrum.failing if spectrum.tests[n].name in baseline)
+    names = {test.name for test in spectrum.tests}
+    told = {as_pytest_name(name, names) for name in baseline}
+    known = tuple(n for n in spectrum.failing if spectrum.tests[n].name in told)
     failing = known or spectrum.failing
     for names in (_names_test, _names_class, _names_file):
         named = [n for n in failing if names(spectrum.tests[n].name, ticket)]
