@@ -26,15 +26,13 @@ def test_a_name_from_a_start_folder_is_completed_when_only_one_fits() -> None:
 
 
 def test_reports() -> None:
-    report = TestReport(
-        command=("make", "test"), exit_code=0, results=(TestResult("make test", Outcome.PASSED),), duration_s=1.0
-    )
-    assert is_one_test(report)
-    other = TestReport(
-        command=("make", "test"),
-        exit_code=0,
-        results=(TestResult("t.test_a.C.test_x", Outcome.PASSED),),
-        duration_s=1.0,
-    )
+    whole = report_of("make test")
+    assert is_one_test(whole)
+    other = report_of("t.test_a.C.test_x")
     assert not is_one_test(other)
     assert renamed(other).passed == ("t/test_a.py::C::test_x",)
+
+
+def report_of(name: str) -> TestReport:
+    results = (TestResult(name, Outcome.PASSED),)
+    return TestReport(command=("make", "test"), exit_code=0, results=results, duration_s=1.0)

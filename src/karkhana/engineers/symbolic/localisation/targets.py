@@ -35,8 +35,8 @@ def choose_targets(spectrum: Spectrum, ticket: str, baseline: Collection[str] = 
     at the same place and in the same way as the chosen ones join them. Only tests that also fail in ``baseline``
     (names; empty: unknown) count: the tracer makes tests slower.
     """
-    names = {test.name for test in spectrum.tests}
-    told = {as_pytest_name(name, names) for name in baseline}
+    traced = {test.name for test in spectrum.tests}
+    told = {as_pytest_name(name, traced) for name in baseline}
     known = tuple(n for n in spectrum.failing if spectrum.tests[n].name in told)
     failing = known or spectrum.failing
     for names in (_names_test, _names_class, _names_file):
