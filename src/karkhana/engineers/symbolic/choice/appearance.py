@@ -26,6 +26,8 @@ _SELF = re.compile(
 )
 _CONSTANT = re.compile(r"\b(if|while|and|or) (not )?(True|False|None|\d+)(:| and| or|$)")
 _ODD = re.compile(r"len\([\w.]+\[[^\]]*:[^\]]*\]\)|\bnot not\b|\[:\]|not \(")
+_EVERYDAY = frozenset({"0", "1", "0.0", "1.0", "''", '""'})
+"""Literals that mean nothing when a test has them too."""
 _LITERAL = re.compile(r"-?\d{2,}|-?\d+\.\d+|'.+'|\".+\"")
 
 
@@ -84,7 +86,7 @@ def by_looks(place: Place, hypothesis: Hypothesis, known: Circumstances, weights
     added, removed = _difference(old, new)
     value = math.log(max(hypothesis.score, 1e-6))
     value -= weights.added_token * len(added) + weights.removed_token * len(removed)
-    literal = any(t in known.literals for t in added if _LITERAL.fullmatch(t))
+    literal = any(t in known.literals for t in added if _LITERAL.fullmatch(t) and t not in _EVERYDAY)
     oddities = {
         "it calculates with nothing": weights.neutral_arithmetic if _more(_NEUTRAL, old, new) else 0.0,
         "nobody would write it so": weights.odd_form if _more(_ODD, old, new) else 0.0,
