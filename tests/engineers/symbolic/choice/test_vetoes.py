@@ -2,7 +2,7 @@
 
 import pytest
 
-from karkhana.engineers.symbolic.choice.vetoes import inputs_only, special_case, undefined_names
+from karkhana.engineers.symbolic.choice.vetoes import inputs_only, special_case, undefined_names, unreachable
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,9 @@ def test_an_exception_does_not_name_an_input() -> None:
     assert special_case(before, after, (), "the word 'in'", inputs=["'in'"]) == ""
     assert special_case(before, after, ["'in'"], "") == ""
     assert special_case(after, after, (), "", inputs=["'in'"]) == ""
+
+
+def test_statements_that_nothing_reaches() -> None:
+    assert unreachable("def f(a):\n    while a:\n        break\n        a = 1\n    return a\n") == 1
+    assert unreachable("    def f(self):\n        if self:\n            return 1\n        return 2\n") == 0
+    assert unreachable("def f(:") == 0

@@ -99,6 +99,29 @@ def special_case(before: str, after: str, literals: Iterable[str], elsewhere: st
     return ""
 
 
+def unreachable(function: str) -> int:
+    """Statements that stand behind one that always leaves: nothing ever runs them.
+
+    >>> unreachable("def f(a):\\n    return a\\n    print(a)")
+    1
+    """
+    try:
+        tree = _parsed(function)
+    except _TOO_DEEP:
+        return 0
+    count = 0
+    for node in ast.walk(tree):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list):
+                left = next((n for n, statement in enumerate(block) if isinstance(statement, _LEAVING)), len(block))
+                count += len(block[left + 1 :])
+    return count
+
+
+_LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
+
+
 def _decisive(function: str) -> Iterator[str]:
     """Constants that are compared for equality, or returned."""
     for node in ast.walk(_parsed(function)):
