@@ -273,7 +273,8 @@ def _donor_statements(scene: Scene) -> Iterator[tuple[str, tuple[float, frozense
                         continue
                     fits = method in ("append", "add", "appendleft") or not scene.known(other, "int", "float", "bool")
                     if fits:
-                        weight = 2.5 if variable in scene.never_filled else 0.6
+                        # A container that nothing is ever put into is hardly ever meant.
+                        weight = 8.0 if variable in scene.never_filled else 0.6
                         add(f"{variable}.{method}({other})", weight, variable, other)
         for other in variables:
             if other != variable and scene.alike(variable, other) and variable in scene.types and other in scene.types:
