@@ -125,17 +125,17 @@ def test_what_does_not_convince_is_told_and_not_made() -> None:
 
 @pytest.mark.parametrize("workshop", [Workshop(bad=("<=",)), Workshop(refused=("<=",))])
 def test_a_second_choice_is_less_sure_of_itself(workshop: Workshop) -> None:
-    handover, _ = confirmation(workshop).hand_over(verdict(opinion("a <= b", 0.6), opinion("a > b", 0.3)), 9)
+    handover, _ = confirmation(workshop).hand_over(verdict(opinion("a <= b", 0.87), opinion("a > b", 0.261)), 9)
     assert workshop.text == TEXT.replace("a < b", "a > b")
     assert handover.disagreement == 0.5
-    # 0.3 of the 0.4 that is left once the first is out
-    assert handover.probability == pytest.approx(0.75)
+    # 0.261 of what is left once the first is out, which is at least taken for 0.3
+    assert handover.probability == pytest.approx(0.87)
 
 
 def test_nothing_is_pushed_when_the_whole_suite_disagrees() -> None:
     workshop = Workshop(bad=("<=", ">"))
     with pytest.raises(Abstention, match="whole suite"):
-        confirmation(workshop).hand_over(verdict(opinion("a <= b", 0.6), opinion("a > b", 0.3)), 9)
+        confirmation(workshop).hand_over(verdict(opinion("a <= b", 0.87), opinion("a > b", 0.261)), 9)
     assert workshop.text == TEXT
     assert workshop.pushed == []
 
