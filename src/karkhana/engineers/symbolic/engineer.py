@@ -8,6 +8,8 @@ and leaves its hypotheses in the trail; it knows nothing of queues, gates or del
 'symbolic'
 """
 
+import itertools
+
 import msgspec
 
 from karkhana.behaviour.running import ProbeFailed, pytest_arguments
@@ -19,9 +21,10 @@ from karkhana.domain.suites import TestResult
 from karkhana.engineers.symbolic.circumstances import circumstances
 from karkhana.engineers.symbolic.confirmation import Confirmation
 from karkhana.engineers.symbolic.exploration import Exploration
-from karkhana.engineers.symbolic.generation.hypotheses import Place, cut, declared, hypotheses
+from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place, cut, declared, hypotheses
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
 from karkhana.engineers.symbolic.localisation.importing import at_import
+from karkhana.engineers.symbolic.localisation.loading import loaded
 from karkhana.engineers.symbolic.localisation.localise import Suspect, localise, suspicion
 from karkhana.engineers.symbolic.localisation.naming import is_one_test, renamed
 from karkhana.engineers.symbolic.localisation.relevance import worth_tracing
@@ -34,6 +37,8 @@ _TRACING_S = 15.0
 """CPU seconds for measuring which lines the tests run."""
 _AT_IMPORT = 150
 """Candidates for a fault that strikes at import, each of which needs the suite collected again."""
+_WHILE_LOADING = 60
+"""Candidates for functions that run before any test, each of which needs the suite collected again."""
 _TESTS = 6
 """Target tests whose source is read."""
 _GROUPS = 3
@@ -82,6 +87,16 @@ def _ended(result: TestResult) -> bool:
 
 def _covering(spectrum: Spectrum, suspect: Suspect) -> tuple[int, ...]:
     return spectrum.covering(suspect.path, suspect.place.start, suspect.place.end)
+
+
+def _before_tests(ideas: list[Hypothesis], early: frozenset[int]) -> list[Hypothesis]:
+    """The ideas, those for functions that run while modules are loaded made fresh and kept few."""
+    room = itertools.count()
+    return [
+        msgspec.structs.replace(idea, fresh=True) if idea.suspect in early else idea
+        for idea in ideas
+        if idea.suspect not in early or next(room) < _WHILE_LOADING
+    ]
 
 
 class _Repair:
@@ -144,7 +159,8 @@ class _Repair:
         self._hands.record(FunctionsSuspected(suspects=tuple(suspicion(s) for s in suspects)))
         if self.lore.told:
             self._hands.note(self.lore.told)
-        places = self._places(suspects)
+        early = loaded(spectrum, suspects, self._hands.text)
+        places = self._places((*suspects, *early))
         places += declared(places, self._test_text(spectrum, targets))
         known = circumstances(self._hands, spectrum, targets)
         lessons = self.lore.templates
@@ -152,6 +168,8 @@ class _Repair:
         if spectrum.collect_errors and not spectrum.collected:
             # No live function can be changed when its module cannot be imported.
             ideas = [msgspec.structs.replace(idea, fresh=True) for idea in ideas[:_AT_IMPORT]]
+        else:
+            ideas = _before_tests(ideas, frozenset(n for n, p in enumerate(places) if p.suspect in early))
         verdict = self._exploration.choose(spectrum, places, ideas, known, share)
         confirmation = Confirmation(self._hands, places, targets, spectrum)
         handover, candidate = confirmation.hand_over(verdict, self._exploration.count)
