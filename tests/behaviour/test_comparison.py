@@ -158,3 +158,37 @@ def test_functions_that_nothing_can_be_given_to_are_seen_through_their_tests_alo
     seen = compared(bench, [("g", "n + 2", "n + 1"), ("g", "n + 2", "3")], code, tests)
     assert set(seen.kinds) == {"script"}
     assert seen.classes() == [[0], [1]]
+
+
+def test_changes_that_let_a_program_be_imported_are_compared_with_each_other(bench) -> None:
+    code = "def size(n):\n    return n + None\n\n\nSMALL = size(1)\n\n\ndef times(n):\n    return SMALL * n\n"
+    tests = "from m import times\n\n\ndef test_times():\n    assert times(3) == 6\n"
+    run = bench({"m.py": code, "test_m.py": tests}).run
+    at = code.index("n + None")
+    targets = [Target(path="m.py", text=code, place=None, failing=(0,), passing=())]
+    changes = ("n + 1", "n * 2", "n - 1", "n + 1.0")
+    seen = compare(
+        run,
+        arguments=(),
+        tests=["test_m.py::test_times"],
+        limits=[0.3],
+        targets=targets,
+        variants=[Proposal(0, (Edit(at, at + len("n + None"), new),), fresh=True) for new in changes],
+    )
+    assert seen is not None
+    assert set(seen.original) == {"!ImportError"}
+    assert seen.classes() == [[0, 1], [2], [3]]
+    assert seen.entries == ("times",)
+
+
+def test_examples_of_a_ticket_that_hold_already_say_nothing() -> None:
+    seen = Observations(
+        inputs=(("failing", "f(1)"),),
+        original=("=1",),
+        variants=(("=2",), ("=3",)),
+        examples=((True, True, False), (False, False, True)),
+        examples_before=(True, False, True),
+        claims=1,
+    )
+    assert [seen.gained(n) for n in (0, 1)] == [1, 0]
+    assert [seen.lost(n) for n in (0, 1)] == [0, 2]

@@ -1,8 +1,8 @@
 """What functions answer on inputs like those of their tests."""
 
-from karkhana.behaviour.observation import Observations, observe
+from karkhana.behaviour.observation import Observations, compare
 from karkhana.behaviour.spectra import measure
-from karkhana.behaviour.validation import Edit, Target
+from karkhana.behaviour.validation import Edit, Proposal, Target
 
 CODE = '''\
 def largest(values, start=0):
@@ -35,14 +35,14 @@ def observed(bench, replacements: list[str]) -> Observations:
     spectrum = measure(run)
     place = spectrum.functions["m.py"][0]
     at = CODE.index("value < best")
-    result = observe(
+    result = compare(
         run,
         arguments=(),
         tests=[t.name for t in spectrum.tests],
         limits=[0.2, 0.2],
-        target=Target(path="m.py", text=CODE, place=place, failing=(0,), passing=(1,)),
-        variants=[(Edit(at, at + len("value < best"), new),) for new in replacements],
-        examples=(("largest([1, 5, 2])", "5"),),
+        targets=[Target(path="m.py", text=CODE, place=place, failing=(0,), passing=(1,))],
+        variants=[Proposal(0, (Edit(at, at + len("value < best"), new),)) for new in replacements],
+        examples=((0, "largest([1, 5, 2])", "5"),),
         count=60,
     )
     assert result is not None
@@ -66,7 +66,7 @@ def test_the_shortest_distinguishing_input_is_named(bench) -> None:
     found = seen.distinguishing(0, 1)
     assert found is not None
     text, one, other = found
-    assert text.startswith("[")
+    assert text.startswith("largest([")
     assert one != other
     assert seen.distinguishing(0, 0) is None
     assert 0.0 < seen.difference(0, 1) <= 1.0
@@ -83,13 +83,13 @@ def test_changed_arguments_and_generators_are_behaviour(bench) -> None:
     run = bench({"m.py": code, "test_m.py": tests}).run
     spectrum = measure(run)
     at = code.index("    values.append(1)\n")
-    seen = observe(
+    seen = compare(
         run,
         arguments=(),
         tests=[spectrum.tests[0].name],
         limits=[0.2],
-        target=Target(path="m.py", text=code, place=spectrum.functions["m.py"][0], failing=(0,), passing=()),
-        variants=[(Edit(at, at + len("    values.append(1)\n"), ""),)],
+        targets=[Target(path="m.py", text=code, place=spectrum.functions["m.py"][0], failing=(0,), passing=())],
+        variants=[Proposal(0, (Edit(at, at + len("    values.append(1)\n"), ""),))],
         count=10,
     )
     assert seen is not None

@@ -1,8 +1,7 @@
 """How a program and variants of it behave on inputs like those of its tests; which variants behave alike.
 
-:func:`compare` takes variants of any functions or files and looks at them where tests enter the repository;
-:func:`observe` calls one function itself. Knows outcomes as texts; knows nothing of what the variants are for. The
-work happens in ``probes/observe.py``.
+:func:`compare` takes variants of any functions or files and looks at them where tests enter the repository. Knows
+outcomes as texts; knows nothing of what the variants are for. The work happens in ``probes/observe.py``.
 
 What a call did is its value, its exception, the state of its arguments (the receiver among them) afterwards, and the
 variables of the modules concerned. What a test did is what its calls into the repository returned, and how it ended.
@@ -14,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from karkhana.behaviour.running import Run, ask, false_answer
-from karkhana.behaviour.validation import Edit, Proposal, Target, target_data
+from karkhana.behaviour.validation import Proposal, Target, target_data
 
 ENDLESS, UNKNOWN = "~", "?"
 
@@ -32,8 +31,11 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
     original: tuple[str, ...]
     variants: tuple[tuple[str, ...], ...]
     examples: tuple[tuple[bool, ...], ...] = ()
-    """Per variant: which examples of the documentation it keeps."""
+    """Per variant: which examples it keeps, those of the documentation first."""
     examples_before: tuple[bool, ...] = ()
+    claims: int = 0
+    """So many of the examples, the last ones, are a ticket's. One that the unchanged program keeps says nothing: it may
+    show the fault."""
     kinds: tuple[str, ...] = ()
     """Per input ``call`` or ``script`` (a test, as it is or with one of its constants changed)."""
     entries: tuple[str, ...] = ()
@@ -101,6 +103,20 @@ class Observations(msgspec.Struct, frozen=True, kw_only=True):
             return 0.0
         return sum(b[:1] in "!~" for b in self.variants[variant]) / len(self.inputs)
 
+    def gained(self, variant: int) -> int:
+        """Examples that a variant keeps and the unchanged program does not."""
+        before = self.examples_before or (False,) * len(self.examples[variant])
+        return sum(now and not old for now, old in zip(self.examples[variant], before, strict=True))
+
+    def lost(self, variant: int) -> int:
+        """Examples that a variant does not keep, although the unchanged program or another variant does."""
+        before = self.examples_before or (False,) * len(self.examples[variant])
+        documented = len(before) - self.claims
+        return sum(
+            not now and (n < documented if old else any(row[n] for row in self.examples))
+            for n, (now, old) in enumerate(zip(self.examples[variant], before, strict=True))
+        )
+
     def distinguishing(self, one: int, other: int) -> tuple[str, str, str] | None:
         """The shortest input on which two variants differ, and what each answers; calls before tests."""
         found = [
@@ -144,42 +160,6 @@ def _alike(one: Sequence[str], other: Sequence[str]) -> bool:
     return not any(_differ(a, b) for a, b in zip(one, other, strict=True))
 
 
-def observe(
-    run: Run,
-    *,
-    arguments: Iterable[str],
-    tests: Sequence[str],
-    limits: Sequence[float],
-    target: Target,
-    variants: Sequence[tuple[Edit, ...]],
-    literals: Iterable[str] = (),
-    examples: Iterable[tuple[str, str]] = (),
-    count: int = 150,
-    call_limit_s: float = 0.05,
-    seconds: float = 10.0,
-    seed: int = 0,
-) -> Observations | None:
-    """Call one function and its variants on recorded and generated inputs; ``None`` when that is not possible."""
-    job = _job(
-        arguments=arguments,
-        tests=tests,
-        limits=limits,
-        targets=[target],
-        literals=literals,
-        count=count,
-        call_limit_s=call_limit_s,
-        seconds=seconds,
-        seed=seed,
-    )
-    job |= {
-        "variants": [_variant(Proposal(0, edits)) for edits in variants],
-        "examples": [[0, *e] for e in examples],
-        "direct": True,
-        "scripts": count // 10,
-    }
-    return _observed(run, job, len(variants))
-
-
 def compare(
     run: Run,
     *,
@@ -189,10 +169,11 @@ def compare(
     targets: Sequence[Target],
     variants: Sequence[Proposal],
     literals: Iterable[str] = (),
-    examples: Iterable[tuple[int, str, str]] = (),
+    examples: Sequence[tuple[int, str, str]] = (),
+    claims: int = 0,
     count: int = 120,
     scripts: int = 60,
-    fresh: int = 8,
+    fresh: int = 16,
     call_limit_s: float = 0.05,
     seconds: float = 10.0,
     seed: int = 0,
@@ -201,69 +182,37 @@ def compare(
 
     Inputs are calls of *entries* (functions that tests call on their way to the targets, the outermost that reach all
     of them first) and ``scripts``: tests with one of their constants changed, whose calls are noted. ``examples`` are
-    (number of the target, expression, expected text). At most ``fresh`` of the variants that need a new interpreter
-    state are run; the outcomes of the others are unknown. ``seconds`` bounds the CPU of the swapped variants together,
-    and that of each fresh one. ``None`` when nothing could be observed. Raises ``ProbeFailed``.
+    (number of the target, expression, expected text), the last ``claims`` of them from a ticket. At most ``fresh`` of
+    the variants that need a new interpreter state are run; the outcomes of the others are unknown. When the unchanged
+    program cannot be imported, the first of those gives the inputs. ``seconds`` bounds the CPU of the swapped variants
+    together, and that of the fresh ones together. ``None`` when nothing could be observed. Raises ``ProbeFailed``.
     """
-    job = _job(
-        arguments=arguments,
-        tests=tests,
-        limits=limits,
-        targets=targets,
-        literals=literals,
-        count=count,
-        call_limit_s=call_limit_s,
-        seconds=seconds,
-        seed=seed,
-    )
-    job |= {
-        "variants": [_variant(v) for v in variants],
-        "examples": [list(e) for e in examples],
-        "direct": False,
-        "scripts": scripts,
-        "fresh": fresh,
-    }
-    return _observed(run, job, len(variants))
-
-
-def _variant(proposal: Proposal) -> list[object]:
-    return [proposal.target, [[e.start, e.end, e.text] for e in proposal.edits], proposal.fresh]
-
-
-def _job(
-    *,
-    arguments: Iterable[str],
-    tests: Sequence[str],
-    limits: Sequence[float],
-    targets: Sequence[Target],
-    count: int,
-    call_limit_s: float,
-    seconds: float,
-    seed: int,
-    literals: Iterable[str],
-) -> dict[str, Any]:
-    return {
+    job: dict[str, Any] = {
         "pytest": list(arguments),
         "tests": list(tests),
         "limits": list(limits),
         "failing": list(dict.fromkeys(n for t in targets for n in t.failing)),
         "passing": list(dict.fromkeys(n for t in targets for n in t.passing)),
         "targets": [target_data(t) for t in targets],
+        "variants": [[v.target, [[e.start, e.end, e.text] for e in v.edits], v.fresh] for v in variants],
+        "examples": [list(e) for e in examples],
         "literals": list(literals),
         "count": count,
+        "scripts": scripts,
+        "fresh": fresh,
         "call_limit": call_limit_s,
         "seconds": seconds,
         "seed": seed,
-        "fresh": 0,
     }
+    return _observed(run, job, len(variants), claims)
 
 
-def _observed(run: Run, job: dict[str, Any], variants: int) -> Observations | None:
+def _observed(run: Run, job: dict[str, Any], variants: int, claims: int) -> Observations | None:
     inputs: tuple[tuple[_Origin, _Kind, _Text], ...] = ()
     entries: tuple[str, ...] = ()
     rows: dict[int, tuple[str, ...]] = {}
     kept: dict[int, tuple[bool, ...]] = {}
-    for answer in ask(run, "observe", job, job["seconds"] * (3 + job["fresh"]) + 60, _Answer):
+    for answer in ask(run, "observe", job, job["seconds"] * 8 + 200, _Answer):
         if answer.inputs:
             inputs, entries = answer.inputs, answer.entries
         elif answer.variant is not None and answer.outcomes:
@@ -282,4 +231,5 @@ def _observed(run: Run, job: dict[str, Any], variants: int) -> Observations | No
         variants=tuple(rows.get(n) or unknown for n in numbers),
         examples=tuple(kept.get(n) or kept[0] for n in numbers),
         examples_before=kept[0],
+        claims=claims,
     )

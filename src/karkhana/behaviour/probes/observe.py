@@ -4,28 +4,22 @@ Job::
 
     {"pytest": [arguments], "tests": [names], "failing": [test numbers], "passing": [test numbers],
      "limits": [CPU seconds of each], "targets": [{"path", "name", "classes", "top", "start", "end", "text"}, …],
-     "variants": [[target, [[start, end, replacement], …], fresh], …], "direct": only call the first target itself,
+     "variants": [[target, [[start, end, replacement], …], fresh], …],
      "examples": [[target, expression, expected text], …], "literals": [texts], "count": inputs to generate,
-     "scripts": changed tests to run, "call_limit": CPU seconds per call, "seconds": CPU budget, "seed": number,
-     "fresh": variants to run in a new interpreter state}
+     "scripts": changed tests to run, "call_limit": CPU seconds per call, "seconds": CPU budget of the swapped
+     variants and again of the fresh ones, "seed": number, "fresh": variants to run in a new interpreter state}
 
 Calls of the entries (see ``recording``) are recorded while the tests run, further ones are made from them; ``scripts``
-are tests with a constant changed. Answers: ``{"inputs": [[origin, kind, text], …], "entries": [names]}``; then per
-variant (the unchanged program first, as 0) ``{"variant": n, "outcomes": [text, …], "examples": [kept?, …]}``. An
-outcome starts with ``=`` (a value), ``!`` (an exception), ``~`` (no end, or the end of the process) or ``?``
-(not known).
+are tests with a constant changed. When the unchanged program cannot even be collected, that happens in the first fresh
+variant. Answers: ``{"inputs": [[origin, kind, text], …], "entries": [names]}``; then per variant (the unchanged program
+first, as 0) ``{"variant": n, "outcomes": [text, …], "examples": [kept?, …]}``; for outcomes see ``subject``.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import copy
 import gc
-import pickle
-import random
 import sys
-import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -34,63 +28,68 @@ from typing import Any
 import pytest
 
 from .annotated import calls_for, optional_parameters
-from .forks import DONE, Overtime, Send, cpu_limit, cpu_seconds, forked
+from .carrying import PLAIN, Fresh, packed
+from .forks import Send, cpu_seconds, forked
 from .fresh import edited_file, overlay
 from .inputs import Generator, boundaries, literal
-from .outcomes import canonical, settled
 from .recording import Call, Chains, Own, Recorder
-from .scripts import Script, scripts, trace
+from .scripts import scripts
 from .state import ModuleState, Variables
+from .subject import LITTLE_S, Input, Subject, install, keeps, run_all
 from .swap import LiveFunctions, Target, Unswappable, live_functions
 from .takeover import Runner, take_over
+from .zygote import foreign_modules, import_all, warm_pytest
 
 Emit = Callable[[dict[str, Any]], None]
-Input = Any
-"""A ``Call`` or a ``Script``."""
 _CALLS_PER_TEST = 12
 _CALLS = 160
 _ENTRIES = 4
-_FULL, _ENDLESS = 4, 12
-"""Inputs without an end after which a variant gets little time for each of the others, and none."""
-_DEATH = 5
-"""So many inputs without an end does it count for when the process had to be ended."""
-_LITTLE_S = 0.01
 _TIMES = 10.0
 """Times what the unchanged program took, that a variant gets for an input."""
 _RECORDING_S = 0.5
 _SHARE = 0.35
 """Of the budget, for recording."""
 _FEWEST = 40
-_RESTARTS = 40
 _PREVIEW_CHARS = 300
-_OUTCOME_CHARS = 2000
-_PICKLES = 8 << 20
-UNKNOWN = "?"
-_PLAIN = ("--assert=plain",)
-"""Rewritten assertions would add their own texts to the constants of tests."""
+_SEVERAL = 2
+"""Fresh variants from which on it pays to start pytest once for all of them."""
+_NOT_IMPORTED = "!ImportError"
 
 
 def main(job: dict[str, Any], emit: Emit) -> None:
     root = str(Path.cwd().resolve())
     kept: list[dict[str, Any]] = []
+    libraries: list[str] = []
 
     def receive(value: dict[str, Any]) -> None:
         if "kept" in value:
             kept.append(value["kept"])
+            libraries.extend(value["libraries"])
         else:
             emit(value)
 
-    def live(send: Send) -> None:
-        take_over([*job["pytest"], *_PLAIN], lambda session: _Observation(session, job, root, send).run())
+    def live(send: Send, base: int | None = None) -> None:
+        if base is not None:
+            index, edits, _ = job["variants"][base]
+            overlay(*edited_file(root, job["targets"][index], edits))
+        take_over([*job["pytest"], *PLAIN], lambda session: _Observation(session, job, root, send, base).run())
 
     # In a child: recording runs the tests, and what they break must not matter to anyone else; and this process stays
     # without any module of the repository, for the variants that need a new interpreter state.
     forked(live, receive, job["seconds"] * 4 + 60)
-    fresh = [n for n, variant in enumerate(job["variants"]) if variant[2]]
-    for number in fresh[: job["fresh"]] if kept else ():
+    fresh = [n for n, variant in enumerate(job["variants"]) if variant[2]][: job["fresh"]]
+    if fresh and not kept:
+        base = fresh.pop(0)
+        forked(lambda send: live(send, base), receive, job["seconds"] * 4 + 60)
+    if kept and len(fresh) >= _SEVERAL:
+        warm_pytest()
+        import_all(libraries)
+    stop_at = cpu_seconds() + job["seconds"]
+    for number in fresh if kept else ():
+        if cpu_seconds() > stop_at:
+            break
         found: list[Any] = []
-        work = _Fresh(job, root, number, kept[0])
-        forked(work, found.append, job["seconds"] + 30)
+        forked(Fresh(job, root, number, kept[0], stop_at), found.append, job["seconds"] + 30)
         emit({"variant": number + 1, **(found[0] if found else {"outcomes": [], "examples": []})})
     emit({"end_of_answers": True})
 
@@ -98,10 +97,14 @@ def main(job: dict[str, Any], emit: Emit) -> None:
 class _Observation:
     """One job in a process that has collected the tests."""
 
-    def __init__(self, session: pytest.Session, job: dict[str, Any], root: str, send: Send) -> None:
+    def __init__(
+        self, session: pytest.Session, job: dict[str, Any], root: str, send: Send, base: int | None = None
+    ) -> None:
         self.job = job
         self.root = root
         self.send = send
+        self.base = base
+        """The variant that runs here instead of the unchanged program, which cannot be imported."""
         self.runner = Runner(session)
         self.own = Own(root, {str(Path(str(item.path)).resolve()) for item in session.items})
         self.stop_at = cpu_seconds() + job["seconds"]
@@ -116,18 +119,31 @@ class _Observation:
 
     def run(self) -> None:
         entries = self._entries()
-        if not entries and self.job["direct"]:
-            return
-        subject = _Subject(self.runner, self.own, entries, ModuleState(self.root), self._watched(entries))
+        modules = self._modules(entries)
+        watched = Variables([sys.modules[name] for name in modules])
+        subject = Subject(self.runner, self.own, entries, ModuleState(self.root), watched)
         inputs = self._inputs(entries)
+        if not inputs:
+            return
         gc.freeze()
-        outcomes, times = self._outcomes(subject, inputs, [self.job["call_limit"]] * len(inputs), None)
+        limits = [float(self.job["call_limit"])] * len(inputs)
+        outcomes, times = run_all(subject, inputs, limits, None, self.stop_at)
         inputs, outcomes, limits = self._affordable(inputs, outcomes, times)
         told = [[i.origin, type(i).__name__.lower(), self._preview(i, entries)] for i in inputs]
         self.send({"inputs": told, "entries": [e.__qualname__ for e in entries]})
-        self.send({"variant": 0, "outcomes": outcomes, "examples": self._examples(subject, None)})
+        examples = self._examples(None)
+        if self.base is not None:
+            lost = {"outcomes": [_NOT_IMPORTED] * len(inputs), "examples": [False] * len(examples)}
+            self.send({"variant": 0, **lost})
+        number = 0 if self.base is None else self.base + 1
+        self.send({"variant": number, "outcomes": outcomes, "examples": examples})
         if any(variant[2] for variant in self.job["variants"]):
-            self.send({"kept": _packed(inputs, limits, entries, self.root)})
+            self.send({"kept": packed(inputs, limits, entries, modules), "libraries": foreign_modules(self.root)})
+        if self.base is None:
+            self._swapped(subject, inputs, limits)
+
+    def _swapped(self, subject: Subject, inputs: list[Input], limits: list[float]) -> None:
+        """The variants that live functions can be made to run."""
         for number, (index, edits, fresh) in enumerate(self.job["variants"]):
             if fresh or index not in self.live:
                 continue
@@ -137,12 +153,12 @@ class _Observation:
             except (SyntaxError, ValueError, StopIteration):
                 continue
             change = (self.live[index], code)
-            outcomes, _ = self._outcomes(subject, inputs, limits, change)
-            self.send({"variant": number + 1, "outcomes": outcomes, "examples": self._examples(subject, change)})
+            outcomes, _ = run_all(subject, inputs, limits, change, self.stop_at)
+            self.send({"variant": number + 1, "outcomes": outcomes, "examples": self._examples(change)})
 
     def _preview(self, one: Input, entries: list[types.FunctionType]) -> str:
         text = str(one.text())
-        if isinstance(one, Call) and not self.job["direct"]:
+        if isinstance(one, Call):
             text = f"{entries[one.entry].__qualname__}({text})"
         return text[:_PREVIEW_CHARS]
 
@@ -169,8 +185,6 @@ class _Observation:
                 sys.setprofile(None)
 
     def _entries(self) -> list[types.FunctionType]:
-        if self.job["direct"]:
-            return [self.live[0].root] if 0 in self.live else []
         suspects: dict[types.CodeType, set[int]] = {}
         for number, data in enumerate(self.job["targets"]):
             if number in self.live:
@@ -190,9 +204,10 @@ class _Observation:
             found.extend(by_code.get(code, [])[:_ENTRIES])
         return found
 
-    def _watched(self, entries: list[types.FunctionType]) -> Variables:
+    def _modules(self, entries: list[types.FunctionType]) -> list[str]:
+        """Names of the modules whose variables are looked at."""
         names = {e.__module__ for e in entries} | {one.root.__module__ for one in self.live.values()}
-        return Variables([sys.modules[name] for name in sorted(names) if name in sys.modules])
+        return [name for name in sorted(names) if name in sys.modules]
 
     def _inputs(self, entries: list[types.FunctionType]) -> list[Input]:
         job = self.job
@@ -225,19 +240,10 @@ class _Observation:
         limits = []
         for number in chosen:
             spent = usual if outcomes[number][:1] in "~?" else times[number]
-            limits.append(min(most * 10, max(_LITTLE_S, _TIMES * max(spent, usual))))
+            limits.append(min(most * 10, max(LITTLE_S, _TIMES * max(spent, usual))))
         return [inputs[n] for n in chosen], [outcomes[n] for n in chosen], limits
 
-    # -- running -------------------------------------------------------------------------------------------------
-
-    def _outcomes(
-        self, subject: _Subject, inputs: list[Input], limits: list[float], change: Any
-    ) -> tuple[list[str], list[float]]:
-        outcomes, times = _run_all(subject, inputs, limits, change, self.stop_at)
-        missing = len(inputs) - len(outcomes)
-        return outcomes + [UNKNOWN] * missing, times + [0.0] * missing
-
-    def _examples(self, subject: _Subject, change: Any) -> list[bool]:
+    def _examples(self, change: Any) -> list[bool]:
         """Whether each example of the documentation is kept."""
         found: list[bool] = []
         examples = self.job["examples"]
@@ -245,193 +251,10 @@ class _Observation:
             return [False] * len(examples)
 
         def work(send: Send) -> None:
-            _install(change)
+            install(change)
             for index, call, expected in examples:
                 function = self.live[index].root if index in self.live else None
-                send(function is not None and _keeps(function, call, expected, self.job["call_limit"]))
+                send(function is not None and keeps(function, call, expected, self.job["call_limit"]))
 
         forked(work, found.append, self.job["call_limit"] * 8 + 5)
         return found + [False] * (len(examples) - len(found))
-
-
-class _Subject:
-    """What the inputs are given to."""
-
-    def __init__(self, runner: Runner, own: Own, entries: list[Any], state: ModuleState, watched: Variables) -> None:
-        self.runner = runner
-        self.own = own
-        self.entries = entries
-        self.state = state
-        self.watched = watched
-
-    def outcome(self, one: Input, limit_s: float) -> str:
-        self.state.clear_caches()
-        if isinstance(one, Script):
-            return trace(self.runner, one, self.own)
-        entry = self.entries[one.entry]
-        return UNKNOWN if entry is None else _outcome(entry, one, limit_s)
-
-
-def _install(change: Any) -> None:
-    if change is not None:
-        functions, code = change
-        with contextlib.suppress(Unswappable):
-            functions.install(code)
-
-
-def _run_all(
-    subject: _Subject, inputs: list[Input], limits: list[float], change: Any, stop_at: float
-) -> tuple[list[str], list[float]]:
-    """Outcomes and CPU seconds per input, as far as the budget goes; a new child after one that was spoilt."""
-    outcomes: list[str] = []
-    times: list[float] = []
-
-    def receive(told: list[Any]) -> None:
-        outcomes.append(told[0])
-        times.append(told[1])
-
-    def work(send: Send) -> None:
-        _install(change)
-        watch = subject.watched if restarts < _RESTARTS else None
-        before = watch.text() if watch is not None else ""
-        endless = outcomes.count("~") + _DEATH * deaths
-        for number in range(len(outcomes), len(inputs)):
-            limit = limits[number] if endless < _FULL else min(limits[number], _LITTLE_S)
-            started = time.process_time()
-            # A variant that never ends is not asked again and again.
-            text = subject.outcome(inputs[number], limit) if endless < _ENDLESS else "~"
-            spent = time.process_time() - started
-            endless += text == "~"
-            after = watch.text() if watch is not None else ""
-            if after != before and text not in (UNKNOWN, "~"):
-                text = f"{text} and variables {after[-_OUTCOME_CHARS:]}"
-            send([text, spent])
-            if after != before or base + time.process_time() > stop_at:
-                return
-
-    restarts = deaths = 0
-    while len(outcomes) < len(inputs) and cpu_seconds() < stop_at:
-        known, base = len(outcomes), cpu_seconds()
-        limit = max(limits, default=0.0)
-        if forked(work, receive, limit * 8 + 10) != DONE and len(outcomes) < len(inputs):
-            receive(["~", limit])
-            deaths += 1
-        restarts += 1
-        if len(outcomes) == known:
-            break
-    return outcomes, times
-
-
-def _keeps(function: Any, call: str, expected: str, limit_s: float) -> bool:
-    names = dict(function.__globals__)
-    try:
-        with cpu_limit(limit_s):
-            value = settled(eval(call, names))  # noqa: S307 - this whole program is the repository's own code
-            return repr(value) == expected or value == eval(expected, names)  # noqa: S307
-    # An example that cannot be evaluated is not kept.
-    except BaseException:
-        return False
-
-
-def _outcome(function: Any, call: Call, limit_s: float) -> str:
-    try:
-        arguments, named = copy.deepcopy((call.arguments, call.named))
-        before = [canonical(a) for a in arguments]
-    # Objects of the repository may refuse to be copied at any time.
-    except Exception:
-        return UNKNOWN
-    random.seed(0)
-    try:
-        with cpu_limit(limit_s):
-            text = "=" + canonical(settled(function(*arguments, **named)))
-    except Overtime:
-        return "~"
-    # Whatever the function raises is its answer.
-    except BaseException as error:
-        text = "!" + type(error).__name__
-    with contextlib.suppress(Exception):
-        for position, old in enumerate(before):
-            new = canonical(arguments[position])
-            if new != old:
-                text += f" and argument {position} = {new}"
-    return text[:_OUTCOME_CHARS]
-
-
-# -- variants that need a new interpreter state ----------------------------------------------------------------------
-
-
-def _packed(inputs: list[Input], limits: list[float], entries: list[types.FunctionType], root: str) -> dict[str, Any]:
-    """Inputs, as far as they can be carried to another process, and how to find the entries there."""
-    parts: list[str] = []
-    size = 0
-    for one in inputs:
-        fields = [getattr(one, name) for name in type(one).__slots__]
-        try:
-            data = pickle.dumps((type(one).__name__, fields))
-        # Objects of the repository may refuse to be pickled in any way.
-        except Exception:
-            data = b""
-        size += len(data)
-        parts.append(base64.b64encode(data if size < _PICKLES else b"").decode())
-    places = [[str(Path(e.__code__.co_filename).resolve()), e.__qualname__] for e in entries]
-    return {"inputs": parts, "limits": limits, "entries": places}
-
-
-class _Fresh:
-    """One variant in a process that collects the tests with the changed file in place of the one on disk."""
-
-    def __init__(self, job: dict[str, Any], root: str, number: int, kept: dict[str, Any]) -> None:
-        self.job = job
-        self.root = root
-        self.kept = kept
-        self.index, self.edits, _ = job["variants"][number]
-
-    def __call__(self, send: Send) -> None:
-        path, text = edited_file(self.root, self.job["targets"][self.index], self.edits)
-        overlay(path, text)
-        take_over([*self.job["pytest"], *_PLAIN], lambda session: send(self._observed(session)))
-
-    def _observed(self, session: pytest.Session) -> dict[str, Any]:
-        runner = Runner(session)
-        own = Own(self.root, {str(Path(str(item.path)).resolve()) for item in session.items})
-        functions = live_functions(self.root)
-        entries = [_unique(functions.get(path, ()), name) for path, name in self.kept["entries"]]
-        modules = {e.__module__ for e in entries if e is not None}
-        watched = Variables([sys.modules[name] for name in sorted(modules) if name in sys.modules])
-        subject = _Subject(runner, own, entries, ModuleState(self.root), watched)
-        numbers: list[int] = []
-        inputs: list[Input] = []
-        for number, text in enumerate(self.kept["inputs"]):
-            one = _unpacked(text)
-            if one is not None and (isinstance(one, Call) or one.test in runner.items):
-                numbers.append(number)
-                inputs.append(one)
-        limits = [self.kept["limits"][n] for n in numbers]
-        found, _ = _run_all(subject, inputs, limits, None, cpu_seconds() + self.job["seconds"])
-        outcomes = [UNKNOWN] * len(self.kept["inputs"])
-        for number, outcome in zip(numbers, found):  # noqa: B905 - new in 3.10
-            outcomes[number] = outcome
-        return {"outcomes": outcomes, "examples": self._examples(functions)}
-
-    def _examples(self, functions: dict[str, Any]) -> list[bool]:
-        found: list[bool] = []
-        for index, call, expected in self.job["examples"]:
-            data = self.job["targets"][index]
-            name = ".".join([*data["classes"], data["name"]])
-            function = _unique(functions.get(str(Path(self.root, data["path"]).resolve()), ()), name)
-            found.append(function is not None and _keeps(function, call, expected, self.job["call_limit"]))
-        return found
-
-
-def _unique(functions: Any, name: str) -> Any:
-    found = [f for f in functions if f.__qualname__ == name]
-    return found[0] if len(found) == 1 else None
-
-
-def _unpacked(text: str) -> Input | None:
-    try:
-        kind, fields = pickle.loads(base64.b64decode(text))  # noqa: S301 - made by this program a moment ago
-    # What cannot be rebuilt in the changed program is not known of it.
-    except Exception:
-        return None
-    return (Call if kind == "Call" else Script)(*fields)

@@ -22,6 +22,8 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for all candidates of one search."""
 
     ticket: str = ""
+    tests: str = ""
+    """The text of the target tests."""
     literals: tuple[str, ...] = ()
     """Numbers and strings of the failing tests and the ticket, as Python text."""
     test_literals: tuple[str, ...] = ()
@@ -43,6 +45,7 @@ def circumstances(hands: Hands, spectrum: Spectrum, targets: Targets) -> Circums
     tests = "\n".join([*dict.fromkeys(bodies[n] for n in targets.chosen[:_READ]), *messages])
     return Circumstances(
         ticket=ticket,
+        tests="\n".join(dict.fromkeys(bodies.values())),
         literals=literals_of(ticket + "\n" + tests),
         test_literals=literals_of(tests),
         inputs=frozenset[str]().union(*(inputs_only(body) for body in dict.fromkeys(bodies.values()))),

@@ -15,7 +15,7 @@ from karkhana.behaviour.observation import Observations, compare
 from karkhana.behaviour.running import Run
 from karkhana.behaviour.spectra import Spectrum
 from karkhana.behaviour.validation import NEAR, OVERTIME, PASSES, Proposal, Target, Validation, validate
-from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place, examples_of
+from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place
 
 _LEAST_S = 0.03
 _TIMES = 6.0
@@ -24,8 +24,10 @@ _UNKNOWN_S = 0.015
 _STRETCH = 20.0
 _MAIN = 0.65
 """Share of the time that is left for one-place changes; constants and pairs shall have their turn."""
-_DEAR = 0.33
-"""Share of the time that is left for an attempt that is unlikely and slow."""
+_LONGER = 0.2
+"""Share of the time that is left for what ran out of time, which is hopeless as a rule."""
+_FRESH = 0.6
+"""The same for changes that need the suite collected again."""
 _OBSERVATION_S = 8.0
 """CPU seconds for comparing the behaviour of passing candidates."""
 _FAINT = 0.03
@@ -137,8 +139,17 @@ class Search:
                 limits.append(max(_TIMES * test.seconds, _TIMES * usual if test.broken else 0.0, _LEAST_S))
         return limits
 
-    def observed(self, hypotheses: Sequence[Hypothesis], literals: tuple[str, ...]) -> Observations | None:
-        """What the program and these changes of it do on inputs like those of the tests."""
+    def observed(
+        self,
+        hypotheses: Sequence[Hypothesis],
+        literals: tuple[str, ...],
+        examples: Sequence[tuple[int, str, str]] = (),
+        claims: int = 0,
+    ) -> Observations | None:
+        """What the program and these changes of it do on inputs like those of the tests.
+
+        ``examples`` are (number of the place, call, expected), the last ``claims`` of them from the ticket.
+        """
         numbers = sorted({h.suspect for h in hypotheses})
         return compare(
             self._run,
@@ -148,7 +159,8 @@ class Search:
             targets=[self._targets[n] for n in numbers],
             variants=[Proposal(numbers.index(h.suspect), h.edits, h.fresh) for h in hypotheses],
             literals=literals,
-            examples=[(k, *example) for k, n in enumerate(numbers) for example in examples_of(self._places[n])],
+            examples=[(numbers.index(n), call, expected) for n, call, expected in examples],
+            claims=claims,
             seconds=max(1.0, min(_OBSERVATION_S, self._left_of_clock() / 3)),
         )
 
@@ -169,12 +181,12 @@ class Search:
 
     def fresh(self, hypotheses: Sequence[Hypothesis]) -> Outcome:
         """Changes that need the suite to be collected again, each as dear as hundreds of the others."""
-        return self._try(list(hypotheses), ordered=self._ordered(), share=_DEAR if self.spent_s else 1.0)
+        return self._try(list(hypotheses), ordered=self._ordered(), share=_FRESH if self.spent_s else 1.0)
 
     def again_longer(self, outcome: Outcome) -> Outcome:
         """Those that ran out of time once more with more of it: a right fix may be slow."""
         late = [h for h, s in zip(outcome.tried, outcome.statuses, strict=True) if s == OVERTIME]
-        return self._try(late[:400], ordered=self._ordered(), stretch=_STRETCH, share=_DEAR)
+        return self._try(late[:400], ordered=self._ordered(), stretch=_STRETCH, share=_LONGER)
 
     def _try(self, hypotheses: list[Hypothesis], *, ordered: bool, stretch: float = 1.0, share: float = 1.0) -> Outcome:
         if not hypotheses or self._left() <= 0 or self._left_of_clock() <= 0:

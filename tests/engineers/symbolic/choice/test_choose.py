@@ -97,7 +97,7 @@ def test_new_exceptions_and_broken_examples_lose() -> None:
     observations = seen(same, other, original=("=0", "=2", "=1", "=2"), examples=((False,), (True,)))
     choice = chosen(ranked, observations, raised=False)
     assert choice.ranked[0].hypothesis.edits[0].text == "a <= b"
-    assert choice.ranked[1].reasons == ("1 example(s) of the documentation are not kept",)
+    assert choice.ranked[1].reasons == ("1 example(s) of the documentation or the ticket are not kept",)
 
 
 def test_answers_of_the_usual_type_win() -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from karkhana.behaviour.validation import apply
+from karkhana.engineers.symbolic.choice.faults import new_faults
 from karkhana.engineers.symbolic.choice.vetoes import special_case, undefined_names, unreachable
 from karkhana.engineers.symbolic.circumstances import Circumstances
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place
@@ -43,6 +44,7 @@ class TextWeights(msgspec.Struct, frozen=True, kw_only=True):
     odd_form: float = 1.5
     unused_variable: float = 1.0
     only_deletes: float = 0.7
+    static_fault: float = 2.0
 
 
 class Looks(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +55,8 @@ class Looks(msgspec.Struct, frozen=True, kw_only=True):
     removed: tuple[str, ...] = ()
     oddities: int = 0
     test_literal: bool = False
+    faults: int = 0
+    """Errors that it brings in and that show without running it."""
 
 
 class Ranked(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,11 +95,13 @@ def by_looks(place: Place, hypothesis: Hypothesis, known: Circumstances, weights
         "it calculates with nothing": weights.neutral_arithmetic if _more(_NEUTRAL, old, new) else 0.0,
         "nobody would write it so": weights.odd_form if _more(_ODD, old, new) else 0.0,
     }
+    static = new_faults(place.text, whole, place.file_text)
     faults = {
         "it names a literal of the test": weights.test_literal if literal else 0.0,
         **oddities,
         _unused(removed, whole): weights.unused_variable,
         "it only deletes" if removed and not added else "": weights.only_deletes,
+        **dict.fromkeys(static, weights.static_fault),
     }
     absurd = {
         "it compares something with itself": bool(_SELF.search(new)) and not _SELF.search(old),
@@ -117,6 +123,7 @@ def by_looks(place: Place, hypothesis: Hypothesis, known: Circumstances, weights
             removed=tuple(removed),
             oddities=sum(loss > 0 for loss in oddities.values()) + bool(_unused(removed, whole)),
             test_literal=literal,
+            faults=len(static),
         ),
     )
 

@@ -33,6 +33,7 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     odd_answers: float = 2.0
     """New answers are of a type that no other answer has."""
     example_broken: float = 3.0
+    example_gained: float = 0.5
     company: float = 0.15
     """Per e-fold of candidates that behave alike."""
 
@@ -156,10 +157,11 @@ def _judged(ranked: Ranked, seen: Observations, number: int, raised: bool, weigh
     if odd:
         value -= weight.odd_answers * odd
         reasons.append(f"{odd:.0%} of its new answers are of a type that no other answer has")
-    lost = sum(not now for now in seen.examples[number])
+    value += weight.example_gained * seen.gained(number)
+    lost = seen.lost(number)
     if lost:
         value -= weight.example_broken * lost
-        reasons.append(f"{lost} example(s) of the documentation are not kept")
+        reasons.append(f"{lost} example(s) of the documentation or the ticket are not kept")
     return msgspec.structs.replace(ranked, value=value, reasons=tuple(reasons))
 
 

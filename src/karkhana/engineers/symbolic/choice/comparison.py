@@ -14,6 +14,7 @@ from karkhana.behaviour.spectra import Spectrum
 from karkhana.domain.events import Candidate, CandidatesCompared
 from karkhana.engineers.symbolic.choice.appearance import Ranked, rank_by_text
 from karkhana.engineers.symbolic.choice.choose import Choice, Group, choose, disputed, group
+from karkhana.engineers.symbolic.choice.examples import documentation, documented, examples
 from karkhana.engineers.symbolic.choice.features import Features, count, log_share, odd_answers, shared_words
 from karkhana.engineers.symbolic.choice.naturalness import TokenModel
 from karkhana.engineers.symbolic.choice.probability import probability, reasons
@@ -37,6 +38,8 @@ _RESERVE_S = 20.0
 _SECOND_CHOICE = 0.9
 """Highest probability of a change when a likelier one turned out wrong."""
 _LARGE_MARGIN = 10.0
+_Example = tuple[int, str, str]
+"""(number of the place, call, expected)."""
 
 
 class Opinion(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,10 +111,27 @@ class Comparison:
         seen: Observations | None = None
         if self._hands.left() > _RESERVE_S:
             try:
-                seen = self._search.observed([r.hypothesis for r in compared], self._known.literals)
+                changes = [r.hypothesis for r in compared]
+                said, claimed = self._examples(sorted({h.suspect for h in changes}))
+                every = [*said, *claimed]
+                seen = self._search.observed(changes, self._known.literals, every, claims=len(claimed))
             except ProbeFailed as error:
                 self._hands.note(f"behaviour was not compared: {error.message}")
         return group(compared, seen, others, raised=self._raised(self._places[first])), seen
+
+    def _examples(self, suspects: Sequence[int]) -> tuple[list[_Example], list[_Example]]:
+        """What the documentation and the ticket say of the changed functions."""
+        said: list[_Example] = []
+        claimed: list[_Example] = []
+        for number in suspects:
+            place = self._places[number]
+            name = place.suspect.place.name
+            if not name or place.suspect.place.classes:
+                continue
+            tests = self._known.tests
+            said += [(number, *one) for one in documented(name, place.text, place.file_text, tests)]
+            claimed += [(number, *one) for one in examples(name, self._known.ticket, tests, claimed=True)]
+        return said, claimed
 
     def _raised(self, place: Place) -> bool:
         failures = [self._spectrum.tests[n].failure for n in place.suspect.failing]
@@ -161,10 +181,11 @@ class Comparison:
             "only_deletes": float(bool(looks.removed) and not looks.added),
             "test_literal": float(looks.test_literal),
             "oddities": float(looks.oddities),
+            "static_faults": float(looks.faults),
             "surprise": surprise,
             "surprise_added": surprise - usual if before and after else 0.0,
             "seen_elsewhere": model.seen(after, without=before),
-            "ticket_words": count(shared_words(looks.added, self._known.ticket, _documentation(place.text))),
+            "ticket_words": count(shared_words(looks.added, self._known.ticket, documentation(place.text))),
         }
 
     def _tokens(self) -> TokenModel:
@@ -184,12 +205,15 @@ class Comparison:
     ) -> dict[str, float]:
         suspect = self._places[ranked.hypothesis.suspect].suspect
         tried = sum(outcome.count for outcome in outcomes)
+        running = self._spectrum.covering(suspect.path, ranked.hypothesis.line, ranked.hypothesis.line)
         partly = sum(outcome.near for outcome in outcomes) if self._known.target_tests > 1 else 0
         return {
             "target_tests": count(self._known.target_tests),
             "asserts": count(self._known.asserts),
             "held_out": log_share(partly + len(passing), len(passing)),
             "guarding_tests": count(len(suspect.passing)),
+            "guarding_line": count(len(set(suspect.passing) & set(running))),
+            "failing_share": len(suspect.failing) / max(1, len(suspect.failing) + len(suspect.passing)),
             "tried": count(_before_first_hit(outcomes)),
             "rank": count(passing.index(ranked.hypothesis)),
             "hit_rate": log_share(len(passing), tried),
@@ -253,7 +277,8 @@ def _behaviour(one: Group, groups: Sequence[Group], seen: Observations | None) -
         "broken": seen.broken(number),
         "fails": seen.failing(number),
         "odd_answers": odd_answers(seen.original, seen.variants[number]),
-        "examples_lost": count(sum(not kept for kept in seen.examples[number])),
+        "examples_lost": count(seen.lost(number)),
+        "examples_gained": count(seen.gained(number)),
     }
 
 
@@ -265,6 +290,7 @@ _OBSERVED = (
     "fails",
     "odd_answers",
     "examples_lost",
+    "examples_gained",
 )
 
 
@@ -276,10 +302,3 @@ def _before_first_hit(outcomes: Sequence[Outcome]) -> int:
                 return tried
             tried += status not in "-dsx"
     return tried
-
-
-def _documentation(text: str) -> str:
-    """The first string of a function's text, and its comments."""
-    parts = text.split('"""')
-    comments = [line.split("#", 1)[1] for line in text.splitlines() if "#" in line]
-    return "\n".join([parts[1] if len(parts) > 2 else "", *comments])

@@ -38,6 +38,8 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     only_deletes: float
     test_literal: float
     oddities: float
+    static_faults: float
+    """Errors that it brings in and that show without running it."""
     surprise: float
     """Bits per token of its lines."""
     surprise_added: float
@@ -54,6 +56,10 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     """Candidates that a part of the target tests would have accepted, per one that all accept; log."""
     guarding_tests: float
     """Passing tests that run the function."""
+    guarding_line: float
+    """Those of them that run the changed line: what it does for them is known to be right."""
+    failing_share: float
+    """Share of failing tests among those that run the function."""
     tried: float
     """Candidates tried before the first hit."""
     rank: float
@@ -84,6 +90,9 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     odd_answers: float
     """Share of its new answers whose type no other answer has."""
     examples_lost: float
+    """Examples of the documentation or the ticket, not in the tests, that it does not keep and others do."""
+    examples_gained: float
+    """Those that it keeps and the unchanged program does not."""
 
     def named(self) -> dict[str, float]:
         """As plain numbers, by name."""

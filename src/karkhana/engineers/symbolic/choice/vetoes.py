@@ -16,7 +16,7 @@ _COMMON = (None, True, False, -1, 0, 1, 2, "", b"")
 _IMPLICIT = ("__file__", "__path__", "__builtins__", "__class__", "__annotations__", "__module__", "__qualname__")
 _NAMES = frozenset(dir(builtins)) | set(_IMPLICIT)
 _EXPECTING = re.compile(r"(?:.*\.)?(?:raises|warns|assert\w*|approx|match|search|fail|param|skip\w*)$")
-_TOO_DEEP = (SyntaxError, ValueError, RecursionError, MemoryError)
+TOO_DEEP = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
 def undefined_names(module: str) -> frozenset[str]:
@@ -29,7 +29,7 @@ def undefined_names(module: str) -> frozenset[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             top = symtable.symtable(module, "module", "exec")
-    except _TOO_DEEP:
+    except TOO_DEEP:
         return frozenset()
     if re.search(r"(?m)^\s*from [\w.]+ import \*|\bglobals\(\)", module):
         return frozenset()
@@ -55,8 +55,8 @@ def inputs_only(test: str) -> frozenset[str]:
     ["'in'", '7', '8']
     """
     try:
-        tree = _parsed(test)
-    except _TOO_DEEP:
+        tree = parsed(test)
+    except TOO_DEEP:
         return frozenset()
     passed: set[str] = set()
     expected: set[str] = set()
@@ -84,7 +84,7 @@ def special_case(before: str, after: str, literals: Iterable[str], elsewhere: st
     try:
         new = Counter(_decisive(after)) - Counter(_decisive(before))
         raised = Counter(_raised(after)) - Counter(_raised(before))
-    except _TOO_DEEP:
+    except TOO_DEEP:
         return ""
     named = [text for text in raised if text in inputs and not _vouched(_value(text), elsewhere)]
     if named and _value(named[0]) not in _COMMON:
@@ -106,8 +106,8 @@ def unreachable(function: str) -> int:
     1
     """
     try:
-        tree = _parsed(function)
-    except _TOO_DEEP:
+        tree = parsed(function)
+    except TOO_DEEP:
         return 0
     count = 0
     for node in ast.walk(tree):
@@ -124,7 +124,7 @@ _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 def _decisive(function: str) -> Iterator[str]:
     """Constants that are compared for equality, or returned."""
-    for node in ast.walk(_parsed(function)):
+    for node in ast.walk(parsed(function)):
         if isinstance(node, ast.Compare) and all(
             isinstance(op, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)) for op in node.ops
         ):
@@ -136,13 +136,13 @@ def _decisive(function: str) -> Iterator[str]:
 
 def _raised(function: str) -> Iterator[str]:
     """Constants in what is raised."""
-    for node in ast.walk(_parsed(function)):
+    for node in ast.walk(parsed(function)):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             for argument in node.exc.args:
                 yield from _constants(argument)
 
 
-def _parsed(function: str) -> ast.Module:
+def parsed(function: str) -> ast.Module:
     # A method's text is indented; so it becomes the body of something.
     return ast.parse(("if 1:\n" if function[:1] in " \t" else "") + function)
 
@@ -157,7 +157,7 @@ def _constants(node: ast.expr) -> Iterator[str]:
 def _value(text: str) -> object:
     try:
         value = ast.literal_eval(text)
-    except _TOO_DEEP:
+    except TOO_DEEP:
         return None
     return value if isinstance(value, (int, float, str, bytes)) else None
 
