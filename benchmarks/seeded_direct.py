@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import karkhana.behaviour
-from karkhana.behaviour.observation import UNKNOWN, compare, observe
+from karkhana.behaviour.observation import UNKNOWN, compare
 from karkhana.behaviour.running import PROBES, Run, pytest_arguments
 from karkhana.behaviour.spectra import measure
 from karkhana.behaviour.validation import Edit, Proposal, Target, apply
@@ -230,13 +230,13 @@ def _compare(run: Run, module: str, original: str, repaired: str, arguments: tup
         before = "".join(old[place.start - 1 : place.end])
         after = "".join(new[place.start - 1 : place.end + shift])
         covering = spectrum.covering(module, place.start, place.end)[:60]
-        seen = observe(
+        seen = compare(
             run,
             arguments=arguments,
             tests=tests,
             limits=limits,
-            target=Target(path=module, text=before, place=place, failing=covering, passing=()),
-            variants=[(Edit(0, len(before), after),)],
+            targets=[Target(path=module, text=before, place=place, failing=covering, passing=())],
+            variants=[Proposal(0, (Edit(0, len(before), after),))],
             count=300,
             seconds=60.0,
             seed=99,
