@@ -2,11 +2,11 @@ import ast
 
 import pytest
 
+from karkhana.engineers.symbolic.reproduction.claims import Claim
 from karkhana.engineers.symbolic.reproduction.manner import manner
 from karkhana.engineers.symbolic.reproduction.names import Index
-from karkhana.engineers.symbolic.reproduction.scenes import Scene
+from karkhana.engineers.symbolic.reproduction.staging import Scene
 from karkhana.engineers.symbolic.reproduction.trial import Outcome, Trial
-from karkhana.engineers.symbolic.reproduction.verdict import Claim
 from karkhana.engineers.symbolic.reproduction.writing import Manner, slug, write
 
 

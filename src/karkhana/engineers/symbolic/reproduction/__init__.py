@@ -4,6 +4,7 @@ Knows how people report bugs and how tests are written; knows nothing of repair.
 on this side of the sandbox.
 """
 
-from karkhana.engineers.symbolic.reproduction.work import Reproduction, kept, reproduce
+from karkhana.engineers.symbolic.reproduction.placing import Reproduction
+from karkhana.engineers.symbolic.reproduction.work import kept, reproduce
 
 __all__ = ["Reproduction", "kept", "reproduce"]

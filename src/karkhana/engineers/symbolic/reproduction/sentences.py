@@ -17,38 +17,20 @@ from typing import Any
 
 import msgspec
 
+from karkhana.engineers.symbolic.reproduction.spans import EXCEPTION, TICKS, Span, literal, spans
 from karkhana.engineers.symbolic.reproduction.ticket import parsed
 
 EXPECTED, ACTUAL, UNKNOWN = "expected", "actual", ""
-SPAN_MAX = 1_500
 ITEMS_MAX = 80
 _GAP = 200
 """Characters before a result in which its cue is looked for."""
 
-_TICKS = re.compile(r"(`{1,2})([^`\n]{1,1500}?)\1(?!`)")
-_NAME = re.compile(r"(?<![\w.@/\\-])[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?=\()")
-_BRACKET = re.compile(r"(?<![\w)\]])[\[({]")
-_STRING = re.compile(r"""(?<![\w'"`])(?:[rbuRBU]{1,2})?(?:"(?:[^"\\\n]|\\.){0,600}"|'(?:[^'\\\n]|\\.){0,600}')(?!\w)""")
-_NUMBER = re.compile(r"(?<![\w.#/:-])-?\d+(?:_\d{3})*(?:\.\d+)?(?:[eE][+-]?\d+)?j?(?![\w/:]|\.\d|-\d)")
-_CONSTANT = re.compile(r"\b(?:None|True|False)\b")
-_EXCEPTION = re.compile(
-    r"(?<![\w./])(?:[a-z_]\w*\.){0,6}[A-Z]\w{0,80}(?:Error|Exception|Warning|Iteration|Interrupt|Exit)\b"
-    r"(?:: ([^\n`]{1,300}))?"
-)
-_RAISED = re.compile(
-    r"\b(?:raise|raises|raised|raising|throw|throws|throwing)\s+(?:an?\s+)?((?:[a-z_]\w*\.){0,6}[A-Z]\w+)"
-)
 _WHOLE = re.compile(
     r"[\s`]*(?:raises?|throws?|crash(?:es)?|blows|fails with|dies|gives?|returns?|evaluates?|->|=>"
     r"|is (?:`?True|`?False)|(?:should|must) (?:be|return|give|evaluate to|not raise|raise|yield))",
     re.I,
 )
 """After a comparison: it is spoken of as a whole."""
-_NO_VALUE = re.compile(
-    r"(?:\b(?:line|version|python|issue|pr|v|release|step|commit|pull request|at least|at most|than|py)|#|<=?"
-    r"|(?<![=-])>|>=|(?<![=!<>])=)\s*$",
-    re.I,
-)
 _SENTENCE = re.compile(r"(?<=[.!?:])\s+(?=[A-Z`])|\n\s*\n|\n(?=\s*(?:[-*#]|\d+\.)\s)")
 _ARROW = re.compile(r"\s+(?:-{1,2}>|={1,2}>|→|returns?|gives?|yields?)\s+")
 
@@ -91,20 +73,13 @@ def read(text: str) -> tuple[Item, ...]:
     return tuple(items[:ITEMS_MAX])
 
 
-class _Span(msgspec.Struct, frozen=True):
-    start: int
-    end: int
-    text: str
-    ticked: bool
-
-
 _JOINED = re.compile(r"\s*(?:,|and|or|/|, and|, or|resp\.|respectively)\s*")
 
 
 def _sentence(text: str, before: str, number: int, items: list[Item]) -> None:
     first = len(items)
     last_role, position, gap = UNKNOWN, 0, ""
-    for span in _spans(text):
+    for span in spans(text):
         between = text[position : span.start]
         # A heading such as "Expected:" stands before the sentence.
         gap = (between if position else _heading(before) + between)[-_GAP:]
@@ -152,95 +127,6 @@ def role_of(gap: str, last: str, after: str = "") -> str:
     return UNKNOWN
 
 
-def _spans(text: str) -> Iterator[_Span]:
-    """Pieces of a sentence that may be code, without overlap, in order."""
-    found: list[_Span] = []
-    taken: list[tuple[int, int]] = []
-
-    def free(start: int, end: int) -> bool:
-        return all(end <= a or start >= b for a, b in taken)
-
-    def take(start: int, end: int, code: str, *, ticked: bool = False) -> None:
-        if free(start, end) and end > start:
-            taken.append((start, end))
-            found.append(_Span(start, end, code.strip(), ticked))
-
-    for match in _TICKS.finditer(text):
-        take(match.start(), match.end(), match[2], ticked=True)
-    for match in _NAME.finditer(text):
-        end = chain_end(text, match.end())
-        if end:
-            take(match.start(), end, text[match.start() : end])
-    for match in _EXCEPTION.finditer(text):
-        take(match.start(), match.end(), match[0])
-    for match in _RAISED.finditer(text):
-        take(match.start(1), match.end(1), match[1])
-    for match in _BRACKET.finditer(text):
-        end = balanced(text, match.start())
-        if (end and _literal(text[match.start() : end]) and len(text[match.start() : end].strip("()[]{} ")) != 0) or (
-            end == match.start() + 2 and match[0] in "[{"
-        ):
-            take(match.start(), end, text[match.start() : end])
-    for match in _STRING.finditer(text):
-        take(match.start(), match.end(), match[0])
-    for pattern in (_CONSTANT, _NUMBER):
-        for match in pattern.finditer(text):
-            if not _NO_VALUE.search(text[max(0, match.start() - 20) : match.start()]):
-                take(match.start(), match.end(), match[0])
-    return iter(sorted(found, key=lambda s: s.start))
-
-
-def balanced(text: str, start: int) -> int | None:
-    """The end of the bracket that opens at ``start``; quotes are respected."""
-    pairs = {"(": ")", "[": "]", "{": "}"}
-    stack: list[str] = []
-    quote = ""
-    position = start
-    while position < min(len(text), start + SPAN_MAX):
-        char = text[position]
-        if quote:
-            if char == "\\":
-                position += 1
-            elif char == quote:
-                quote = ""
-        elif char in "'\"":
-            quote = char
-        elif char in pairs:
-            stack.append(pairs[char])
-        elif char in ")]}":
-            if not stack or stack.pop() != char:
-                return None
-            if not stack:
-                return position + 1
-        position += 1
-    return None
-
-
-def chain_end(text: str, start: int) -> int | None:
-    """The end of ``(...)``, and of the ``.name(...)`` and ``[...]`` that follow it directly."""
-    end = balanced(text, start)
-    while end is not None and end < len(text):
-        more = re.match(r"(?:\.[A-Za-z_]\w*)*[(\[]|(?:\.[A-Za-z_]\w*)+(?!\w)", text[end:])
-        if not more or (more[0][-1] not in "([" and text[end + len(more[0]) : end + len(more[0]) + 1] == "("):
-            break
-        if more[0][-1] in "([":
-            further = balanced(text, end + len(more[0]) - 1)
-            if further is None:
-                break
-            end = further
-        else:
-            end += len(more[0])
-    return end
-
-
-def _literal(text: str) -> bool:
-    try:
-        ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return False
-    return True
-
-
 def expression(text: str) -> ast.expr | None:
     """The tree of untrusted text that is one expression."""
     tree = parsed(text.strip())
@@ -250,15 +136,14 @@ def expression(text: str) -> ast.expr | None:
 
 
 def has_call(node: ast.AST) -> bool:
+    """Whether something is computed in an expression."""
     return any(isinstance(n, ast.Call | ast.Subscript | ast.BinOp) for n in ast.walk(node))
 
 
-def _classify(
-    span: _Span, gap: str, role: str, number: int, after_call: bool, *, whole: bool = False
-) -> Iterator[Item]:
+def _classify(span: Span, gap: str, role: str, number: int, after_call: bool, *, whole: bool = False) -> Iterator[Item]:
     """What one span is; a relation is a call and its value."""
     text = span.text
-    exception = _EXCEPTION.fullmatch(text)
+    exception = EXCEPTION.fullmatch(text)
     if exception or (
         re.fullmatch(r"(?:[a-z_]\w*\.)*[A-Z]\w+", text) and re.search(r"(rais|throw)\w*\W*(an?\W*)?$", gap)
     ):
@@ -281,14 +166,14 @@ def _classify(
         return
     if isinstance(tree, ast.Compare) and len(tree.ops) == 1 and has_call(tree.left) and not whole:
         operator, right = tree.ops[0], tree.comparators[0]
-        if isinstance(operator, ast.Eq | ast.Is) and _literal(ast.unparse(right)):
+        if isinstance(operator, ast.Eq | ast.Is) and literal(ast.unparse(right)):
             yield Item(kind="call", text=ast.unparse(tree.left), sentence=number)
             yield Item(kind="value", text=ast.unparse(right), role=role, sentence=number)
             return
-    if _literal(text):
+    if literal(text):
         yield Item(kind="value", text=text, words=_phrase(text, span), role=role, sentence=number)
     elif has_call(tree):
-        value = after_call and bool(role) and _is_constructed(tree)
+        value = after_call and bool(role) and is_constructed(tree)
         kind = "value" if value or (role and _stated(gap)) else "call"
         yield Item(kind=kind, text=text, words=text, role=role if kind == "value" else UNKNOWN, sentence=number)
     elif span.ticked and role:
@@ -296,7 +181,7 @@ def _classify(
         yield Item(kind="value", text=python, words=text, role=role, sentence=number)
 
 
-def _is_constructed(tree: ast.expr) -> bool:
+def is_constructed(tree: ast.expr) -> bool:
     """Whether an expression builds a value, like ``Decimal('1')``, rather than calls something."""
     if not isinstance(tree, ast.Call):
         return False
@@ -327,7 +212,7 @@ def _stated(gap: str) -> bool:
     return bool(_STATED.search(gap))
 
 
-def _phrase(text: str, span: _Span) -> str:
+def _phrase(text: str, span: Span) -> str:
     return text if span.ticked else ""
 
 
@@ -344,7 +229,7 @@ _PHRASE = re.compile(
 def _add_words(text: str, number: int, first: int, items: list[Item]) -> None:
     """Results that stand in the prose without quotes: ``should be 1.0 MB``, ``returns an empty list``."""
     table = cues()["words"]
-    plain = _TICKS.sub(lambda m: "`" * len(m[0]), text)
+    plain = TICKS.sub(lambda m: "`" * len(m[0]), text)
     last = UNKNOWN
     for match in re.finditer(r"\b(?:an )?empty (?:list|string|dict|dictionary|tuple|set)\b", plain, re.IGNORECASE):
         role = role_of(plain[max(0, match.start() - 60) : match.start()], last, plain[match.end() : match.end() + 60])

@@ -12,7 +12,7 @@ import msgspec
 
 from karkhana.behaviour.running import ProbeFailed, Run
 from karkhana.engineers.symbolic.reproduction.names import Index
-from karkhana.engineers.symbolic.reproduction.scenes import Scene
+from karkhana.engineers.symbolic.reproduction.staging import Scene
 
 _SCENE_S = 4.0
 """Wall-clock seconds for one scene; one that takes longer hangs."""
@@ -76,7 +76,7 @@ class Trial(msgspec.Struct, frozen=True):
 
 def look_up(run: Run, names: Sequence[str]) -> Index:
     """Where the repository defines names. Raises ``ProbeFailed``."""
-    return msgspec.convert(_ask(run, {"find": list(names)}), Index)
+    return msgspec.convert(_ask(run, "find", {"find": list(names)}), Index)
 
 
 def attempt(run: Run, trials: Iterable[Trial]) -> tuple[Outcome, ...]:
@@ -91,13 +91,14 @@ def attempt(run: Run, trials: Iterable[Trial]) -> tuple[Outcome, ...]:
         }
         for trial in trials
     ]
-    answer = _ask(run, {"scenes": scenes, "seconds": _SCENE_S, "total": _TOTAL_S})
+    answer = _ask(run, "attempt", {"scenes": scenes, "seconds": _SCENE_S, "total": _TOTAL_S})
     return msgspec.convert(answer["outcomes"], tuple[Outcome, ...])
 
 
-def _ask(run: Run, job: dict[str, Any]) -> dict[str, Any]:
-    program = resources.files("karkhana.engineers.symbolic.reproduction").joinpath("inside/look.py").read_text("utf-8")
-    done = run(("python", "-c", program), json.dumps(job).encode(), _TOTAL_S + 30)
+def _ask(run: Run, program: str, job: dict[str, Any]) -> dict[str, Any]:
+    folder = resources.files("karkhana.engineers.symbolic.reproduction").joinpath("inside")
+    text = folder.joinpath(f"{program}.py").read_text("utf-8")
+    done = run(("python", "-c", text), json.dumps(job).encode(), _TOTAL_S + 30)
     for line in reversed(done.stdout.splitlines()):
         try:
             answer = json.loads(line)
