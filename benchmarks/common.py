@@ -37,6 +37,12 @@ def virtual_environment(folder: Path, *packages: str) -> Path:
     return python
 
 
+def find_source(folder: Path, name: str) -> Path | None:
+    """The repository OWNER/NAME in a data folder, as OWNER+NAME or OWNER+NAME/repo, bare or not."""
+    place = folder / name.replace("/", "+")
+    return next((p for p in (place / "repo", place) if (p / "objects").is_dir() or (p / ".git").is_dir()), None)
+
+
 def git(folder: Path, *words: str) -> str:
     """Run git in a repository of the benchmark's own."""
     return subprocess.run([*GIT, "-C", folder, *words], check=True, capture_output=True, text=True).stdout.strip()

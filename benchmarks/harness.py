@@ -18,6 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import data_folder, emit, small_repository, virtual_environment
+from karkhana.domain.tasks import Budget, Ticket
+from karkhana.domain.tools import RunCommand
+from karkhana.engineers.scripted import ScriptedEngineer
+from karkhana.factory.rehearsal import rehearse
 
 TURNS = (50, 200, 400)
 
@@ -49,11 +53,6 @@ def measure_own(turns: int, folder: Path) -> dict[str, float]:
 
 def child(turns: int, folder: Path) -> dict[str, float]:
     """One scripted run of ``turns`` calls through the real toolbox, workspace and trail."""
-    from karkhana.domain.tasks import Budget, Ticket
-    from karkhana.domain.tools import RunCommand
-    from karkhana.engineers.scripted import ScriptedEngineer
-    from karkhana.factory.rehearsal import rehearse
-
     engineer = ScriptedEngineer([RunCommand(argv=("cat", "notes.txt"))] * turns)
     with rehearse(folder, Ticket(text="scripted"), Budget(turns=turns + 1)) as (assignment, tools, trail):
         start = time.process_time()

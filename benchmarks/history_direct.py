@@ -7,7 +7,6 @@ plain processes: only for libraries that you trust.
 """
 
 import argparse
-import hashlib
 import json
 import shlex
 import sys
@@ -17,69 +16,24 @@ from typing import Any
 
 import msgspec
 
-import karkhana.behaviour
+from benchmarks.direct import work_directly
 from benchmarks.mine_tickets import History, OfflineWorkspace
-from karkhana.behaviour.running import PROBES
-from karkhana.domain.events import AnyEvent, CandidatesCompared, HypothesisTried, Noted
-from karkhana.domain.tasks import Budget, Ticket
-from karkhana.domain.tools import CommandResult, RunTests
-from karkhana.engineers.symbolic import SymbolicEngineer
-from karkhana.ports import Assignment
-from karkhana.workspace.toolbox import Toolbox
+from karkhana.domain.events import CandidatesCompared, HypothesisTried, Noted
 
-_HERE = str(Path(karkhana.behaviour.__file__).parent / "probes")
-
-
-class ProbedWorkspace(OfflineWorkspace):
-    """A plain folder in which the probes' path inside the sandbox works."""
-
-    def run(
-        self,
-        argv: tuple[str, ...],
-        *,
-        stdin: bytes = b"",
-        timeout_s: float | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> CommandResult:
-        words = tuple(word.replace(PROBES, _HERE, 1) for word in argv)
-        return super().run(words, stdin=stdin, timeout_s=timeout_s, env=env)
-
-
-class Remembering:
-    """A trail in memory of what the engineer said it did."""
-
-    def __init__(self) -> None:
-        self.events: list[Any] = []
-
-    def record(self, event: AnyEvent) -> None:
-        if isinstance(event, (HypothesisTried, CandidatesCompared, Noted)):
-            self.events.append(msgspec.to_builtins(event))
-
-    def keep(self, content: bytes) -> str:
-        return hashlib.sha256(content).hexdigest()
+_TOLD = (HypothesisTried, CandidatesCompared, Noted)
 
 
 def work(ticket: Mapping[str, Any], history: History, python: Path, seconds: float, words: str) -> dict[str, Any]:
     """What the engineer made of a ticket."""
     command = tuple(shlex.split(ticket["command"]))
-    budget, trail = Budget(seconds=seconds), Remembering()
-    with ProbedWorkspace(dict(history.broken(ticket)), python=str(python)) as workspace:
-        before = Toolbox(workspace, trail, budget=Budget(), test_command=command).call(RunTests(timeout_s=120.0))
-        tools = Toolbox(workspace, trail, budget=budget, test_command=command)
-        assignment = Assignment(
-            ticket=Ticket(text=ticket[words]),
-            baseline=before,
-            budget=budget,
-            root=workspace.root,
-            test_command=command,
-        )
-        handover = SymbolicEngineer().work(assignment, tools, trail)
+    with OfflineWorkspace(dict(history.broken(ticket)), python=str(python)) as workspace:
+        handover, before, trail = work_directly(workspace, ticket[words], command, seconds, suite_s=120.0)
         changes = {change.path: after for change, _, after in workspace.changes()} if handover.solved else {}
     return {
         **msgspec.to_builtins(handover),
         "failing_before": list(before.failing),
         "changes": {path: None if data is None else data.decode() for path, data in changes.items()},
-        "events": trail.events,
+        "events": [msgspec.to_builtins(event) for event in trail.events if isinstance(event, _TOLD)],
     }
 
 

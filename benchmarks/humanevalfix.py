@@ -22,8 +22,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import emit, git, run_ticket, small_repository
-from benchmarks.seeded import find_source
+from benchmarks.common import emit, find_source, git, run_ticket, small_repository
 from benchmarks.seeded_direct import repair_directly
 
 DATA = "evaluation/create/humaneval-x/data/python/data/humanevalpack.jsonl"

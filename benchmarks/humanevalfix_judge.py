@@ -49,6 +49,7 @@ def outcome(function: Callable[..., Any], arguments: Arguments, limit_s: float) 
         return True, function(*copy.deepcopy(arguments))
     except Endless:
         return False, "endless"
+    # Whatever the program raises is its answer.
     except Exception as error:
         return False, type(error).__name__
     finally:

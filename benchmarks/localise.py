@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import data_folder, emit
-from benchmarks.history_direct import ProbedWorkspace
 from benchmarks.mine import DATA, libraries
-from benchmarks.mine_tickets import History, environment
+from benchmarks.mine_tickets import History, OfflineWorkspace, environment
 from karkhana.behaviour.running import ProbeFailed, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum, measure
 from karkhana.domain.tools import CommandResult
@@ -38,7 +37,7 @@ Values = dict[str, float]
 
 def traced(files: Mapping[str, bytes], python: Path, command: tuple[str, ...]) -> Spectrum:
     """The spectrum of a ticket's tests. Raises ``ProbeFailed``."""
-    with ProbedWorkspace(dict(files), python=str(python)) as workspace:
+    with OfflineWorkspace(dict(files), python=str(python)) as workspace:
 
         def run(argv: tuple[str, ...], stdin: bytes, timeout_s: float | None) -> CommandResult:
             return workspace.run(argv, stdin=stdin, timeout_s=timeout_s)

@@ -25,19 +25,15 @@ import msgspec
 
 from benchmarks import humanevalfix
 from benchmarks.common import data_folder
+from benchmarks.direct import work_directly
 from benchmarks.history_judge import Judge, Trees, replay, same_code
 from benchmarks.history_limits import bounded
 from benchmarks.mine import DATA, libraries
 from benchmarks.mine_tickets import History, environment, load, suite
 from benchmarks.seeded import Case as SeededCase
 from benchmarks.seeded import Library, drawn, judged, libraries_of, ticket_of
-from benchmarks.seeded_direct import ProbedWorkspace
-from karkhana.domain.events import AnyEvent, CandidatesCompared
-from karkhana.domain.tasks import Budget, Ticket
-from karkhana.domain.tools import RunTests
-from karkhana.engineers.symbolic import SymbolicEngineer
-from karkhana.ports import Assignment
-from karkhana.workspace.toolbox import Toolbox
+from karkhana.domain.events import CandidatesCompared
+from karkhana.workspace.memory import TemporaryWorkspace
 
 _JUDGED = 3
 """Classes per ticket that are judged, the most probable first."""
@@ -48,35 +44,12 @@ Case = tuple[str, str, Callable[[], tuple[list[dict[str, Any]], Callable[[str], 
 """(name, library, function that runs the engineer: candidates of the last comparison, and the judge of a patch)."""
 
 
-class Comparisons:
-    """A trail in memory of the comparisons."""
-
-    def __init__(self) -> None:
-        self.candidates: list[dict[str, Any]] = []
-
-    def record(self, event: AnyEvent) -> None:
-        if isinstance(event, CandidatesCompared):
-            self.candidates = [msgspec.to_builtins(c) for c in event.candidates]
-
-    def keep(self, content: bytes) -> str:
-        return hashlib.sha256(content).hexdigest()
-
-
 def considered(files: Mapping[str, str], ticket: str, command: str, seconds: float) -> list[dict[str, Any]]:
     """The classes that the engineer considered on a plain folder."""
-    words, trail = tuple(command.split()), Comparisons()
-    with ProbedWorkspace(dict(files)) as workspace:
-        before = Toolbox(workspace, trail, budget=Budget(), test_command=words).call(RunTests(timeout_s=60.0))
-        budget = Budget(seconds=seconds)
-        tools = Toolbox(workspace, trail, budget=budget, test_command=words)
-        SymbolicEngineer().work(
-            Assignment(
-                ticket=Ticket(text=ticket), baseline=before, budget=budget, root=workspace.root, test_command=words
-            ),
-            tools,
-            trail,
-        )
-    return trail.candidates
+    with TemporaryWorkspace(files) as workspace:
+        _, _, trail = work_directly(workspace, ticket, tuple(command.split()), seconds)
+    compared = [event for event in trail.events if isinstance(event, CandidatesCompared)]
+    return [msgspec.to_builtins(candidate) for candidate in compared[-1].candidates] if compared else []
 
 
 def reported_cases(options: argparse.Namespace) -> Iterator[Case]:

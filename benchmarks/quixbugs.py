@@ -2,9 +2,10 @@
 
     python -m benchmarks.quixbugs --dataset DIR [--json] [--only gcd,sieve] [--keep FOLDER]
 
-DIR is a checkout or a git directory of jkoppel/QuixBugs (https://github.com/jkoppel/QuixBugs, MIT). *Passing*: the
-change makes the program's own tests pass. *Right*: it also equals the reference on fresh random inputs that its
-documentation allows. The correct version never stands in the repository that the line sees.
+DIR holds jkoppel/QuixBugs (https://github.com/jkoppel/QuixBugs, MIT) as a checkout, a git directory, or a folder of
+those named OWNER+NAME. *Passing*: the change makes the program's own tests pass. *Right*: it also equals the reference
+on fresh random inputs that its documentation allows. The correct version never stands in the repository that the line
+sees.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import emit, git, replayed, run_ticket, small_repository
+from benchmarks.common import emit, find_source, git, replayed, run_ticket, small_repository
 from benchmarks.quixbugs_inputs import MAKERS
 
 _CONFTEST = """import pytest
@@ -33,10 +34,11 @@ _INPUTS = 250
 
 
 def checkout(dataset: Path, folder: Path) -> Path:
-    """A work tree of the data set: ``dataset`` itself, or a clone of the git directory that it is."""
+    """A work tree of the data set: ``dataset`` itself, or a clone of the git directory that it is or holds."""
     if (dataset / "python_programs").is_dir():
         return dataset
-    subprocess.run(["git", "clone", "--quiet", dataset, folder / "QuixBugs"], check=True)
+    source = find_source(dataset, "jkoppel/QuixBugs") or dataset
+    subprocess.run(["git", "clone", "--quiet", source, folder / "QuixBugs"], check=True)
     return folder / "QuixBugs"
 
 

@@ -51,6 +51,7 @@ def outcome(function: Callable[..., Any], arguments: list[Any], node: Any) -> An
         return ("endless",)
     except RecursionError:
         return ("error", "RecursionError")
+    # Whatever the program raises is its answer.
     except Exception as error:
         return ("error", type(error).__name__)
     finally:

@@ -4,9 +4,10 @@
 
 DIR holds a git repository per library of ``seeded.toml``, named OWNER+NAME or OWNER+NAME/repo. *Right*: the repaired
 module is the original's syntax tree, or its functions answer like the original's on inputs recorded from the tests
-and made from those. A passing change that was not compared counts as wrong. ``--direct`` leaves the line and its
-sandbox out and asks the engineer alone (libraries that you trust); ``--diagnose`` adds why a bug was not repaired.
-``--cases`` keeps the drawn bugs in a file, or takes them from it: drawing runs each library's suite once per bug.
+and made from those, of which one shows the bug. A passing change that was not compared counts as wrong. ``--direct``
+leaves the line and its sandbox out and asks the engineer alone (libraries that you trust); ``--diagnose`` adds why a
+bug was not repaired. ``--cases`` keeps the drawn bugs in a file, or takes them from it: drawing runs each library's
+suite once per bug.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.common import emit, git, run_ticket, small_repository
+from benchmarks.common import emit, find_source, git, run_ticket, small_repository
 from benchmarks.seeded_bugs import Seed, seeds
 from benchmarks.seeded_direct import diagnose, repair_directly, same_behaviour, same_code
 from karkhana.behaviour.running import ProbeFailed
@@ -40,11 +41,6 @@ def library_files(source: Path, patterns: list[str]) -> dict[str, str]:
         if any(fnmatch(path, pattern) and path.count("/") == pattern.count("/") for pattern in patterns):
             found[path] = git(source, "show", f"HEAD:{path}") + "\n"
     return found
-
-
-def find_source(folder: Path, name: str) -> Path | None:
-    place = folder / name.replace("/", "+")
-    return next((p for p in (place / "repo", place) if (p / "objects").is_dir() or (p / ".git").is_dir()), None)
 
 
 def caught_by(files: dict[str, str], command: str, folder: Path) -> list[str]:
@@ -204,7 +200,7 @@ def judged(files: Mapping[str, str], module: str, original: str, repaired: str, 
     if same_code(original, repaired):
         return {"right": True, "judged": "same code"}
     try:
-        return same_behaviour({**files, module: original}, module, repaired, command)
+        return same_behaviour({**files, module: original}, module, repaired, files[module], command)
     except ProbeFailed as error:
         return {"right": False, "judged": f"not observable: {error.message}"}
 

@@ -5,20 +5,15 @@ not repaired: whether the original is among the changes that the engineer would 
 """
 
 import ast
-import hashlib
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-import karkhana.behaviour
-from karkhana.behaviour.observation import UNKNOWN, compare
-from karkhana.behaviour.running import PROBES, Run, pytest_arguments
-from karkhana.behaviour.spectra import measure
+from benchmarks.direct import work_directly
+from karkhana.behaviour.observation import UNKNOWN, Observations, compare
+from karkhana.behaviour.running import pytest_arguments
+from karkhana.behaviour.spectra import FunctionPlace, Spectrum, measure
 from karkhana.behaviour.validation import Edit, Proposal, Target, apply
-from karkhana.domain.events import AnyEvent
-from karkhana.domain.tasks import Budget, Ticket
-from karkhana.domain.tools import CommandResult, RunTests
-from karkhana.engineers.symbolic import SymbolicEngineer
+from karkhana.domain.tools import CommandResult
 from karkhana.engineers.symbolic.generation.hypotheses import (
     Hypothesis,
     Place,
@@ -29,51 +24,17 @@ from karkhana.engineers.symbolic.generation.hypotheses import (
 )
 from karkhana.engineers.symbolic.localisation.localise import localise
 from karkhana.engineers.symbolic.localisation.targets import choose_targets
-from karkhana.ports import Assignment
 from karkhana.workspace.memory import TemporaryWorkspace
-from karkhana.workspace.toolbox import Toolbox
 
-HERE = str(Path(karkhana.behaviour.__file__).parent / "probes")
-
-
-class ProbedWorkspace(TemporaryWorkspace):
-    """A plain folder in which the probes' path inside the sandbox works."""
-
-    def run(
-        self,
-        argv: tuple[str, ...],
-        *,
-        stdin: bytes = b"",
-        timeout_s: float | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> CommandResult:
-        words = tuple(word.replace(PROBES, HERE, 1) for word in argv)
-        return super().run(words, stdin=stdin, timeout_s=timeout_s, env=env)
-
-
-class NoTrail:
-    """Keeps nothing."""
-
-    def record(self, event: AnyEvent) -> None:
-        pass
-
-    def keep(self, content: bytes) -> str:
-        return hashlib.sha256(content).hexdigest()
+_FEWEST_INPUTS = 5
 
 
 def repair_directly(
     files: Mapping[str, str], ticket: str, command: str, module: str, timeout_s: float
 ) -> tuple[str | None, str]:
     """The repaired module's text, or ``None``, and what the engineer said."""
-    words = tuple(command.split())
-    budget = Budget(seconds=timeout_s)
-    with ProbedWorkspace(files) as workspace:
-        before = Toolbox(workspace, NoTrail(), budget=Budget(), test_command=words).call(RunTests(timeout_s=60.0))
-        tools = Toolbox(workspace, NoTrail(), budget=budget, test_command=words)
-        assignment = Assignment(
-            ticket=Ticket(text=ticket), baseline=before, budget=budget, root=workspace.root, test_command=words
-        )
-        handover = SymbolicEngineer().work(assignment, tools, NoTrail())
+    with TemporaryWorkspace(files) as workspace:
+        handover, _, _ = work_directly(workspace, ticket, tuple(command.split()), timeout_s)
         if not handover.solved:
             return None, f"{handover.reason} {handover.tried}"
         changed = {change.path: after for change, _, after in workspace.changes()}
@@ -89,7 +50,7 @@ def diagnose(files: Mapping[str, str], ticket: str, command: str, module: str, o
     of the faulty function, ``rank`` that of the original among all changes (from 1), ``template`` what makes it.
     """
     words = tuple(command.split())
-    with ProbedWorkspace(files) as workspace:
+    with TemporaryWorkspace(files) as workspace:
 
         def run(argv: tuple[str, ...], stdin: bytes, timeout_s: float | None) -> CommandResult:
             return workspace.run(argv, stdin=stdin, timeout_s=timeout_s)
@@ -136,15 +97,26 @@ def _holds(place: Place, line: int) -> bool:
 def restoring(original: str, module: str, places: Sequence[Place], ideas: Sequence[Hypothesis]) -> list[int]:
     """Numbers of the changes that give the original module's syntax tree, in order."""
     wanted, squeezed = _tree(original), _squeezed(original)
+    inside = [_squeezed_inside(place, squeezed) if place.suspect.path == module else None for place in places]
     found = []
     for number, idea in enumerate(ideas):
-        place = places[idea.suspect]
-        if place.suspect.path == module:
-            text = whole_module(place, idea)
-            # Equal trees have equal text but for blanks, parentheses, commas and quotes; parsing all would be dear.
-            if _squeezed(text) == squeezed and _tree(text) == wanted:
-                found.append(number)
+        place, target = places[idea.suspect], inside[idea.suspect]
+        # Equal trees have equal text but for blanks, parentheses, commas and quotes; parsing all would be dear.
+        close = target is not None and _squeezed(apply(place.text, idea.edits)) == target
+        if close and _tree(whole_module(place, idea)) == wanted:
+            found.append(number)
     return found
+
+
+def _squeezed_inside(place: Place, squeezed: str) -> str | None:
+    """What the squeezed text of the original module has in a place; ``None`` when it differs elsewhere too."""
+    if place.is_file:
+        return squeezed
+    lines, where = place.file_text.splitlines(keepends=True), place.suspect.place
+    before, after = _squeezed("".join(lines[: where.start - 1])), _squeezed("".join(lines[where.end :]))
+    if squeezed.startswith(before) and squeezed.endswith(after) and len(before) + len(after) <= len(squeezed):
+        return squeezed[len(before) : len(squeezed) - len(after)]
+    return None
 
 
 def _squeezed(text: str) -> str:
@@ -206,61 +178,76 @@ class _Plain(ast.NodeTransformer):
         return node
 
 
-def same_behaviour(files: Mapping[str, str], module: str, repaired: str, command: str) -> dict[str, Any]:
-    """Whether the one function that differs answers alike on inputs from the tests and made from those."""
+def same_behaviour(files: Mapping[str, str], module: str, repaired: str, broken: str, command: str) -> dict[str, Any]:
+    """Whether a repaired module answers like the original (in ``files``) on inputs from the tests and made from those.
+
+    Only inputs on which both are known count; there must be five, and on one of them the ``broken`` module differs.
+    """
     original = files[module]
-    with ProbedWorkspace(files) as workspace:
+    with TemporaryWorkspace(files) as workspace:
 
         def run(argv: tuple[str, ...], stdin: bytes, timeout_s: float | None) -> CommandResult:
             return workspace.run(argv, stdin=stdin, timeout_s=timeout_s)
 
-        return _compare(run, module, original, repaired, pytest_arguments(tuple(command.split())))
-
-
-def _compare(run: Run, module: str, original: str, repaired: str, arguments: tuple[str, ...]) -> dict[str, Any]:
-    old, new = original.splitlines(keepends=True), repaired.splitlines(keepends=True)
-    first = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), 0) + 1
-    spectrum = measure(run, arguments=arguments, limit_s=10.0, seconds=120.0, everything=True)
-    tests = [t.name for t in spectrum.tests]
-    limits = [10.0] * len(tests)
-    place = next((p for p in spectrum.functions.get(module, ()) if p.start <= first <= p.end), None)
-    shift = len(new) - len(old)
-    seen = None
-    if place is not None and "".join(old[place.end :]) == "".join(new[place.end + shift :]):
-        before = "".join(old[place.start - 1 : place.end])
-        after = "".join(new[place.start - 1 : place.end + shift])
-        covering = spectrum.covering(module, place.start, place.end)[:60]
-        seen = compare(
-            run,
-            arguments=arguments,
-            tests=tests,
-            limits=limits,
-            targets=[Target(path=module, text=before, place=place, failing=covering, passing=())],
-            variants=[Proposal(0, (Edit(0, len(before), after),))],
-            count=300,
-            seconds=60.0,
-            seed=99,
-        )
-    if seen is None or not seen.seen(0):
-        # Something that runs at import, or several functions: asked where the tests enter the module.
-        covering = spectrum.covering(module, 1, len(old))[:60]
-        seen = compare(
-            run,
-            arguments=arguments,
-            tests=tests,
-            limits=limits,
-            targets=[Target(path=module, text=original, place=None, failing=covering, passing=())],
-            variants=[Proposal(0, (Edit(0, len(original), repaired),), fresh=True)],
-            count=300,
-            seconds=60.0,
-            seed=99,
-        )
-    if seen is None or not seen.seen(0):
+        arguments = pytest_arguments(tuple(command.split()))
+        spectrum = measure(run, arguments=arguments, limit_s=10.0, seconds=120.0, everything=True)
+        judged: dict[str, Any] = {}
+        for target, proposals in _asked(spectrum, module, original, (repaired, broken)):
+            seen = compare(
+                run,
+                arguments=arguments,
+                tests=[t.name for t in spectrum.tests],
+                limits=[10.0] * len(spectrum.tests),
+                targets=[target],
+                variants=proposals,
+                count=300,
+                seconds=60.0,
+                seed=99,
+            )
+            judged = {} if seen is None else _judged(seen)
+            if judged.get("shown"):
+                break
+    if not judged.get("shown"):
         return {"right": False, "judged": "not observable"}
-    differs = [
-        n
-        for n, (a, b) in enumerate(zip(seen.original, seen.variants[0], strict=True))
-        if a != b and UNKNOWN not in {a, b}
+    return {"right": judged["right"], "judged": judged["judged"], "differs": judged["differs"]}
+
+
+def _asked(
+    spectrum: Spectrum, module: str, original: str, others: Sequence[str]
+) -> Iterator[tuple[Target, list[Proposal]]]:
+    """What to compare: the one function that differs; and the whole file, asked where the tests enter it."""
+    for place in spectrum.functions.get(module, ()):
+        texts = [_inside(original, other, place) for other in others]
+        before = _inside(original, original, place) or ""
+        if all(texts) and any(text != before for text in texts):
+            covering = spectrum.covering(module, place.start, place.end)[:60]
+            target = Target(path=module, text=before, place=place, failing=covering, passing=())
+            yield target, [Proposal(0, (Edit(0, len(before), text or ""),)) for text in texts]
+    covering = spectrum.covering(module, 1, original.count("\n") + 1)[:60]
+    target = Target(path=module, text=original, place=None, failing=covering, passing=())
+    yield target, [Proposal(0, (Edit(0, len(original), other),), fresh=True) for other in others]
+
+
+def _inside(original: str, other: str, place: FunctionPlace) -> str | None:
+    """The text of a function in ``other``; ``None`` when anything outside of its lines differs."""
+    old, new = original.splitlines(keepends=True), other.splitlines(keepends=True)
+    end = place.end + len(new) - len(old)
+    same = old[: place.start - 1] == new[: place.start - 1] and old[place.end :] == new[max(end, 0) :]
+    return "".join(new[place.start - 1 : end]) if same and end >= place.start else None
+
+
+def _judged(seen: Observations) -> dict[str, Any]:
+    """What the observations say of the first variant, the repaired program; the second is the broken one."""
+    rows = [
+        (text, before, repaired, broken)
+        for (_, text), before, repaired, broken in zip(seen.inputs, seen.original, *seen.variants, strict=True)
+        if UNKNOWN not in {before, repaired}
     ]
-    examples = [[seen.inputs[n][1][:120], seen.original[n][:80], seen.variants[0][n][:80]] for n in differs[:2]]
-    return {"right": not differs and len(seen.inputs) >= 5, "judged": f"{len(seen.inputs)} inputs", "differs": examples}
+    shown = any(broken not in (before, UNKNOWN) for _, before, _, broken in rows)
+    differs = [[text[:120], before[:80], repaired[:80]] for text, before, repaired, _ in rows if before != repaired]
+    return {
+        "shown": shown,
+        "right": shown and not differs and len(rows) >= _FEWEST_INPUTS,
+        "judged": f"{len(rows)} inputs",
+        "differs": differs[:2],
+    }

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import emit
-from benchmarks.seeded_direct import ProbedWorkspace
 from karkhana.behaviour.running import Run
 from karkhana.behaviour.spectra import Spectrum, measure
 from karkhana.behaviour.validation import Edit, Proposal, Target, Validation, apply, validate
 from karkhana.domain.tools import CommandResult
+from karkhana.workspace.memory import TemporaryWorkspace
 
 BAR = 500.0
 """Candidates per CPU second."""
@@ -142,7 +142,7 @@ class Subject:
 def measure_one(name: str, parts: Parts, fix: tuple[str, str]) -> dict[str, Any]:
     """A row of the report."""
     files, path, function, tests = parts
-    with ProbedWorkspace(files) as workspace:
+    with TemporaryWorkspace(files) as workspace:
 
         def run(argv: tuple[str, ...], stdin: bytes, timeout_s: float | None) -> CommandResult:
             return workspace.run(argv, stdin=stdin, timeout_s=timeout_s)

@@ -137,7 +137,7 @@ def test_there_is_no_interface_but_a_loopback_of_its_own(shared: LocalWorkspace)
 @pytest.fixture
 def planted(tmp_path: Path, home: Path, repository: tuple[Path, str]) -> Iterator[list[Path]]:
     """Files with a canary in every place of the host that somebody would look at."""
-    user = Path(os.environ.get("HOME", "/root"))
+    user = Path.home()
     folders = [tmp_path, home, home / "checkouts", home / "tmp", user, repository[0] / ".git", Path("/var/tmp")]
     files = []
     for folder in folders:
@@ -171,7 +171,8 @@ def test_no_file_of_the_host_is_found_by_name(shared: LocalWorkspace, planted: l
 
 
 def test_no_file_of_the_host_is_read_by_path(shared: LocalWorkspace, planted: list[Path]) -> None:
-    paths = [str(path) for path in planted] + ["/etc/shadow", "/etc/gshadow", "/root/.ssh/id_rsa", "/etc/ssh"]
+    key = str(Path.home() / ".ssh" / "id_rsa")
+    paths = [*map(str, planted), "/etc/shadow", "/etc/gshadow", key, "/etc/ssh"]
     answered = ask(shared, f"answer([attempt(open, p)[0] for p in {paths}])")
     assert set(answered) <= {"ENOENT", "EACCES"}
 

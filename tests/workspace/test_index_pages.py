@@ -4,7 +4,7 @@ import pytest
 
 from karkhana.workspace.index_pages import LinkedFile, parse, render
 
-PAGE = """<!DOCTYPE html><html><head><base href="https://files.invalid/root/"></head><body>
+PAGE = """<!DOCTYPE html><html><head><base href="https://files.invalid/base/"></head><body>
 <a href="a-1.0-py3-none-any.whl#sha256=aa" data-requires-python="&gt;=3.8" data-dist-info-metadata="sha256=bb">x</a>
 <a href="https://other.invalid/b%2Bc-1.tar.gz" data-yanked="bad &amp; old" onclick="x()">y</a>
 <a href="sub/">folder</a><a>none</a></body></html>"""
@@ -14,7 +14,7 @@ def test_html_pages() -> None:
     assert parse("https://index.invalid/simple/a/", "text/html", PAGE.encode()) == (
         LinkedFile(
             "a-1.0-py3-none-any.whl",
-            "https://files.invalid/root/a-1.0-py3-none-any.whl",
+            "https://files.invalid/base/a-1.0-py3-none-any.whl",
             "sha256=aa",
             (("data-requires-python", ">=3.8"), ("data-dist-info-metadata", "sha256=bb")),
         ),

@@ -29,10 +29,6 @@ def clean(text: str) -> str:
     )
 
 
-def _forbidden(character: str) -> bool:
-    return character in _BIDI or unicodedata.category(character) in ("Cc", "Cs")
-
-
 def one_line(text: str, most: int) -> str:
     """The first line with anything on it, in at most ``most`` characters."""
     for line in clean(text).split("\n"):

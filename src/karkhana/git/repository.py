@@ -134,10 +134,6 @@ class Repository:
             kept = self._tree = (commit, list_tree(self.git, commit))
         return kept[1]
 
-    def tree_id(self, commit: str) -> str:
-        """Object name of the tree of ``commit``: equal for commits with the same files."""
-        return self.git.run("rev-parse", "--verify", "--end-of-options", f"{commit}^{{tree}}").decode().strip()
-
     def read_blobs(self, oids: Sequence[str]) -> dict[str, bytes]:
         """Object name → bytes."""
         return read_blobs(self.git, oids)

@@ -8,8 +8,6 @@ is a bug and rises. Knows nothing of what the evidence is worth.
 
 from collections.abc import Callable, Iterable
 
-import msgspec
-
 from karkhana.domain.errors import InfrastructureFailure, ToolRefused
 from karkhana.domain.evidence import Evidence, Finding, GateResult, GateStatus
 from karkhana.ports import Gate, GateContext
@@ -44,8 +42,3 @@ def check(gate: Gate, context: GateContext) -> GateResult:
         return gate.check(context)
     except (InfrastructureFailure, ToolRefused) as failure:
         return GateResult(gate=gate.name, status=GateStatus.UNKNOWN, summary=f"could not measure: {failure.message}")
-
-
-def with_review(evidence: Evidence, review: tuple[Finding, ...]) -> Evidence:
-    """The same evidence with other findings of the self-review."""
-    return msgspec.structs.replace(evidence, review=review)

@@ -23,8 +23,6 @@ from karkhana.workspace.bubblewrap import Bubblewrap
 WORKSPACE = "/workspace"
 OWN = "/opt/karkhana"
 GUEST = f"{OWN}/guest.pyc"
-PROBES = f"{OWN}/probes"
-"""Where the programs of :mod:`karkhana.behaviour` that run inside are found."""
 INSIDE = f"{OWN}/inside"
 """Where this room's own programs that run with the target's interpreter are found."""
 INSIDE_UID = 1000

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from karkhana.behaviour.running import PROBES
 from karkhana.domain.errors import UsageError
 from karkhana.domain.events import Noted
 from karkhana.domain.settings import SandboxSettings
@@ -21,7 +22,7 @@ from karkhana.workspace.base import Base
 from karkhana.workspace.checkout import Checkouts
 from karkhana.workspace.files import Tree
 from karkhana.workspace.ignored import IgnoreRules
-from karkhana.workspace.layout import INSIDE, PROBES, WORKSPACE, Bind, system_path
+from karkhana.workspace.layout import INSIDE, WORKSPACE, Bind, system_path
 from karkhana.workspace.plain import PlainBox
 from karkhana.workspace.sandbox import Sandbox, SandboxSpec
 from karkhana.workspace.scan import Changed, Scan

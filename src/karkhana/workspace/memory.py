@@ -1,7 +1,7 @@
 """A workspace in a temporary folder, without a sandbox: for tests and for trying things out on trusted code.
 
-It keeps the contract of :class:`karkhana.ports.Workspace` (paths, changes, output bound, wall-clock limit) and
-gives **no isolation whatever**. It knows nothing of git.
+It keeps the contract of :class:`karkhana.ports.Workspace` (paths, changes, output bound, wall-clock limit, the
+probes under their path in the sandbox) and gives **no isolation whatever**. It knows nothing of git.
 
 >>> with TemporaryWorkspace({"cart.py": "total = 1\\n"}) as workspace:
 ...     workspace.write("cart.py", b"total = 2\\n")
@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 
+from karkhana.behaviour.running import PROBES
 from karkhana.domain.changes import EXECUTABLE, REGULAR, SYMLINK, FileChange, FileState
 from karkhana.domain.errors import InfrastructureFailure, ToolRefused
 from karkhana.domain.tools import CommandResult
@@ -30,6 +31,8 @@ from karkhana.domain.tools import CommandResult
 INSIDE = Path(__file__).parent / "inside"
 """Our programs that run with the target's interpreter."""
 
+_PROBES_HERE = str(Path(__file__).parent.parent / "behaviour" / "probes")
+"""Where the probes are outside a sandbox."""
 _LITTER = frozenset({".git", "__pycache__", ".pytest_cache"})
 
 
@@ -77,6 +80,7 @@ class TemporaryWorkspace:
     ) -> CommandResult:
         """Run a program in the folder; its process group is killed at the end."""
         limit = self._timeout_s if timeout_s is None else timeout_s
+        argv = tuple(word.replace(PROBES, _PROBES_HERE, 1) for word in argv)
         started, used = time.monotonic(), _children_cpu_s()
         try:
             process = subprocess.Popen(

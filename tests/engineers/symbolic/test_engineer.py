@@ -3,38 +3,19 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-import karkhana.behaviour
-from karkhana.behaviour.running import PROBES
 from karkhana.domain.errors import RunCancelled
 from karkhana.domain.events import AnyEvent, CandidatesCompared, HypothesisTried, Noted
 from karkhana.domain.tasks import Budget, Ticket
-from karkhana.domain.tools import CommandResult, RunTests
+from karkhana.domain.tools import RunTests
 from karkhana.engineers.symbolic import SymbolicEngineer
 from karkhana.ports import Assignment, Handover
 from karkhana.workspace.memory import TemporaryWorkspace
 from karkhana.workspace.toolbox import Toolbox
 
-HERE = str(Path(karkhana.behaviour.__file__).parent / "probes")
 COMMAND = ("python", "-m", "pytest", "-q")
-
-
-class ProbedWorkspace(TemporaryWorkspace):
-    """A plain folder in which the probes' path inside the sandbox works."""
-
-    def run(
-        self,
-        argv: tuple[str, ...],
-        *,
-        stdin: bytes = b"",
-        timeout_s: float | None = None,
-        env: Mapping[str, str] | None = None,
-    ) -> CommandResult:
-        words = tuple(word.replace(PROBES, HERE, 1) for word in argv)
-        return super().run(words, stdin=stdin, timeout_s=timeout_s, env=env)
 
 
 class ListTrail:
@@ -54,7 +35,7 @@ class ListTrail:
 
 
 class Bench:
-    def __init__(self, workspace: ProbedWorkspace, ticket: str, *, seconds: float = 120.0, turns: int = 200) -> None:
+    def __init__(self, workspace: TemporaryWorkspace, ticket: str, *, seconds: float = 120.0, turns: int = 200) -> None:
         self.workspace = workspace
         self.trail = ListTrail()
         budget = Budget(seconds=seconds, turns=turns)
@@ -78,7 +59,7 @@ class Bench:
 
 @contextmanager
 def bench(files: Mapping[str, str], ticket: str, **options: float) -> Iterator[Bench]:
-    with ProbedWorkspace(files) as workspace:
+    with TemporaryWorkspace(files) as workspace:
         yield Bench(workspace, ticket, **options)  # type: ignore[arg-type]
 
 
@@ -407,7 +388,7 @@ def test_a_spent_budget_ends_the_work_with_what_was_tried() -> None:
 
 def test_cancellation_is_not_swallowed() -> None:
     files = files_of("recursion")
-    with ProbedWorkspace(files) as workspace:
+    with TemporaryWorkspace(files) as workspace:
         b = Bench(workspace, "gcd")
         cancelled = Toolbox(workspace, b.trail, budget=Budget(), test_command=COMMAND, cancelled=lambda: True)
         with pytest.raises(RunCancelled):

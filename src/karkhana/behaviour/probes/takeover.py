@@ -188,6 +188,7 @@ class Runner:
                 reports = runtestprotocol(item, log=False, nextitem=following)
         except Overtime as error:
             return "timeout", error
+        # Whatever leaves the runner, also a SystemExit of the code under test, is this test's outcome.
         except BaseException as error:
             return "error", error
         finally:

@@ -5,6 +5,8 @@
 """
 
 import functools
+import importlib
+import pkgutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import resources
@@ -12,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from karkhana.engineers.symbolic.generation import templates
 from karkhana.engineers.symbolic.generation.scene import (
     FILE_TEMPLATES,
     TEMPLATES,
@@ -21,50 +24,10 @@ from karkhana.engineers.symbolic.generation.scene import (
     Scene,
     Template,
 )
-from karkhana.engineers.symbolic.generation.templates import (
-    analogy,
-    bounds,
-    branches,
-    calls,
-    definitions,
-    expressions,
-    fixers,
-    guards,
-    kinds,
-    members,
-    noneness,
-    normalising,
-    operators,
-    ordering,
-    passing_on,
-    raising,
-    statements,
-    texts,
-    variables,
-)
 
-MODULES = (
-    analogy,
-    bounds,
-    branches,
-    calls,
-    definitions,
-    expressions,
-    fixers,
-    guards,
-    kinds,
-    members,
-    noneness,
-    normalising,
-    operators,
-    ordering,
-    passing_on,
-    raising,
-    statements,
-    texts,
-    variables,
-)
-"""Where the templates are; importing these registers them."""
+for _module in pkgutil.iter_modules(templates.__path__):
+    # Importing a module of templates registers them.
+    importlib.import_module(f"{templates.__name__}.{_module.name}")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +48,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     module: str = ""
     """The rest of the example's file."""
     expected: tuple[str, ...] = ()
+    told: str = ""
+    """What the example's ticket says."""
     declarations: bool = False
     """It also makes sense for constants of modules and classes."""
 

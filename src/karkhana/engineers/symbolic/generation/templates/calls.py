@@ -8,8 +8,6 @@ from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.generation.scene import Idea, Scene, is_truth, template, words
 from karkhana.engineers.symbolic.generation.source import POSTFIX
 
-_NO_NUMBERS = (cst.Tuple, cst.List, cst.Comparison, cst.BooleanOperation)
-
 
 @template("argument-order")
 def argument_order(scene: Scene) -> Iterator[Idea]:

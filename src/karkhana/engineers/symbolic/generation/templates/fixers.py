@@ -13,8 +13,6 @@ from karkhana.engineers.symbolic.generation.source import BUILTINS
 from karkhana.engineers.symbolic.generation.templates.guards import answers
 from karkhana.engineers.symbolic.generation.templates.statements import insert_before, step_of, whole_lines
 
-_DEFAULTS = (("", 1.0), ("0", 0.9), ("[]", 0.7), ("''", 0.5), ("{}", 0.6), ("None", 0.1), ("False", 0.4))
-_CONVERSIONS = (("str", 1.0), ("int", 0.9), ("list", 0.8), ("tuple", 0.7), ("float", 0.4), ("sorted", 0.2))
 _MIXED_TYPES = re.compile(
     "concatenate|unsupported operand|must be str|not subscriptable|bytes-like|has no len|not callable|expected str|"
     "cannot be interpreted|unhashable|not iterable|has no attribute|not supported between"

@@ -8,7 +8,7 @@ Every claim's transaction and every finish is written down with its time, and ju
   began, and was claimed only after that transaction had ended. The workers write down a finish after its
   transaction, so that a task is taken for ready a little late rather than early.
 
-    python -m benchmarks.queue [--tasks 1000] [--database sqlite|postgresql|both] [--json]
+    python -m benchmarks.task_queue [--tasks 1000] [--database sqlite|postgresql|both] [--json]
 """
 
 import argparse
@@ -116,7 +116,7 @@ def main() -> None:
         measured = measure(folder, url, tasks=options.tasks, dependencies=options.dependencies, seed=options.seed)
         figures[name] = measured
         emit(f"queue on {name}", measured, as_json=False)
-    emit("queue", figures, as_json=options.json)
+    emit("task_queue", figures, as_json=options.json)
 
 
 if __name__ == "__main__":
