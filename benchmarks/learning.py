@@ -4,14 +4,15 @@
                                   [--tests COMMAND] [--dry] [--kept FILE] [--json]
 
 The bugs are drawn from a skewed mix of kinds (the n-th kind of a random order has the weight 1/n^1.5), as the slips of
-one team are. All templates begin with the same prior. After each bug the lessons of its outcome are added: a change
+one team are. All templates begin with the same prior, whatever the error, and all signals of localisation with the
+same weight. After each bug the lessons of its outcome are added: a change
 that gives the original back is approved, another one is rejected, none at all is an abstention. *Tried until right*
 counts the candidates that were run up to the original's code; *tried in all* those that were run altogether, with
 the rivals that the engineer tries beyond the first that passes; for bugs that were repaired, and for all: one that
 no template repairs costs every candidate, whatever was learned. The medians are given for the first and the last
 quarter of the stream, beside the rank that the same original would have had without lessons: the control for harder or
 easier bugs. ``--dry`` runs the tests once per bug, for the spectrum, and no candidates: a bug counts as repaired when
-the original is among the changes, after as many as stand before it; only templates are learned then, no signals.
+the original is among the changes, after as many as stand before it.
 ``--kept`` holds what ``--dry`` found out about each bug: with it the stream can be replayed without running anything.
 
 Engineer's parts without the line and its sandbox, and without the whole suite after each repair: for libraries that
@@ -32,14 +33,24 @@ from typing import Any
 import msgspec
 
 from benchmarks.common import emit
-from benchmarks.learning_stream import Failure, Prepared, failures, kept, places_of, prepare
-from benchmarks.seeded import libraries_of, ticket_of
+from benchmarks.learning_stream import (
+    Failure,
+    Prepared,
+    failures,
+    flat_weights,
+    kept,
+    places_of,
+    prepare,
+    told,
+    uninformed,
+)
+from benchmarks.seeded import libraries_of
 from benchmarks.seeded_direct import restoring
 from karkhana.behaviour.running import pytest_arguments
 from karkhana.domain.lessons import Credit, Lesson, Verdict, taught
 from karkhana.engineers.symbolic.generation.catalogue import catalogue
-from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place, hypotheses, literals_of
-from karkhana.engineers.symbolic.localisation.localise import localise, ranks, shipped_weights
+from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place, literals_of
+from karkhana.engineers.symbolic.localisation.localise import localise, ranks
 from karkhana.engineers.symbolic.lore import (
     circumstance_of,
     multipliers,
@@ -77,24 +88,12 @@ def repair(failure: Failure, original: str, memory: Memory, command: str) -> dic
     """One bug with what was learned so far; its outcome is learned."""
     lessons = memory.lessons
     circumstance = circumstance_of(failure.spectrum, failure.targets)
-    names = [failure.spectrum.tests[n].name for n in failure.targets]
-    ticket = ticket_of(msgspec.structs.replace(failure.case, failing=names))
+    ticket = told(failure)
     factors = multipliers(lessons, circumstance, dict.fromkeys(catalogue(), 1.0))
-    suspects = localise(
-        failure.spectrum,
-        failure.targets,
-        ticket,
-        read=failure.files.get,
-        weights=signal_weights(lessons, circumstance, shipped_weights()),
-    )
+    weights = signal_weights(lessons, circumstance, flat_weights())
+    suspects = localise(failure.spectrum, failure.targets, ticket, read=failure.files.get, weights=weights)
     places = places_of(suspects, failure.files)
-    # The shipped prior is divided away again: all templates begin alike.
-    equal = {name: factors.get(name, 1.0) / entry.prior for name, entry in catalogue().items()}
-    ideas = [
-        idea
-        for idea in hypotheses(places, failure.spectrum, literals=literals_of(ticket), expected=(), lessons=equal)
-        if not idea.fresh
-    ]
+    ideas = uninformed(failure, places, factors, literals_of(ticket))
     wanted = restoring(original, failure.case.module, places, ideas)
     tried, chosen = _by_running(failure, places, ideas, wanted, command)
     right = chosen is not None and chosen in wanted
@@ -135,18 +134,26 @@ def _by_running(
 def replay(bug: Prepared, memory: Memory) -> dict[str, Any]:
     """One bug with what was learned so far, nothing run; its outcome is learned."""
     factors = multipliers(memory.lessons, bug.error, dict.fromkeys(catalogue(), 1.0))
-    scores = [s * factors.get(t, 1.0) for t, s in zip(bug.templates, bug.scores, strict=True)]
+    weights = signal_weights(memory.lessons, bug.error, flat_weights())
+    suspicion, level = _suspicion(bug, weights), _suspicion(bug, flat_weights())
+    scores = [
+        s * factors.get(t, 1.0) * suspicion[n] for t, s, n in zip(bug.templates, bug.scores, bug.suspects, strict=True)
+    ]
     order = sorted(range(len(scores)), key=lambda n: (-scores[n], n))
     place = {number: position for position, number in enumerate(order)}
     rank = min((place[n] for n in bug.right), default=None)
-    # Without lessons the order is that of the list.
-    unlearned = min(bug.right, default=None)
+    blank = [s * level[n] for s, n in zip(bug.scores, bug.suspects, strict=True)]
+    usual = {n: position for position, n in enumerate(sorted(range(len(blank)), key=lambda n: (-blank[n], n)))}
+    unlearned = min((usual[n] for n in bug.right), default=None)
     reach = len(order)
     if rank is not None:
         reach = min(reach, rank + 1 + horizons([scores[n] for n in order], Budget(seconds=0.0).beyond)[rank])
     tried = Counter(bug.templates[n] for n in order[:reach])
     chosen = "" if rank is None else bug.templates[order[rank]]
-    memory.learn(template_credits(bug.error, tried, chosen), Verdict.GOOD if chosen else Verdict.ABSTAINED)
+    earned = list(template_credits(bug.error, tried, chosen))
+    if rank is not None:
+        earned += signal_credits(bug.error, _ranks(bug.signals, bug.suspects[order[rank]]))
+    memory.learn(earned, Verdict.GOOD if chosen else Verdict.ABSTAINED)
     return {
         "kind": bug.kind,
         "function": bug.function,
@@ -159,6 +166,22 @@ def replay(bug: Prepared, memory: Memory) -> dict[str, Any]:
         "tried": reach,
         "rank": None if rank is None else rank + 1,
         "rank_unlearned": None if unlearned is None else unlearned + 1,
+    }
+
+
+def _suspicion(bug: Prepared, weights: Mapping[str, float]) -> list[float]:
+    """Of each suspicious function, 1 for the most suspicious."""
+    sums = [sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in bug.signals]
+    highest = max(sums, default=1.0) or 1.0
+    return [total / highest for total in sums]
+
+
+def _ranks(signals: Sequence[Mapping[str, float]], repaired: int) -> dict[str, int]:
+    """As :func:`karkhana.engineers.symbolic.localisation.localise.ranks`, of rows of values."""
+    return {
+        name: sum(row.get(name, 0.0) >= value for row in signals)
+        for name, value in signals[repaired].items()
+        if any(row.get(name, 0.0) > 0 for row in signals)
     }
 
 

@@ -11,14 +11,22 @@ import msgspec
 
 from benchmarks.seeded import Case, Library, ticket_of
 from benchmarks.seeded_bugs import Seed, seeds
-from benchmarks.seeded_direct import ProbedWorkspace, restoring
+from benchmarks.seeded_direct import restoring
 from karkhana.behaviour.running import ProbeFailed, Run, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum, measure
 from karkhana.domain.tools import CommandResult
 from karkhana.engineers.symbolic.generation.catalogue import catalogue
-from karkhana.engineers.symbolic.generation.hypotheses import Place, cut, declared, hypotheses, literals_of
-from karkhana.engineers.symbolic.localisation.localise import Suspect, localise
+from karkhana.engineers.symbolic.generation.hypotheses import (
+    Hypothesis,
+    Place,
+    cut,
+    declared,
+    hypotheses,
+    literals_of,
+)
+from karkhana.engineers.symbolic.localisation.localise import Suspect, localise, shipped_weights
 from karkhana.engineers.symbolic.lore import circumstance_of
+from karkhana.workspace.memory import TemporaryWorkspace
 
 SKEW = 1.5
 MOST_FAILING = 40
@@ -54,7 +62,7 @@ def stream(library: Library, seed: int) -> Iterator[Case]:
             yield Case(repository=library.repository, module=module, seed=bug, failing=[])
 
 
-def measured(library: Library, case: Case, workspace: ProbedWorkspace) -> Failure | None:
+def measured(library: Library, case: Case, workspace: TemporaryWorkspace) -> Failure | None:
     """The bug with its spectrum; ``None`` when it is no program, or no test, or far too many catch it."""
     files = library.with_bug(case)
 
@@ -80,30 +88,68 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     templates: list[str]
     """Of each change."""
     scores: list[float]
+    suspects: list[int]
+    """Of each change: the number of the function that it changes."""
+    signals: list[dict[str, float]]
+    """Of each suspicious function: signal → value."""
     right: list[int]
     """Numbers of the changes that give the original back."""
 
 
 def prepared(failure: Failure, original: str) -> Prepared:
     """What can be known of a bug without running a change."""
-    names = [failure.spectrum.tests[n].name for n in failure.targets]
-    ticket = ticket_of(msgspec.structs.replace(failure.case, failing=names))
-    places = places_of(localise(failure.spectrum, failure.targets, ticket, read=failure.files.get), failure.files)
-    equal = {name: 1.0 / entry.prior for name, entry in catalogue().items()}
-    ideas = [
-        idea
-        for idea in hypotheses(places, failure.spectrum, literals=literals_of(ticket), expected=(), lessons=equal)
-        if not idea.fresh
-    ]
+    ticket = told(failure)
+    suspects = localise(failure.spectrum, failure.targets, ticket, read=failure.files.get, weights=flat_weights())
+    places = places_of(suspects, failure.files)
+    ideas = uninformed(failure, places, {}, literals_of(ticket))
+    highest = max((suspect.score for suspect in suspects), default=1.0)
     return Prepared(
         kind=failure.case.seed.kind,
         function=failure.case.seed.function,
         line=failure.case.seed.line,
         error=circumstance_of(failure.spectrum, failure.targets),
         templates=[idea.kind for idea in ideas],
-        scores=[round(idea.score, 5) for idea in ideas],
+        scores=[round(idea.score * highest / places[idea.suspect].suspect.score, 5) for idea in ideas],
+        suspects=[idea.suspect for idea in ideas],
+        signals=[{r.signal: r.value for r in suspect.reasons} for suspect in suspects],
         right=restoring(original, failure.case.module, places, ideas),
     )
+
+
+def told(failure: Failure) -> str:
+    """The ticket."""
+    names = [failure.spectrum.tests[n].name for n in failure.targets]
+    return ticket_of(msgspec.structs.replace(failure.case, failing=names))
+
+
+def flat_weights() -> dict[str, float]:
+    """Signals of localisation, all with the same weight: the sum is that of the shipped ones."""
+    weights = shipped_weights()
+    return dict.fromkeys(weights, sum(weights.values()) / len(weights))
+
+
+def uninformed(
+    failure: Failure, places: Sequence[Place], factors: Mapping[str, float], literals: tuple[str, ...]
+) -> list[Hypothesis]:
+    """The live changes in the order that learned ``factors`` of templates give, without what is shipped.
+
+    What is shipped of a template is its prior, and how much likelier some errors make it.
+    """
+    catalogued = catalogue()
+    equal = {name: factors.get(name, 1.0) / entry.prior for name, entry in catalogued.items()}
+    tests = failure.spectrum.tests
+    found: list[Hypothesis] = []
+    ideas = hypotheses(tuple(places), failure.spectrum, literals=literals, expected=(), lessons=equal)
+    errors = [
+        {name for n in p.suspect.failing if (f := tests[n].failure) is not None for name in (f.type, *f.bases)}
+        for p in places
+    ]
+    for idea in ideas:
+        likely = catalogued[idea.kind].likely
+        shipped = max((likely[e] for e in errors[idea.suspect] & set(likely)), default=1.0)
+        if not idea.fresh:
+            found.append(msgspec.structs.replace(idea, score=idea.score / shipped))
+    return sorted(found, key=lambda idea: -idea.score)
 
 
 def failures(library: Library, seed: int) -> Iterator[Failure]:
@@ -114,7 +160,7 @@ def failures(library: Library, seed: int) -> Iterator[Failure]:
             ast.parse(files[case.module])
         except SyntaxError:
             continue
-        with ProbedWorkspace(files) as workspace:
+        with TemporaryWorkspace(files) as workspace:
             failure = measured(library, case, workspace)
             if failure is not None:
                 yield failure

@@ -66,6 +66,8 @@ def bug(right: list[int]) -> Prepared:
         error="AssertionError",
         templates=templates,
         scores=[1.0] * len(templates),
+        suspects=[0] * len(templates),
+        signals=[{"ochiai": 1.0}],
         right=right,
     )
 
@@ -77,6 +79,23 @@ def test_a_replayed_stream_learns_the_template_that_repairs() -> None:
     assert rows[-1]["until"] == 2
     assert rows[-1]["rank_unlearned"] == 302
     assert rows[0]["tried"] == 304
+
+
+def test_a_replayed_stream_learns_which_signal_points_at_the_fault() -> None:
+    memory = Memory()
+    faults = Prepared(
+        kind="sign left out",
+        function="f",
+        line=1,
+        error="AssertionError",
+        templates=["sign"] * 400,
+        scores=[1.0] * 400,
+        suspects=[0] * 200 + [1] * 200,
+        signals=[{"ochiai": 1.0, "words": 0.0}, {"ochiai": 0.0, "words": 0.9}],
+        right=[200],
+    )
+    rows = [replay(faults, memory) for _ in range(12)]
+    assert (rows[0]["until"], rows[-1]["until"], rows[-1]["rank_unlearned"]) == (201, 1, 201)
 
 
 def test_a_bug_that_no_template_repairs_is_an_abstention() -> None:
