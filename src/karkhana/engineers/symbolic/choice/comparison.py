@@ -4,7 +4,7 @@ Knows the parts that judge; knows nothing of how candidates were found or how a 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -13,9 +13,10 @@ from karkhana.behaviour.running import ProbeFailed
 from karkhana.behaviour.spectra import Spectrum
 from karkhana.domain.events import Candidate, CandidatesCompared
 from karkhana.engineers.symbolic.choice.appearance import Ranked, rank_by_text
-from karkhana.engineers.symbolic.choice.choose import Choice, Group, choose, disputed, group
+from karkhana.engineers.symbolic.choice.choose import Choice, Group, choose, group
+from karkhana.engineers.symbolic.choice.evidence import before_first_hit, behaviour, consensus
 from karkhana.engineers.symbolic.choice.examples import documentation, documented, examples
-from karkhana.engineers.symbolic.choice.features import Features, count, log_share, odd_answers, shared_words
+from karkhana.engineers.symbolic.choice.features import Features, count, log_share, shared_words
 from karkhana.engineers.symbolic.choice.naturalness import TokenModel
 from karkhana.engineers.symbolic.choice.probability import probability, reasons
 from karkhana.engineers.symbolic.circumstances import Circumstances
@@ -37,7 +38,6 @@ _RESERVE_S = 20.0
 """Seconds that an observation must leave for confirming and handing over."""
 _SECOND_CHOICE = 0.9
 """Highest probability of a change when a likelier one turned out wrong."""
-_LARGE_MARGIN = 10.0
 _Example = tuple[int, str, str]
 """(number of the place, call, expected)."""
 
@@ -98,7 +98,11 @@ class Comparison:
             why = "; ".join(every[0].reasons)
             raise Abstention(f"only changes that make no sense pass the tests, such as {told}: {why}", ASK)
         groups, seen = self._groups(ranked)
-        opinions = [self._opinion(g, groups, seen, outcomes, passing) for g in groups[:_TOLD]]
+        agreement = consensus(groups, seen)
+        opinions = [
+            self._opinion(g, self._search_facts(g.best, outcomes, passing) | behaviour(g, groups, seen, agreement))
+            for g in groups[:_TOLD]
+        ]
         opinions.sort(key=lambda o: -o.probability)
         choice = choose([*(o.group for o in opinions), *groups[_TOLD:]], seen)
         verdict = Verdict(choice=choice, opinions=tuple(opinions))
@@ -139,23 +143,12 @@ class Comparison:
 
     # -- evidence ----------------------------------------------------------------------------------------------
 
-    def _opinion(
-        self,
-        one: Group,
-        groups: Sequence[Group],
-        seen: Observations | None,
-        outcomes: Sequence[Outcome],
-        passing: Sequence[Hypothesis],
-    ) -> Opinion:
-        found = Features(
-            **self._kind(one.best, outcomes),
-            **self._text(one.best),
-            **self._search_facts(one.best, outcomes, passing),
-            **_behaviour(one, groups, seen),
-        )
+    def _opinion(self, one: Group, facts: Mapping[str, float]) -> Opinion:
+        found = Features(**self._text(one.best), **facts)
         return Opinion(group=one, features=found, probability=round(probability(found.named()), 4))
 
     def _kind(self, ranked: Ranked, outcomes: Sequence[Outcome]) -> dict[str, float]:
+        """What kind of change it is."""
         hypothesis = ranked.hypothesis
         names = hypothesis.kind.split("+")
         here = (h for outcome in outcomes for h in outcome.tried if h.suspect == hypothesis.suspect)
@@ -207,14 +200,14 @@ class Comparison:
         tried = sum(outcome.count for outcome in outcomes)
         running = self._spectrum.covering(suspect.path, ranked.hypothesis.line, ranked.hypothesis.line)
         partly = sum(outcome.near for outcome in outcomes) if self._known.target_tests > 1 else 0
-        return {
+        return self._kind(ranked, outcomes) | {
             "target_tests": count(self._known.target_tests),
             "asserts": count(self._known.asserts),
             "held_out": log_share(partly + len(passing), len(passing)),
             "guarding_tests": count(len(suspect.passing)),
             "guarding_line": count(len(set(suspect.passing) & set(running))),
             "failing_share": len(suspect.failing) / max(1, len(suspect.failing) + len(suspect.passing)),
-            "tried": count(_before_first_hit(outcomes)),
+            "tried": count(before_first_hit(outcomes)),
             "rank": count(passing.index(ranked.hypothesis)),
             "hit_rate": log_share(len(passing), tried),
             "places": count(len({h.suspect for h in passing})),
@@ -253,52 +246,3 @@ class Comparison:
             reasons=(*opinion.group.best.reasons, *reasons(numbers)),
             features=numbers,
         )
-
-
-def _behaviour(one: Group, groups: Sequence[Group], seen: Observations | None) -> dict[str, float]:
-    rivals = [g for g in groups if g is not one]
-    top = max(g.standing for g in groups)
-    whole = sum(math.exp(g.standing - top) for g in groups)
-    margin = one.standing - rivals[0].standing if rivals else _LARGE_MARGIN
-    facts = {
-        "compared": float(seen is not None and one.number is not None),
-        "share": math.exp(one.standing - top) / whole,
-        "classes": count(len(groups)),
-        "margin": max(-_LARGE_MARGIN, min(_LARGE_MARGIN, margin)),
-        "dispute": disputed(one, rivals[0], seen, len(rivals)) if rivals else 0.0,
-    }
-    if seen is None or one.number is None:
-        return facts | dict.fromkeys(_OBSERVED, 0.0)
-    number = one.number
-    return facts | {
-        "changed_passing": seen.changed(number, "passing"),
-        "changed_near_passing": seen.changed_answers(number, "near-passing"),
-        "changed_near_failing": seen.changed_answers(number, "near-failing"),
-        "broken": seen.broken(number),
-        "fails": seen.failing(number),
-        "odd_answers": odd_answers(seen.original, seen.variants[number]),
-        "examples_lost": count(seen.lost(number)),
-        "examples_gained": count(seen.gained(number)),
-    }
-
-
-_OBSERVED = (
-    "changed_passing",
-    "changed_near_passing",
-    "changed_near_failing",
-    "broken",
-    "fails",
-    "odd_answers",
-    "examples_lost",
-    "examples_gained",
-)
-
-
-def _before_first_hit(outcomes: Sequence[Outcome]) -> int:
-    tried = 0
-    for outcome in outcomes:
-        for status in outcome.statuses:
-            if status == "p":
-                return tried
-            tried += status not in "-dsx"
-    return tried

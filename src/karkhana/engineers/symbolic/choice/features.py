@@ -80,6 +80,10 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     """Plausibility of its class over the best other class, in log units within ±10."""
     dispute: float
     """Share of the touched inputs on which the best other class differs."""
+    consensus: float
+    """How far the other classes, weighed by plausibility, answer as it does."""
+    centrality: float
+    """The same, less that of the class that most others agree with."""
     changed_passing: float
     """Share of inputs of passing tests on which it changes the outcome."""
     changed_near_passing: float

@@ -1,0 +1,102 @@
+"""What the behaviour of passing changes says about one group of them, and the course of the search about all.
+
+Knows groups, outcomes and statuses; knows nothing of texts or of how the numbers are weighed.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from karkhana.behaviour.observation import Observations
+from karkhana.engineers.symbolic.choice.choose import Group, disputed
+from karkhana.engineers.symbolic.choice.features import count, odd_answers
+from karkhana.engineers.symbolic.search import Outcome
+
+_LARGE_MARGIN = 10.0
+_CONSULTED = 20
+"""Groups whose agreement is looked at."""
+
+
+def consensus(groups: Sequence[Group], seen: Observations | None) -> dict[int, float]:
+    """Number of an observed group → how far the others, weighed by their plausibility, answer as it does, in [0,1].
+
+    Wrong changes are wrong in different ways, so what is right tends to be in the middle of them.
+    """
+    known = [g for g in groups if g.number is not None][:_CONSULTED]
+    if seen is None or not known:
+        return {}
+    top = max(g.standing for g in known)
+    # Flatter than plausibility itself: the favourite must not be its own crown witness.
+    weights = [math.exp((g.standing - top) / 2) for g in known]
+    found: dict[int, float] = {}
+    for one in known:
+        pairs = [
+            (weight, 1.0 - disputed(one, other, seen))
+            for other, weight in zip(known, weights, strict=True)
+            if other is not one
+        ]
+        whole = sum(weight for weight, _ in pairs)
+        assert one.number is not None
+        found[one.number] = sum(w * agreed for w, agreed in pairs) / whole if whole else 1.0
+    return found
+
+
+def behaviour(
+    one: Group, groups: Sequence[Group], seen: Observations | None, agreement: Mapping[int, float]
+) -> dict[str, float]:
+    """Feature → number, for one of the ``groups``; ``agreement`` is their consensus."""
+    rivals = [g for g in groups if g is not one]
+    top = max(g.standing for g in groups)
+    whole = sum(math.exp(g.standing - top) for g in groups)
+    margin = one.standing - rivals[0].standing if rivals else _LARGE_MARGIN
+    facts = {
+        "compared": float(seen is not None and one.number is not None),
+        "share": math.exp(one.standing - top) / whole,
+        "classes": count(len(groups)),
+        "margin": max(-_LARGE_MARGIN, min(_LARGE_MARGIN, margin)),
+        "dispute": disputed(one, rivals[0], seen, len(rivals)) if rivals else 0.0,
+        "consensus": agreement.get(one.number, 0.5) if one.number is not None else 0.5,
+        "centrality": _centrality(one, agreement),
+    }
+    if seen is None or one.number is None:
+        return facts | dict.fromkeys(_OBSERVED, 0.0)
+    number = one.number
+    return facts | {
+        "changed_passing": seen.changed(number, "passing"),
+        "changed_near_passing": seen.changed_answers(number, "near-passing"),
+        "changed_near_failing": seen.changed_answers(number, "near-failing"),
+        "broken": seen.broken(number),
+        "fails": seen.failing(number),
+        "odd_answers": odd_answers(seen.original, seen.variants[number]),
+        "examples_lost": count(seen.lost(number)),
+        "examples_gained": count(seen.gained(number)),
+    }
+
+
+def _centrality(one: Group, agreement: Mapping[int, float]) -> float:
+    others = [share for number, share in agreement.items() if number != one.number]
+    if one.number is None or one.number not in agreement or not others:
+        return 0.0
+    return agreement[one.number] - max(others)
+
+
+_OBSERVED = (
+    "changed_passing",
+    "changed_near_passing",
+    "changed_near_failing",
+    "broken",
+    "fails",
+    "odd_answers",
+    "examples_lost",
+    "examples_gained",
+)
+
+
+def before_first_hit(outcomes: Sequence[Outcome]) -> int:
+    """Candidates that were run before one passed."""
+    tried = 0
+    for outcome in outcomes:
+        for status in outcome.statuses:
+            if status == "p":
+                return tried
+            tried += status not in "-dsx"
+    return tried
