@@ -3,11 +3,11 @@
     python -m benchmarks.train_probability [--rows DIR] [--write] [--json]
 
 DIR holds the rows that ``benchmarks.probability_rows`` wrote. The model is a logistic regression over standardised
-features (Newton's method), its weights pulled to the beliefs of ``features.toml``, then Platt's calibration. Rows of
-mined tickets weigh more than those of seeded bugs and small programs; the rows of one ticket share its weight. All
-figures are cross-validated by library: a library's rows are never judged by a model that saw it. The threshold is the
-lowest probability at which the mined tickets that would be delivered are right often enough. ``--write`` puts the model
-where the engineer reads it.
+features (Newton's method), its weights pulled to the beliefs of ``features.toml`` and never turned against them, then
+Platt's calibration. Rows of mined tickets weigh more than those of seeded bugs and small programs; the rows of one
+ticket share its weight. All figures are cross-validated by library: a library's rows are never judged by a model that
+saw it. The threshold is the lowest probability at which the mined tickets that would be delivered are right often
+enough. ``--write`` puts the model where the engineer reads it.
 """
 
 import argparse
@@ -35,6 +35,8 @@ _NOT_COMPARED = 0.3
 """Weight of a row that counts as wrong because the judge could not compare it."""
 _PRECISION = 0.75
 """Share of right ones asked of what is delivered on mined tickets; the bar is 0.70."""
+_DOUBT = 4.0
+_NEARLY_SURE, _LEAST_THRESHOLD = 0.9, 0.5
 _LEAST_SCALE = 0.05
 _FAR_ODDS = 3.0
 _BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
@@ -83,7 +85,7 @@ def _certainty(row: Row) -> float:
 
 
 def fit(rows: Sequence[Row], penalty: float = _PENALTY) -> Fit:
-    """Weighted ridge logistic regression."""
+    """Weighted ridge logistic regression; no weight has the sign opposite to its belief."""
     means, scales = [], []
     for name in NAMES:
         # Rows from before a feature was thought of count as average.
@@ -92,10 +94,19 @@ def fit(rows: Sequence[Row], penalty: float = _PENALTY) -> Fit:
         mean = sum(weight * value for weight, value in known) / total
         means.append(mean)
         scales.append(max(_LEAST_SCALE, math.sqrt(sum(w * (v - mean) ** 2 for w, v in known) / total)))
-    design = [[1.0, *standardised(r, means, scales)] for r in rows]
-    beliefs = [0.0, *(sayings()[name].belief for name in NAMES)]
-    found = logistic(design, [float(r["right"]) for r in rows], [r["weight"] for r in rows], penalty, beliefs)
-    return Fit(means, scales, found[1:], found[0])
+    values = [standardised(r, means, scales) for r in rows]
+    answers, shares = [float(r["right"]) for r in rows], [r["weight"] for r in rows]
+    beliefs = [sayings()[name].belief for name in NAMES]
+    used = list(range(len(NAMES)))
+    while True:
+        design = [[1.0, *(row[k] for k in used)] for row in values]
+        found = logistic(design, answers, shares, penalty, [0.0, *(beliefs[k] for k in used)])
+        weights = dict(zip(used, found[1:], strict=True))
+        # A weight that turns against its belief fits the noise of few rows; without it, unseen rows fit better.
+        kept = [k for k in used if weights[k] * beliefs[k] >= 0]
+        if len(kept) == len(used):
+            return Fit(means, scales, [weights.get(k, 0.0) for k in range(len(NAMES))], found[0])
+        used = kept
 
 
 def logistic(
@@ -190,20 +201,22 @@ def first_of_each(rows: Sequence[Row], chances: Sequence[float]) -> list[tuple[f
 
 
 def threshold_for(delivered: Sequence[tuple[float, Row]]) -> tuple[float, float, int]:
-    """The lowest threshold with the wanted precision, smoothed by half a right and half a wrong one; with both figures.
+    """The lowest threshold with the wanted precision, and the share and number of right ones above it.
 
-    What could not be compared counts by its certainty here, and as wrong in the figures. An even chance when the
-    tickets show no threshold.
+    The share is smoothed by ``_DOUBT`` tickets that are right as often as the model says of those above: a handful of
+    tickets tells little. What could not be compared counts by its certainty here, and as wrong in the figures. Only
+    what is nearly sure when the tickets show no threshold.
     """
     ordered = sorted(delivered, key=lambda pair: -pair[0])
-    least = 0.5
-    right, total = 0.0, 0.0
+    least = _NEARLY_SURE
+    right, total, stated = 0.0, 0.0, 0.0
     for count, (chance, row) in enumerate(ordered, 1):
         right += _certainty(row) * row["right"]
         total += _certainty(row)
+        stated += chance
         behind = ordered[count][0] if count < len(ordered) else 0.0
-        if behind < chance and (right + 0.5) / (total + 1) >= _PRECISION:
-            least = round((chance + behind) / 2, 3)
+        if behind < chance and (right + _DOUBT * stated / count) / (total + _DOUBT) >= _PRECISION:
+            least = max(_LEAST_THRESHOLD, round((chance + behind) / 2, 3))
     through = [row["right"] for chance, row in ordered if chance >= least]
     return least, sum(through) / len(through) if through else 0.0, len(through)
 

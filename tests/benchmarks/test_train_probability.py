@@ -78,7 +78,23 @@ def test_the_threshold_lets_through_what_is_right_often_enough() -> None:
     assert precision >= 0.75
     assert count >= 20
     assert 0.0 < least < 0.9
-    assert training.threshold_for(pairs(30, 0.9, right=False, library="b")) == (0.5, 0.0, 30)
+    assert training.threshold_for(pairs(30, 0.95, right=False, library="b")) == (0.9, 0.0, 30)
+
+
+def test_a_few_tickets_do_not_overrule_what_the_model_says() -> None:
+    few = [*pairs(3, 0.9, right=True, library="a"), *pairs(1, 0.8, right=False, library="b")]
+    least, precision, count = training.threshold_for(few)
+    assert (precision, count) == (0.75, 4)
+    assert least == 0.5
+    many = [*pairs(30, 0.9, right=True, library="a"), *pairs(30, 0.8, right=False, library="b")]
+    assert training.threshold_for(many)[0] == 0.85
+
+
+def test_no_weight_turns_against_its_belief(rows: list[dict[str, Any]]) -> None:
+    turned = [r | {"features": r["features"] | {"margin": -r["features"]["margin"]}} for r in rows]
+    weights = dict(zip(training.NAMES, training.fit(turned, penalty=0.5).weights, strict=True))
+    assert weights["margin"] == 0.0
+    assert training.sayings()["margin"].belief > 0
 
 
 def test_a_perfect_forecast_has_no_loss(rows: list[dict[str, Any]]) -> None:
