@@ -1,7 +1,7 @@
 """Passing changes with their evidence and whether they are right: the rows that the probability model is trained on.
 
     python -m benchmarks.probability_rows --dataset DIR --source history|reports|seeded|humanevalfix [--out DIR]
-                                          [--limit N]
+                                          [--limit N] [--seed N]
 
 One file per ticket is written to ``--out``, and what is there already is not done again. A row is one behaviour class
 that the symbolic engineer considered, also when it handed over another or none: its features from the trail, and the
@@ -35,7 +35,7 @@ from benchmarks.seeded import Library, drawn, judged, libraries_of, ticket_of
 from karkhana.domain.events import CandidatesCompared
 from karkhana.workspace.memory import TemporaryWorkspace
 
-_JUDGED = 3
+_JUDGED = 5
 """Classes per ticket that are judged, the most probable first."""
 _SEED = 4711
 _SUITE_S = 150.0
@@ -109,9 +109,9 @@ def quick_verdict(history: History, ticket: Mapping[str, Any], python: Path, pat
 
 def seeded_cases(options: argparse.Namespace) -> Iterator[Case]:
     found = libraries_of(options.dataset)
-    kept = options.cases or options.out / f"seeded-{_SEED}.json"
+    kept = options.cases or options.out / f"seeded-{options.seed}.json"
     with tempfile.TemporaryDirectory(prefix="rows-") as scratch:
-        for number, case in enumerate(drawn(found, Path(scratch), _SEED, kept)):
+        for number, case in enumerate(drawn(found, Path(scratch), options.seed, kept)):
             yield f"seeded-{kept.stem}-{number}", case.repository, _seeded(options, found[case.repository], case)
 
 
@@ -125,7 +125,8 @@ def _seeded(options: argparse.Namespace, library: Library, case: SeededCase) -> 
 
 
 def humanevalfix_cases(options: argparse.Namespace) -> Iterator[Case]:
-    for number, case in list(enumerate(humanevalfix.cases(options.dataset.resolve()), 1))[::2]:
+    odd = list(enumerate(humanevalfix.cases(options.dataset.resolve()), 1))[::2]
+    for number, case in sorted(odd, key=lambda pair: hashlib.sha256(str(pair[0]).encode()).digest()):
         yield f"humanevalfix-{number}", "humanevalfix", _humanevalfix(options, case)
 
 
@@ -172,6 +173,7 @@ def main() -> None:
     parser.add_argument("--tickets", type=Path, default=DATA / "tickets")
     parser.add_argument("--out", type=Path, default=DATA / "probability")
     parser.add_argument("--cases", type=Path, help="seeded bugs drawn before, as benchmarks.seeded keeps them")
+    parser.add_argument("--seed", type=int, default=_SEED, help="of the seeded bugs")
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--reports", type=Path, nargs="*", default=[], help="files of the history benchmark's output")
     parser.add_argument("--later-suite", action="store_true", help="judge mined tickets by tests of later commits too")
