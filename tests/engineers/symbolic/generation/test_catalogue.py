@@ -7,9 +7,11 @@ import pytest
 from karkhana.behaviour.spectra import Failure, Frame
 from karkhana.behaviour.validation import apply
 from karkhana.engineers.symbolic.generation.catalogue import Entry, catalogue
-from karkhana.engineers.symbolic.generation.hypotheses import everywhere
+from karkhana.engineers.symbolic.generation.declarations import declarations, names_in
+from karkhana.engineers.symbolic.generation.hypotheses import everywhere, literals_of
 from karkhana.engineers.symbolic.generation.scene import FileScene, Idea, Scene
 from karkhana.engineers.symbolic.generation.source import FunctionView
+from karkhana.engineers.symbolic.generation.told import Told
 
 
 def ideas_of(entry: Entry) -> list[Idea]:
@@ -18,9 +20,19 @@ def ideas_of(entry: Entry) -> list[Idea]:
         frame = Frame("m.py", entry.failure["line"], "f")
         failures = (Failure(type=entry.failure["type"], message=entry.failure["message"], frames=(frame,)),)
     if entry.file_template is not None:
-        return list(entry.file_ideas(FileScene(entry.before, failures=failures)))
+        constants = declarations(entry.before, dict.fromkeys(names_in(entry.before), 1.0))
+        scene = FileScene(entry.before, failures=failures, declarations=constants, told=Told(entry.told))
+        return list(entry.file_ideas(scene))
     view = FunctionView(entry.before, 1, module_text=entry.module, classes=entry.classes)
-    return list(entry.ideas(Scene(view, failures=failures, expected=entry.expected, path="m.py")))
+    seen = Scene(
+        view,
+        failures=failures,
+        literals=literals_of(entry.told),
+        expected=entry.expected,
+        path="m.py",
+        told=Told(entry.told),
+    )
+    return list(entry.ideas(seen))
 
 
 @pytest.mark.parametrize("entry", catalogue().values(), ids=lambda e: e.name)

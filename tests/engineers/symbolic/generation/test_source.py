@@ -104,10 +104,10 @@ def test_declarations_of_modules_and_classes() -> None:
     text = (
         "A = 1\nB: int = (\n    2\n)\n\n\nclass C:\n    A = 3\n    other = 4\n\n\ndef f():\n    A = 5\n    return A\n"
     )
-    found = declarations(text, frozenset({"A", "B"}))
+    found = declarations(text, {"A": 1.0, "B": 1.0})
     assert [d.text for d in found] == ["A = 1\n", "B: int = (\n    2\n)\n", "    A = 3\n"]
     assert all(text[d.offset :].startswith(d.text) for d in found)
-    assert declarations("def f(:\n", frozenset({"A"})) == ()
+    assert declarations("def f(:\n", {"A": 1.0}) == ()
 
 
 def test_source_that_is_nested_too_deeply_is_refused_before_the_parser_dies_of_it() -> None:

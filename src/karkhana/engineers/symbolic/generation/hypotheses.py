@@ -12,18 +12,32 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from karkhana.behaviour.spectra import Failure, FunctionPlace, Spectrum
+from karkhana.behaviour.spectra import Failure, Spectrum
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.generation.catalogue import Entry, catalogue
-from karkhana.engineers.symbolic.generation.declarations import Declaration, declarations, names_in
+from karkhana.engineers.symbolic.generation.places import Place, cut, declared, declared_in
 from karkhana.engineers.symbolic.generation.scene import FileScene, Idea, Scene
 from karkhana.engineers.symbolic.generation.source import FunctionView, Unreadable
+from karkhana.engineers.symbolic.generation.told import Told
 from karkhana.engineers.symbolic.localisation.localise import Suspect
 
-_DECLARED = 0.5
-"""Suspicion of constants, as a share of that of the functions that use them."""
+__all__ = [
+    "Hypothesis",
+    "Place",
+    "cut",
+    "declared",
+    "declared_in",
+    "examples_of",
+    "expected_errors",
+    "hypotheses",
+    "literals_of",
+    "scene_of",
+]
+
 _UNCOVERED = 0.15
 """Suspicion of a line that no failing test ran, as a share of its function's highest."""
+_READABLE = 12_000
+"""Characters of a constant up to which its tree is looked at; in longer ones only entries are added."""
 _FRESH = 80
 """Candidates that need a fresh interpreter; each costs as much as hundreds of the others."""
 _ROOM = 8.0
@@ -57,60 +71,14 @@ class Hypothesis(msgspec.Struct, frozen=True, kw_only=True):
     fresh: bool = False
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """A suspect with its text."""
-
-    suspect: Suspect
-    text: str
-    """From the ``def`` to the last line; the whole file when it is about declarations."""
-    file_text: str
-    declarations: tuple[Declaration, ...] = ()
-    """Constants of the module and its classes to change, in place of a function."""
-
-    @property
-    def is_file(self) -> bool:
-        """It is about what stands outside functions."""
-        return not self.suspect.place.name
-
-    @property
-    def name(self) -> str:
-        """What a person calls it."""
-        return self.suspect.place.qualified or self.suspect.path.rsplit("/", 1)[-1].removesuffix(".py")
-
-
-def cut(file_text: str, suspect: Suspect) -> str:
-    """The lines of a suspect's function."""
-    lines = file_text.splitlines(keepends=True)
-    return "".join(lines[suspect.place.start - 1 : suspect.place.end])
-
-
-def declared(places: tuple[Place, ...], test_text: str = "") -> tuple[Place, ...]:
-    """One more place per file: the constants of its module and classes that suspicious functions or tests name."""
-    found: list[Place] = []
-    used = frozenset(name for place in places for name in names_in(place.text)) | names_in(test_text)
-    for path in dict.fromkeys(place.suspect.path for place in places):
-        own = [place for place in places if place.suspect.path == path]
-        constants = declarations(own[0].file_text, used)
-        score = _DECLARED * max(place.suspect.score for place in own)
-        suspect = Suspect(
-            path=path,
-            place=FunctionPlace(name="", top=1, start=1, end=own[0].file_text.count("\n") + 1),
-            score=score,
-            lines={1: score, **{d.line: score for d in constants}},
-            failing=tuple(sorted({n for place in own for n in place.suspect.failing})),
-            passing=tuple(sorted({n for place in own for n in place.suspect.passing})),
-        )
-        text = own[0].file_text
-        found.append(Place(suspect=suspect, text=text, file_text=text, declarations=constants))
-    return tuple(found)
-
-
 def _failures(place: Place, spectrum: Spectrum) -> tuple[Failure, ...]:
     found = [f for n in place.suspect.failing if (f := spectrum.tests[n].failure) is not None]
     return tuple(found[:_FAILURES])
 
 
-def scene_of(place: Place, spectrum: Spectrum, literals: tuple[str, ...], expected: tuple[str, ...]) -> Scene:
+def scene_of(
+    place: Place, spectrum: Spectrum, literals: tuple[str, ...], expected: tuple[str, ...], told: Told | None = None
+) -> Scene:
     """Everything templates may know about one place. Raises ``Unreadable``."""
     where = place.suspect.place
     view = FunctionView(place.text, where.start, module_text=place.file_text, classes=where.classes)
@@ -121,6 +89,7 @@ def scene_of(place: Place, spectrum: Spectrum, literals: tuple[str, ...], expect
         literals=literals,
         expected=expected,
         path=place.suspect.path,
+        told=told,
     )
 
 
@@ -132,8 +101,13 @@ def hypotheses(
     expected: tuple[str, ...] = (),
     lessons: Mapping[str, float] | None = None,
     limit: int = 8000,
+    told: str = "",
 ) -> list[Hypothesis]:
-    """Distinct one-place changes of all places, most promising first, at most ``limit``."""
+    """Distinct one-place changes of all places, most promising first, at most ``limit``.
+
+    ``told`` is what the ticket and the failing tests say, the ticket first.
+    """
+    spoken = Told(told)
     found: dict[tuple[int, tuple[Edit, ...]], Hypothesis] = {}
     lowest: list[float] = []
     best = max((p.suspect.score for p in places), default=1.0)
@@ -141,7 +115,7 @@ def hypotheses(
         errors = _errors(place, spectrum)
         highest = max(place.suspect.lines.values())
         factors = {entry.name: _factor(entry, errors, lessons or {}) for entry in catalogue().values()}
-        made = list(everywhere(place.text, _ideas(place, spectrum, literals, expected)))
+        made = list(everywhere(place.text, _ideas(place, spectrum, literals, expected, spoken)))
         rooms = _rooms(made)
         for entry, idea in made:
             factor = (factors[entry.name] or 0.0) * rooms[entry.name]
@@ -220,15 +194,15 @@ def everywhere(text: str, ideas: Iterable[tuple[Entry, Idea]]) -> Iterator[tuple
 
 
 def _ideas(
-    place: Place, spectrum: Spectrum, literals: tuple[str, ...], expected: tuple[str, ...]
+    place: Place, spectrum: Spectrum, literals: tuple[str, ...], expected: tuple[str, ...], told: Told
 ) -> Iterator[tuple[Entry, Idea]]:
     try:
         if place.is_file:
-            yield from _declaration_ideas(place, literals)
-            yield from _file_ideas(place, spectrum, literals)
+            yield from _declaration_ideas(place, spectrum, literals, told)
+            yield from _file_ideas(place, spectrum, literals, told)
         else:
-            scene = scene_of(place, spectrum, literals, expected)
-            start = scene.view.body_start
+            scene = scene_of(place, spectrum, literals, expected, told)
+            start = _first_line_of_body(scene.view)
             # Defaults are evaluated when the function is made, before any test.
             signature = range(scene.view.first_line, scene.view.line_at(start))
             scene.view.hot = frozenset((*place.suspect.lines, *signature))
@@ -240,10 +214,22 @@ def _ideas(
         return
 
 
-def _declaration_ideas(place: Place, literals: tuple[str, ...]) -> Iterator[tuple[Entry, Idea]]:
+def _first_line_of_body(view: FunctionView) -> int:
+    """Offset of the first statement with its indentation."""
+    start = view.body_start
+    begin = view.text.rfind("\n", 0, start) + 1
+    return start if view.text[begin:start].strip() else begin
+
+
+def _declaration_ideas(
+    place: Place, spectrum: Spectrum, literals: tuple[str, ...], told: Told
+) -> Iterator[tuple[Entry, Idea]]:
+    failures = _failures(place, spectrum)
     for declaration in place.declarations:
+        if len(declaration.text) > _READABLE:
+            continue
         view = FunctionView(declaration.text, declaration.line, module_text=place.file_text)
-        scene = Scene(view, literals=literals, path=place.suspect.path)
+        scene = Scene(view, failures=failures, literals=literals, path=place.suspect.path, told=told)
         for entry in catalogue().values():
             if not entry.declarations:
                 continue
@@ -254,12 +240,20 @@ def _declaration_ideas(place: Place, literals: tuple[str, ...]) -> Iterator[tupl
                 yield entry, msgspec.structs.replace(idea, edits=moved, fresh=True)
 
 
-def _file_ideas(place: Place, spectrum: Spectrum, literals: tuple[str, ...]) -> Iterator[tuple[Entry, Idea]]:
-    scene = FileScene(place.file_text, failures=_failures(place, spectrum), literals=literals)
+def _file_ideas(
+    place: Place, spectrum: Spectrum, literals: tuple[str, ...], told: Told
+) -> Iterator[tuple[Entry, Idea]]:
+    scene = FileScene(
+        place.file_text,
+        failures=_failures(place, spectrum),
+        literals=literals,
+        declarations=place.declarations,
+        told=told,
+    )
     for entry in catalogue().values():
         for idea in entry.file_ideas(scene):
             # What the failure itself names is as likely in one line as in another.
-            yield entry, msgspec.structs.replace(idea, line=1)
+            yield entry, idea if entry.declarations else msgspec.structs.replace(idea, line=1)
 
 
 def _errors(place: Place, spectrum: Spectrum) -> set[str]:

@@ -14,8 +14,10 @@ import msgspec
 
 from karkhana.behaviour.spectra import Failure
 from karkhana.behaviour.validation import Edit
+from karkhana.engineers.symbolic.generation.declarations import Declaration
 from karkhana.engineers.symbolic.generation.source import BUILTINS, FunctionView
 from karkhana.engineers.symbolic.generation.surroundings import Donor, Surroundings, surroundings
+from karkhana.engineers.symbolic.generation.told import Told
 
 _SIZED = frozenset({"list", "dict", "set", "str", "tuple", "deque", "bytes", "frozenset", "defaultdict", "Counter"})
 
@@ -44,6 +46,7 @@ class Scene:
         literals: tuple[str, ...] = (),
         expected: tuple[str, ...] = (),
         path: str = "",
+        told: Told | None = None,
     ) -> None:
         self.view = view
         self._bound_at: dict[tuple[int, int], frozenset[str]] = {}
@@ -55,6 +58,8 @@ class Scene:
         self.expected = expected
         """Exceptions that failing tests expect to be raised."""
         self.path = path
+        self.told = told or Told()
+        """What the ticket and the tests talk about."""
 
     @functools.cached_property
     def around(self) -> Surroundings:
@@ -293,10 +298,21 @@ def template(name: str) -> Callable[[Template], Template]:
 class FileScene:
     """A whole file and the failures that are about what it does not define."""
 
-    def __init__(self, text: str, *, failures: tuple[Failure, ...] = (), literals: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        failures: tuple[Failure, ...] = (),
+        literals: tuple[str, ...] = (),
+        declarations: tuple[Declaration, ...] = (),
+        told: Told | None = None,
+    ) -> None:
         self.text = text
         self.failures = failures
         self.literals = literals
+        self.declarations = declarations
+        """Constants of the module and its classes that may be at fault."""
+        self.told = told or Told()
 
     @functools.cached_property
     def around(self) -> Surroundings:

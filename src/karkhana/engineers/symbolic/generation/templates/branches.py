@@ -9,6 +9,10 @@ from karkhana.engineers.symbolic.generation.scene import Idea, Scene, template
 from karkhana.engineers.symbolic.generation.source import FunctionView
 from karkhana.engineers.symbolic.generation.templates.statements import step_of, view_edit, whole_lines
 
+_LITERALS = 24
+_SHORT = 6
+"""Characters of a literal, quotes included, that a text may begin or end with."""
+
 
 @template("exchanged-results")
 def exchanged_results(scene: Scene) -> Iterator[Idea]:
@@ -77,6 +81,16 @@ def _like_conditions(scene: Scene, branch: cst.If) -> Iterator[tuple[str, float]
         for kind in (*scene.seen_types, "str", "int", "list", "dict", "tuple", "set"):
             if kind != view.text_of(test.args[1].value):
                 yield f"isinstance({subject}, {kind})", 1.0 if kind in scene.types.get(subject, ()) else 0.3
+    for call in view.all(cst.Call):
+        at, stop = view.span(call)
+        if begin <= at < view.span(test)[1] and len(call.args) == 1:
+            argument = call.args[0].value
+            if isinstance(argument, cst.SimpleString):
+                start, end = (place - at for place in view.span(argument))
+                whole = view.text[at:stop]
+                for literal in scene.literals[:_LITERALS]:
+                    if literal[:1] in "'\"" and literal[1:-1] != view.text_of(argument)[1:-1]:
+                        yield whole[:start] + literal + whole[end:], 0.4 if len(literal) <= _SHORT else 0.1
     if isinstance(test, cst.Comparison) and len(test.comparisons) == 1:
         target = test.comparisons[0]
         start, end = (place - begin for place in view.span(target.comparator))

@@ -9,6 +9,7 @@ from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.generation.scene import Idea, Scene, template
 
 _MEMBERS = 16
+_WORDS = 4
 _TYPES = (
     "list",
     "tuple",
@@ -57,6 +58,8 @@ def _more(scene: Scene, texts: list[str]) -> Iterator[tuple[str, float]]:
         for literal in scene.literals[:_MEMBERS]:
             if literal[:1] in "'\"" and literal[1:-1] not in [t[1:-1] for t in texts] and "\\" not in literal:
                 yield f"{quote}{literal[1:-1]}{quote}", 0.5
+        for word, weight in scene.told.words_like([t[1:-1] for t in texts])[:_WORDS]:
+            yield f"{quote}{word}{quote}", 0.9 * weight
     elif all(re.fullmatch(r"-?[\d.]+", t) for t in texts):
         for literal in scene.literals[:_MEMBERS]:
             if re.fullmatch(r"-?[\d.]+", literal) and literal not in texts:

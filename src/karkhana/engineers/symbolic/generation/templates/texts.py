@@ -12,6 +12,10 @@ from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.generation.scene import Idea, Scene, template, words
 
 _LONGEST = 240
+_AT_ONCE = 6
+"""Places of one pattern in which the same slip is mended together."""
+_ALTERNATIVES = 3
+_SIGNS = 5
 _CONTEXT = 3
 """Words around a difference that help to find where it comes from."""
 
@@ -20,26 +24,56 @@ _CONTEXT = 3
 def regular_expression(scene: Scene) -> Iterator[Idea]:
     """An anchor, escape, quantifier, group or class of a pattern that is a little wrong."""
     view = scene.view
-    slips = words()["patterns"]
-    assert isinstance(slips, list)
-    for node in view.suspicious(cst.SimpleString):
-        if not _is_pattern(scene, node):
-            continue
+    nodes = [node for node in view.suspicious(cst.SimpleString) if _is_pattern(scene, node)]
+    relevance = scene.told.relevance([node.raw_value for node in nodes]) if len(nodes) > 1 else {}
+    for node in nodes:
         body = node.raw_value
         start = view.span(node)[0] + len(node.prefix) + len(node.quote)
-        for find, replacement, weight in slips:
-            for match in re.finditer(find, body):
-                text = match.expand(replacement)
-                edit = Edit(start + match.start(), start + match.end(), text)
-                yield Idea(view.line(node), (edit,), weight)
+        own = relevance.get(body, 1.0)
+        for spans, weight in _slips(scene, body):
+            edits = tuple(Edit(start + begin, start + end, text) for begin, end, text in spans)
+            yield Idea(view.line(node), edits, weight * own)
         if "r" not in node.prefix.lower() and "\\" in body:
             at = view.span(node)[0]
-            yield Idea(view.line(node), (Edit(at, at, "r"),), 0.5)
+            yield Idea(view.line(node), (Edit(at, at, "r"),), 0.5 * own)
     for call in view.suspicious(cst.Call):
         if view.text_of(call.func).startswith("re.") and call.args:
             end = view.span(call.args[-1])[1]
             for flag, weight in (("IGNORECASE", 0.6), ("DOTALL", 0.6), ("MULTILINE", 0.6), ("VERBOSE", 0.1)):
                 yield Idea(view.line(call), (Edit(end, end, f", flags=re.{flag}"),), weight)
+
+
+_Span = tuple[int, int, str]
+
+
+def _slips(scene: Scene, body: str) -> Iterator[tuple[tuple[_Span, ...], float]]:
+    """(replacements, weight): the known slips one by one and all of a kind at once, then classes and alternatives."""
+    slips = words()["patterns"]
+    assert isinstance(slips, list)
+    for find, replacement, weight in slips:
+        found = [(m.start(), m.end(), m.expand(replacement)) for m in re.finditer(find, body)]
+        for span in found:
+            yield (span,), weight
+        if 1 < len(found) <= _AT_ONCE:
+            yield tuple(found), weight
+    yield from _classes(body)
+    for match in re.finditer(r"(?<=[(|:])\w+(?:\|\w+)+(?=\))", body):
+        for word, weight in scene.told.words_like(match[0].split("|"))[:_ALTERNATIVES]:
+            yield ((match.end(), match.end(), f"|{word}"),), weight
+
+
+def _classes(body: str) -> Iterator[tuple[tuple[_Span, ...], float]]:
+    """A sign that the pattern is about, left out of what may stand between: ``[^"]`` → ``[^"<]``, ``.`` → ``[^_]``."""
+    signs = list(dict.fromkeys(re.findall(r"\\([^\w\s])|([_<>\"'`~@#:;,])", body)))
+    texts = [rf"\{escaped}" if escaped else plain for escaped, plain in signs][:_SIGNS]
+    closed = [(m.end() - 1, m.end() - 1, m[1]) for m in re.finditer(r"\[\^((?:\\.|[^\]\\])+)\]", body)]
+    for start, end, inside in closed:
+        for sign in texts:
+            if sign not in inside:
+                yield ((start, end, sign),), 0.5
+    for match in re.finditer(r"(?<!\\)\.(?=[*+])", body):
+        for sign in texts:
+            yield ((match.start(), match.end(), f"[^{sign}]"),), 0.3
 
 
 def _is_pattern(scene: Scene, node: cst.SimpleString) -> bool:
