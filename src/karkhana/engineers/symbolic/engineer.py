@@ -161,10 +161,13 @@ class _Repair:
             self._hands.note(self.lore.told)
         early = loaded(spectrum, suspects, self._hands.text)
         places = self._places((*suspects, *early))
-        places += declared(places, self._test_text(spectrum, targets))
+        told = self._told(spectrum, targets)
+        places += declared(places, self._test_text(spectrum, targets), told=told, read=self._hands.text)
         known = circumstances(self._hands, spectrum, targets)
         lessons = self.lore.templates
-        ideas = hypotheses(places, spectrum, literals=known.literals, expected=known.expected, lessons=lessons)
+        ideas = hypotheses(
+            places, spectrum, literals=known.literals, expected=known.expected, lessons=lessons, told=told
+        )
         if spectrum.collect_errors and not spectrum.collected:
             # No live function can be changed when its module cannot be imported.
             ideas = [msgspec.structs.replace(idea, fresh=True) for idea in ideas[:_AT_IMPORT]]
@@ -237,6 +240,13 @@ class _Repair:
             if text is not None:
                 found.append(Place(suspect=suspect, text=cut(text, suspect), file_text=text))
         return tuple(found)
+
+    def _told(self, spectrum: Spectrum, targets: Targets) -> str:
+        """What the ticket, the names of the target tests, their source and their failures say."""
+        failures = [spectrum.tests[n].failure for n in targets.chosen[:_TESTS]]
+        names = [spectrum.tests[n].name for n in targets.chosen[:_TESTS]]
+        messages = [f.message for f in failures if f is not None]
+        return "\n".join([self._assignment.ticket.text, *names, self._test_text(spectrum, targets), *messages])
 
     def _test_text(self, spectrum: Spectrum, targets: Targets) -> str:
         """The source of the first target tests."""
