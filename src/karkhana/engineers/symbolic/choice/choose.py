@@ -13,6 +13,7 @@ import msgspec
 from karkhana.behaviour.observation import Observations
 from karkhana.engineers.symbolic.choice.appearance import Ranked
 from karkhana.engineers.symbolic.choice.features import odd_answers
+from karkhana.engineers.symbolic.choice.questions import difference, question
 
 _ELSEWHERE = 0.3
 """Dispute with a candidate whose behaviour cannot be compared."""
@@ -118,19 +119,17 @@ def choose(groups: Sequence[Group], observations: Observations | None) -> Choice
         ),
         default=0.0,
     )
-    told, question = "", ""
+    told, asked = "", ""
     seen = next((r for r in rivals if r.number is not None), None)
     if observations is not None and best.number is not None and seen is not None and seen.number is not None:
         found = observations.distinguishing(best.number, seen.number)
         if found is not None:
-            text, mine, other = found
-            told = f"for {text}: {_answer(mine)} against {_answer(other)}"
-            question = f"For `{text}`, is {_answer(mine)} right, or {_answer(other)}?"
+            told, asked = difference(*found), question(*found)
     return Choice(
         groups=tuple(groups),
         disagreement=min(1.0, disagreement),
         distinguishing=told[:500],
-        question=question[:500],
+        question=asked,
     )
 
 
@@ -163,9 +162,3 @@ def _judged(ranked: Ranked, seen: Observations, number: int, raised: bool, weigh
         value -= weight.example_broken * lost
         reasons.append(f"{lost} example(s) of the documentation or the ticket are not kept")
     return msgspec.structs.replace(ranked, value=value, reasons=tuple(reasons))
-
-
-def _answer(outcome: str) -> str:
-    if outcome.startswith("="):
-        return f"`{outcome[1:120]}`"
-    return "no end" if outcome.startswith("~") else f"raising {outcome[1:60]}"
