@@ -51,3 +51,45 @@ def test_hostile_code_is_no_code(text: str) -> None:
 
 def test_the_number_of_blocks_is_bounded() -> None:
     assert len(blocks("text\n```\ncode()\n```\n" * 2000)) <= BLOCKS_MAX + 2
+
+
+def subjects(text: str) -> list[tuple[tuple[str, ...], str]]:
+    return [(scene.setup, scene.subject) for scene in scenes(blocks(text))]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "With `s = parse('x')` I expected `s.name()` to be `a`.",
+            (("s = parse('x')",), "s.name()"),
+        ),
+        (
+            "```pytb\nTraceback (most recent call last):\n"
+            '  File "web.py", line 3, in view\n    cart.clear()\n'
+            '  File "shop/cart.py", line 9, in clear\n    self.items.clear()\n'
+            "AttributeError: 'NoneType' object has no attribute 'clear'\n```\n\nHere `cart` is a `Cart(None)`.",
+            (("cart = Cart(None)",), "cart.clear()"),
+        ),
+        (
+            "Input:\n\n```md\n* a\n```\n\nOutput of `render(text)`:\n\n```html\n<p>* a</p>\n```\n",
+            (("text = '* a'",), "render(text)"),
+        ),
+        (
+            "```python\ndata, errors = load('x')\n```\n\nI would expect `data` to be `[1]`, but it is `[]`.",
+            (("data, errors = load('x')",), "data"),
+        ),
+    ],
+)
+def test_names_come_from_elsewhere_in_the_ticket(text: str, expected: tuple[tuple[str, ...], str]) -> None:
+    assert expected in subjects(text)
+
+
+def test_marks_of_forms_and_the_machine_are_left_out() -> None:
+    text = (
+        "<!-- e.g. `f(9)` returns 1 -->\n> `f(1)` returns 2 instead of 3.\n\n"
+        "### Environment\n\n- Python: 3.11\n- `g(4)` 5\n\n### More\n\nThanks"
+    )
+    found = blocks(text)
+    assert [scene.subject for scene in scenes(found)] == ["f(1)"]
+    assert "Thanks" in found[-1].text

@@ -41,6 +41,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    everyday: frozenset[str]
+    """Words that say nothing about what a ticket is about."""
     sign: tuple[Sign, ...]
     kind: tuple[Kind, ...]
 

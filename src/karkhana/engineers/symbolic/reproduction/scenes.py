@@ -14,11 +14,11 @@ from collections.abc import Iterator
 import msgspec
 
 from karkhana.engineers.symbolic.reproduction import sentences
+from karkhana.engineers.symbolic.reproduction.completing import completed
 from karkhana.engineers.symbolic.reproduction.sentences import ACTUAL, has_call
 from karkhana.engineers.symbolic.reproduction.staging import (
     Scene,
-    names_bound,
-    names_used,
+    names_assigned,
     of_statements,
     statements,
 )
@@ -41,24 +41,33 @@ SCENES_MAX = 30
 _SAID_MAX = 24
 
 
+class _Drafts:
+    """What was read so far."""
+
+    def __init__(self, bound: frozenset[str]) -> None:
+        self.bound = bound
+        """Names that code in the ticket gives a value."""
+        self.scenes: list[Scene] = []
+        self.loose: list[tuple[int, Said]] = []
+        self.setups: list[str] = []
+
+
 def scenes(found: tuple[Block, ...]) -> tuple[Scene, ...]:
     """What can be run, each with everything that is said of its result, nearest first."""
-    drafts: list[Scene] = []
-    loose: list[tuple[int, Said]] = []
-    setups: list[str] = []
+    drafts = _Drafts(frozenset(name for b in found if b.kind == "code" for name in names_assigned(b.text)))
     for number, block in enumerate(found):
         if block.kind == "prose":
-            _prose(block.text, number, drafts, loose, setups)
+            _prose(block.text, number, drafts)
         elif block.kind == "session":
-            _session(block, number, drafts, loose)
+            _session(block, number, drafts)
         elif block.kind == "code":
-            _script(block, number, drafts, loose, setups)
+            _script(block, number, drafts)
         elif block.kind == "trace":
-            _trace(block.text, number, drafts, loose)
+            _trace(block.text, number, drafts)
         else:
-            loose.extend((number, said) for said in shown_alone(block))
-    drafts = _spread(drafts, setups)
-    return tuple(_with_loose(scene, loose) for scene in drafts[:SCENES_MAX])
+            drafts.loose.extend((number, said) for said in shown_alone(block))
+    complete = [completed(scene, drafts.setups, found) for scene in drafts.scenes[:SCENES_MAX]]
+    return tuple(_with_loose(scene, drafts.loose) for scene in complete)
 
 
 def _with_loose(scene: Scene, loose: list[tuple[int, Said]]) -> Scene:
@@ -73,49 +82,36 @@ def _with_loose(scene: Scene, loose: list[tuple[int, Said]]) -> Scene:
     return msgspec.structs.replace(scene, said=(*scene.said, *more)[:_SAID_MAX])
 
 
-def _spread(drafts: list[Scene], setups: list[str]) -> list[Scene]:
-    """Scenes that lack a name which a code block of the ticket defines get that block as their setup."""
-    out = []
-    for scene in drafts:
-        if not scene.setup and setups:
-            wanted = names_used(scene.subject)
-            helpful = [text for text in setups if wanted & names_bound(text)]
-            if helpful:
-                scene = msgspec.structs.replace(scene, setup=statements(helpful[-1]))  # noqa: PLW2901
-        out.append(scene)
-    return out
-
-
 # -- prose ---------------------------------------------------------------------------------------------------------
 
 
-def _prose(text: str, number: int, drafts: list[Scene], loose: list[tuple[int, Said]], setups: list[str]) -> None:
-    items = sentences.read(text)
+def _prose(text: str, number: int, drafts: _Drafts) -> None:
+    items = sentences.read(text, drafts.bound)
     for position, item in enumerate(items):
         if item.kind == "call":
             said = [said_of(i) for i in items if i.link == position]
-            drafts.append(Scene(subject=item.text, said=tuple(said), origin=number))
+            drafts.scenes.append(Scene(subject=item.text, said=tuple(said), origin=number))
         elif item.kind == "code":
-            setups.append(item.text)
-            drafts.append(of_statements(statements(item.text), (), number))
+            drafts.setups.append(item.text)
+            drafts.scenes.append(of_statements(statements(item.text), (), number))
     for item in items:
         if item.kind in ("value", "raises"):
             linked = item.link is not None and not items[item.link].text.endswith("()")
-            loose.append((number, msgspec.structs.replace(said_of(item), linked=linked)))
+            drafts.loose.append((number, msgspec.structs.replace(said_of(item), linked=linked)))
 
 
 # -- scripts -------------------------------------------------------------------------------------------------------
 
 
-def _script(block: Block, number: int, drafts: list[Scene], loose: list[tuple[int, Said]], setups: list[str]) -> None:
+def _script(block: Block, number: int, drafts: _Drafts) -> None:
     tree = parsed(block.text)
     if tree is None or not tree.body:
         return
     rows = statements(block.text)
     if len(rows) == 1 and _is_result(tree):
-        loose.extend((number, said) for said in shown_alone(block))
+        drafts.loose.extend((number, said) for said in shown_alone(block))
         return
-    setups.append(block.text)
+    drafts.setups.append(block.text)
     comments = comments_of(block.text)
     told = 0
     for position, node in enumerate(tree.body):
@@ -142,10 +138,10 @@ def _script(block: Block, number: int, drafts: list[Scene], loose: list[tuple[in
                 and isinstance(node.targets[0], ast.Name)
             ):
                 part = (*part, node.targets[0].id)
-            drafts.append(of_statements(part, said, number))
+            drafts.scenes.append(of_statements(part, said, number))
             told += bool(said)
     if told == 0:
-        loose.extend((number, s) for _, text, _ in comments for s in told_by_comment(text))
+        drafts.loose.extend((number, s) for _, text, _ in comments for s in told_by_comment(text))
 
 
 def _is_result(tree: ast.Module) -> bool:
@@ -159,7 +155,7 @@ def _is_result(tree: ast.Module) -> bool:
 # -- sessions ------------------------------------------------------------------------------------------------------
 
 
-def _session(block: Block, number: int, drafts: list[Scene], loose: list[tuple[int, Said]]) -> None:
+def _session(block: Block, number: int, drafts: _Drafts) -> None:
     before: list[str] = []
     role = lead_role(block.lead)
     for source, output in _turns(block.text):
@@ -173,7 +169,7 @@ def _session(block: Block, number: int, drafts: list[Scene], loose: list[tuple[i
         tree = parsed(source)
         shows = bool(tree and tree.body and isinstance(tree.body[-1], ast.Expr))
         if said or shows:
-            drafts.append(of_statements((*before, *rows), tuple(said), number))
+            drafts.scenes.append(of_statements((*before, *rows), tuple(said), number))
         before += rows
 
 
@@ -198,25 +194,26 @@ def _turns(text: str) -> Iterator[tuple[str, str]]:
 # -- tracebacks and output -----------------------------------------------------------------------------------------
 
 
-def _trace(text: str, number: int, drafts: list[Scene], loose: list[tuple[int, Said]]) -> None:
+def _trace(text: str, number: int, drafts: _Drafts) -> None:
     trace = read_trace(text)
     if trace is None:
         return
-    raised = Said(kind="raises", text=trace.exception, message=trace.message, role=ACTUAL)
-    loose.append((number, raised))
+    passed = tuple(f"{frame.function} {frame.source}" for frame in trace.frames)
+    raised = Said(kind="raises", text=trace.exception, message=trace.message, role=ACTUAL, through=passed)
+    drafts.loose.append((number, raised))
     for source in _calls_shown(trace):
-        tree = parsed(source)
-        if tree is not None and tree.body:
-            drafts.append(of_statements(statements(source), (raised,), number))
+        rows = statements(source)
+        if rows:
+            drafts.scenes.append(of_statements(rows, (raised,), number))
 
 
 def _calls_shown(trace: Trace) -> list[str]:
-    """Source lines of the outermost frames that a user wrote: module level, outside of any library."""
+    """Source lines of the outermost frames, those that a user wrote: up to the first in another file."""
     found = []
     for frame in trace.frames[:3]:
-        if frame.function in ("<module>", "main", "") or frame.path.startswith("<") or frame.path.endswith("repro.py"):
-            if frame.source:
-                found.append(frame.source)
-        else:
+        users = frame.function in ("<module>", "main", "") or frame.path.startswith("<")
+        if not users and frame.path != trace.frames[0].path:
             break
+        if frame.source:
+            found.append(frame.source)
     return found

@@ -61,12 +61,15 @@ def cues() -> dict[str, Any]:
     return {name: re.compile(value, re.I) if isinstance(value, str) else value for name, value in data.items()}
 
 
-def read(text: str) -> tuple[Item, ...]:
-    """Calls and results of a piece of prose in their order, each result with its role and the call it is about."""
+def read(text: str, bound: frozenset[str] = frozenset()) -> tuple[Item, ...]:
+    """Calls and results of a piece of prose in their order, each result with its role and the call it is about.
+
+    ``bound``: names that an example of the ticket gives a value; what is said of one of them is said of a result.
+    """
     items: list[Item] = []
     start = 0
     for number, end in enumerate([*(m.start() for m in _SENTENCE.finditer(text)), len(text)]):
-        _sentence(text[max(0, start) : end], text[max(0, start - _GAP) : start], number, items)
+        _sentence(text[max(0, start) : end], text[max(0, start - _GAP) : start], number, items, bound)
         start = end
         if len(items) >= ITEMS_MAX:
             break
@@ -76,17 +79,25 @@ def read(text: str) -> tuple[Item, ...]:
 _JOINED = re.compile(r"\s*(?:,|and|or|/|, and|, or|resp\.|respectively)\s*")
 
 
-def _sentence(text: str, before: str, number: int, items: list[Item]) -> None:
+def _sentence(text: str, before: str, number: int, items: list[Item], bound: frozenset[str]) -> None:
     first = len(items)
-    last_role, position, gap = UNKNOWN, 0, ""
+    last_role, position, gap, wish = UNKNOWN, 0, "", UNKNOWN
     for span in spans(text):
         between = text[position : span.start]
         # A heading such as "Expected:" stands before the sentence.
         gap = (between if position else _heading(before) + between)[-_GAP:]
         joined = bool(position and _JOINED.fullmatch(between))
         role = last_role if joined else role_of(gap, last_role, text[span.end : span.end + 60])
+        if not role and wish and _WISHED.match(between):
+            role = wish
+        wish = UNKNOWN
         called = any(i.kind == "call" for i in items[first:])
-        found = list(_classify(span, gap, role, number, called, whole=bool(_WHOLE.match(text, span.end))))
+        whole = bool(_WHOLE.match(text, span.end))
+        if _is_subject(span, bound, wished=bool(_WISHED.match(text, span.end)), whole=whole):
+            # "I expected `f(1)` to be 2": the wish is about what follows.
+            found, wish = [Item(kind="call", text=span.text, words=span.text, sentence=number)], role
+        else:
+            found = list(_classify(span, gap, role, number, called, whole=whole))
         for item in found:
             items.append(item)
             if item.kind in ("value", "raises") and item.role:
@@ -99,6 +110,19 @@ def _sentence(text: str, before: str, number: int, items: list[Item]) -> None:
         if items[n].kind in ("value", "raises") and items[n].link is None and calls:
             link = max((c for c in calls if c < n), default=calls[0])
             items[n] = msgspec.structs.replace(items[n], link=link)
+
+
+_WISHED = re.compile(
+    r"[\s`]*to (?:\w+ )?(?:be|return|give|equal|evaluate to|yield|print|output|become|produce|raise)\b"
+)
+
+
+def _is_subject(span: Span, bound: frozenset[str], *, wished: bool, whole: bool) -> bool:
+    """Whether a span is what the sentence speaks of, by the verb behind it."""
+    if span.text in bound:
+        return span.ticked and (wished or whole or span.text.isidentifier())
+    tree = expression(span.text) if wished else None
+    return tree is not None and has_call(tree) and not isinstance(tree, ast.Compare) and not literal(span.text)
 
 
 def _heading(before: str) -> str:

@@ -26,10 +26,18 @@ _RAISED = re.compile(
     r"\b(?:raise|raises|raised|raising|throw|throws|throwing)\s+(?:an?\s+)?((?:[a-z_]\w*\.){0,6}[A-Z]\w+)"
 )
 _NO_VALUE = re.compile(
-    r"(?:\b(?:line|version|python|issue|pr|v|release|step|commit|pull request|at least|at most|than|py)|#|<=?"
+    r"(?:\b(?:line|version|python|issue|pr|v|release|step|commit|pull request|at least|at most|than|py"
+    r"|pep|rfc|page|section|chapter|bpo|bug)\W?|#|<=?"
     r"|(?<![=-])>|>=|(?<![=!<>])=)\s*$",
     re.I,
 )
+
+
+_ERROR_LINE = re.compile(
+    r"(?:\A|\n\s*\n|:\s*\n)\s*((?:[a-z_]\w*\.){0,6}[A-Z]\w{0,80}(?:Error|Exception|Warning|Iteration): "
+    r"[^\n`]{1,300})(?=\n|\Z)"
+)
+"""What a traceback ends with, pasted on a line of its own."""
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -63,6 +71,8 @@ def spans(text: str) -> Iterator[Span]:
             taken.append((start, end))
             found.append(Span(start, end, code.strip(), ticked))
 
+    for match in _ERROR_LINE.finditer(text):
+        take(match.start(1), match.end(1), match[1])
     for match in TICKS.finditer(text):
         take(match.start(), match.end(), match[2], ticked=True)
     for match in _NAME.finditer(text):

@@ -26,12 +26,6 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the block."""
 
 
-def names_used(text: str) -> set[str]:
-    """Every name in a piece of code."""
-    tree = parsed(text)
-    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} if tree else set()
-
-
 def names_bound(text: str) -> set[str]:
     """Names that a piece of code assigns, defines or imports at its top."""
     tree = parsed(text)
@@ -44,6 +38,13 @@ def names_bound(text: str) -> set[str]:
         elif isinstance(node, ast.alias):
             found.add((node.asname or node.name).split(".")[0])
     return found
+
+
+def names_assigned(text: str) -> set[str]:
+    """Names that a piece of code gives a value at its top, functions and imports apart."""
+    tree = parsed(text)
+    targets = [t for n in (tree.body if tree else ()) if isinstance(n, ast.Assign) for t in n.targets]
+    return {n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def statements(text: str) -> tuple[str, ...]:
@@ -67,6 +68,8 @@ def of_statements(rows: tuple[str, ...], said: tuple[Said, ...], number: int) ->
     setup, last = rows[:-1], rows[-1]
     tree = parsed(last)
     node = tree.body[0] if tree and tree.body else None
+    if isinstance(node, ast.Return) and node.value is not None:
+        return Scene(setup=setup, subject=ast.unparse(node.value), said=said, origin=number)
     if isinstance(node, ast.Expr):
         value = node.value
         if (

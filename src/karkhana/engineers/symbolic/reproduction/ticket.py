@@ -33,6 +33,18 @@ _PYTHON = frozenset(
 )
 
 
+_COMMENT = re.compile(r"<!--.{0,4000}?-->", re.DOTALL)
+_FOLDED = re.compile(r"</?(?:details|summary)>")
+_QUOTE = re.compile(r"^(?:> )+|^>(?=\s*$)")
+_HEADING = re.compile(r"^\s*(?:#{1,6}\s|\*\*[^*]+\*\*:?\s*$|[A-Z][\w ]{2,30}:\s*$)")
+_MACHINE = re.compile(
+    r"^\s*(?:#{1,6}\s*|\*\*\s*)?(?:your |my )?(?:environment|(?:system|platform|version|python|package)s? "
+    r"(?:info(?:rmation)?|details|versions?)|versions?|platform|setup)\b[^\n:]{0,30}(?:\*\*)?:?(?:\*\*)?\s*$",
+    re.I,
+)
+"""A heading over what the reporter's machine is."""
+
+
 class Block(msgspec.Struct, frozen=True):
     """One piece of a ticket."""
 
@@ -58,7 +70,7 @@ def parsed(text: str) -> ast.Module | None:
 
 def blocks(text: str) -> tuple[Block, ...]:
     """The blocks of a ticket in their order, at most ``BLOCKS_MAX``."""
-    lines = text[:TEXT_MAX].replace("\r\n", "\n").replace("\t", "    ").split("\n")
+    lines = _plain(text[:TEXT_MAX])
     found = _Found()
     position = 0
     while position < len(lines) and len(found.blocks) < BLOCKS_MAX:
@@ -72,11 +84,29 @@ def blocks(text: str) -> tuple[Block, ...]:
             position = _traceback(lines, position, found)
         elif _indented(lines, position, found):
             position = _indent_block(lines, position, found)
+        elif _MACHINE.match(line):
+            position = _section(lines, position)
         else:
             found.prose.append(line)
             position += 1
     found.flush()
     return tuple(found.blocks)
+
+
+def _plain(text: str) -> list[str]:
+    """Lines without the marks of forms, mails and terminals."""
+    text = _COMMENT.sub("", text.replace("\r\n", "\n").replace("\t", "    "))
+    return [_QUOTE.sub("", line) for line in _FOLDED.sub("", text).split("\n")]
+
+
+def _section(lines: list[str], start: int) -> int:
+    """The end of a section about the reporter's machine: its numbers are no results."""
+    end = start + 1
+    while end < len(lines) and not (_HEADING.match(lines[end]) or _FENCE.match(lines[end])):
+        if not lines[end].strip() and not lines[start].lstrip().startswith(("#", "*")):
+            break
+        end += 1
+    return end
 
 
 class _Found:

@@ -36,6 +36,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     """Among those that stand apart: it was told of another call."""
     shown: bool = False
     """It stands in a block of its own, and the words before that say what it is."""
+    through: tuple[str, ...] = ()
+    """For an exception with a traceback: function and source line of its frames."""
     source: int = -1
     """Number among the results that stand apart from any call; -1 when it is shown or told with its call."""
 

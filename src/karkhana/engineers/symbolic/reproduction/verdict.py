@@ -17,6 +17,8 @@ _SHOWN = 0.1
 """More for a result in a block of its own than for one in the midst of prose."""
 _LIKE = 0.5
 """How much words of the prose must look like the result to be meant as one."""
+_OPPOSITE = 0.6
+"""Score of the opposite of a truth value that the ticket complains of."""
 _UNNAMED = 0.55
 """Weight of a result that nothing calls expected or actual."""
 
@@ -42,12 +44,32 @@ def judge(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Judgement:
         agreeing += agreed
         if not found and not agreed and not _mention(trial, outcome):
             silent.append(f"`{subject}` {_now(outcome)}")
+    if not claims:
+        claims = _opposites(trials, outcomes)
     return Judgement(
         claims=tuple(sorted(paired(claims), key=lambda c: -c.score)),
         agreeing=tuple(dict.fromkeys(agreeing)),
         silent=tuple(dict.fromkeys(silent)),
         broken=tuple(dict.fromkeys(broken)),
     )
+
+
+def _opposites(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> list[Claim]:
+    """Who complains of a single truth value and names no other wants the opposite."""
+    found = [
+        (trial, outcome)
+        for trial, outcome in zip(trials, outcomes, strict=True)
+        if outcome.stage == "done"
+        and outcome.type == "bool"
+        and not any(s.role == EXPECTED for s in trial.scene.said)
+        and any(
+            a.equal and s.role == ACTUAL and s.source < 0 for s, a in zip(trial.scene.said, outcome.said, strict=True)
+        )
+    ]
+    if len(found) != 1:
+        return []
+    trial, outcome = found[0]
+    return [_claim(EQUAL, trial, outcome, repr(outcome.repr != "True"), _OPPOSITE)]
 
 
 # -- one scene -----------------------------------------------------------------------------------------------------
@@ -79,6 +101,8 @@ def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]
         left_over = one.role == ACTUAL and confirmed and one.weight < STRUCTURE and not one.linked
         if agreement.agrees or (one.role == ACTUAL and not left_over):
             continue
+        if outcome.type == "bool" and not agreement.alike and one.weight < STRUCTURE:
+            continue  # what is true or false today should not become something else
         if trial.scene.statement and not outcome.printed:
             continue
         form, expected = _form(one, agreement, outcome)
@@ -112,7 +136,7 @@ def _form(said: Said, agreement: Agreement, outcome: Outcome) -> tuple[str, str]
         return "", said.text
     if not said.words or len(said.words) > 2000:
         return "", ""
-    if textual and not said.text:
+    if textual and (not said.text or said.text.isidentifier()):
         return "", repr(said.words)
     if said.printed and not textual and (said.words.startswith("<") or "(" in said.words):
         return "repr", repr(said.words)
@@ -222,7 +246,7 @@ def _agreements(trial: Trial, outcome: Outcome) -> Iterator[str]:
         for said, agreement in zip(trial.scene.said, outcome.said, strict=True):
             if said.kind == "value" and agreement.agrees and said.role != ACTUAL and said.weight >= 0.8:
                 yield f"`{subject}` gives {outcome.repr[:200]}"
-        if any(s.kind == "raises" and s.role == ACTUAL and s.weight >= 0.8 for s in trial.scene.said):
+        if any(s.kind == "raises" and s.role == ACTUAL and _told_of(s, trial) for s in trial.scene.said):
             yield f"`{subject}` raises nothing; it gives {outcome.repr[:200]}"
         if _is_assert(trial):
             yield f"`{subject}` holds"
@@ -230,6 +254,17 @@ def _agreements(trial: Trial, outcome: Outcome) -> Iterator[str]:
         for said in trial.scene.said:
             if said.kind == "raises" and said.role == EXPECTED and _is(outcome.raised, said):
                 yield f"`{subject}` raises {outcome.raised.type}"
+
+
+def _told_of(said: Said, trial: Trial) -> bool:
+    """Whether an exception was told of this very call, not only near it."""
+    if said.source < 0:
+        return True
+    if not said.through and any(s.through and s.text == said.text for s in trial.scene.said):
+        return False  # the traceback tells where it came from
+    called = set(re.findall(r"\w+(?=\()", trial.scene.subject.split("\n")[0]))
+    last = {name for name in called if any(re.search(rf"\b{name}\b", row) for row in said.through)}
+    return said.weight >= 0.8 and bool(last if said.through else called)
 
 
 def _now(outcome: Outcome) -> str:

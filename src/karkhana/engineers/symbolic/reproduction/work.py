@@ -4,22 +4,16 @@ Read the ticket → find its names in the repository → try its examples in the
 contradicts the ticket → see it fail for that reason. Acts through the tools only.
 """
 
-import re
-from collections.abc import Sequence
-
 import msgspec
 
-from karkhana.domain.suites import Outcome as TestOutcome
 from karkhana.domain.suites import TestReport
 from karkhana.engineers.symbolic.hands import Abstention, Hands
-from karkhana.engineers.symbolic.localisation.localise import words_of
-from karkhana.engineers.symbolic.reproduction import names
 from karkhana.engineers.symbolic.reproduction.asking import Findings, abstention
 from karkhana.engineers.symbolic.reproduction.claims import chosen
 from karkhana.engineers.symbolic.reproduction.hopeless import Kind, kind_of_request, refuse_hopeless
 from karkhana.engineers.symbolic.reproduction.placing import Reproduction, put
+from karkhana.engineers.symbolic.reproduction.relation import called_in, fits, named_alike, refuse_unrelated
 from karkhana.engineers.symbolic.reproduction.scenes import scenes
-from karkhana.engineers.symbolic.reproduction.staging import Scene
 from karkhana.engineers.symbolic.reproduction.ticket import blocks
 from karkhana.engineers.symbolic.reproduction.trial import attempt
 from karkhana.engineers.symbolic.reproduction.trying import refuse_contradiction, trials_of
@@ -56,9 +50,13 @@ def reproduce(hands: Hands) -> Reproduction | None:
     kind = kind_of_request(hands.assignment.ticket.title)
     if red:
         refuse_hopeless(hands)
-        if kind is not None and not fits(baseline, text, findings.scenes, strictly=True):
+        called = called_in(findings.scenes)
+        fitting = fits(baseline, text, called)
+        if kind is not None and not fitting:
             raise _other_request(kind, baseline)
-        if not findings.scenes or fits(baseline, text, findings.scenes):
+        if not called and not fitting:
+            refuse_unrelated(hands)
+        if fitting or not called:
             return None
     if findings.scenes:
         written = _written(hands, findings, text)
@@ -66,7 +64,8 @@ def reproduce(hands: Hands) -> Reproduction | None:
             return written
         for line in findings.rejected:
             hands.note(line)
-    if red and (not findings.judgement.agreeing or _related(baseline, text)):
+    if red and (not findings.judgement.agreeing or named_alike(baseline, text)):
+        refuse_unrelated(hands)
         return None
     raise abstention(findings, kind)
 
@@ -76,38 +75,6 @@ def _other_request(kind: Kind, baseline: TestReport) -> Abstention:
     return Abstention(
         f"the ticket asks for {kind.name}, and the failing tests ({failing}) are about something else", kind.next
     )
-
-
-def fits(baseline: TestReport, text: str, found: Sequence[Scene], *, strictly: bool = False) -> bool:
-    """Whether a failing test is about what the ticket's examples are about.
-
-    Without any example it is taken to be, unless ``strictly``.
-    """
-    called = {name for scene in found for name in _called(scene)}
-    for result in baseline.results:
-        if result.outcome not in (TestOutcome.FAILED, TestOutcome.ERROR):
-            continue
-        function = result.name.split("[")[0].rsplit("::", 1)[-1]
-        if result.name in text or (len(function) > 5 and function in text):
-            return True
-        told = f"{result.message}\n{result.traceback}"
-        if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", told) or _named_after(function, name) for name in called):
-            return True
-    return not called and not strictly
-
-
-def _related(baseline: TestReport, text: str) -> bool:
-    """Whether failing tests share any word with the ticket by their names."""
-    return bool(words_of(text) & words_of(" ".join(baseline.failing)))
-
-
-def _named_after(function: str, name: str) -> bool:
-    return bool(words_of(name)) and words_of(name) <= words_of(function)
-
-
-def _called(scene: Scene) -> set[str]:
-    code = "\n".join((*scene.setup, scene.subject))
-    return set(names.attributes(code)) | {n for n in names.missing(code) if len(n) > 1}
 
 
 # -- the way to a test ---------------------------------------------------------------------------------------------
