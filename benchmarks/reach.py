@@ -144,7 +144,7 @@ _EDGE = 12
 
 
 def _squeezed(text: str) -> str:
-    return re.sub(r"raise(\w+).*", r"raise\1", _undocumented(text)).translate(_BLANK)
+    return re.sub(r"raise (\w+).*", r"raise \1", _undocumented(text)).translate(_BLANK)
 
 
 def _undocumented(text: str) -> str:

@@ -53,6 +53,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     declarations: bool = False
     """It also makes sense for constants of modules and classes."""
 
+    texts: bool = False
+    """It is about strings: of constants that hold some, likelier at fault than anything else."""
+
     everywhere: bool = False
     """The same change is also tried in all places of the function at once."""
 

@@ -38,6 +38,8 @@ _UNCOVERED = 0.15
 """Suspicion of a line that no failing test ran, as a share of its function's highest."""
 _READABLE = 12_000
 """Characters of a constant up to which its tree is looked at; in longer ones only entries are added."""
+_NOT_NUMERIC = 0.12
+"""Weight of changes that are not about strings, in constants that are not made of numbers alone."""
 _FRESH = 80
 """Candidates that need a fresh interpreter; each costs as much as hundreds of the others."""
 _ROOM = 8.0
@@ -230,6 +232,7 @@ def _declaration_ideas(
             continue
         view = FunctionView(declaration.text, declaration.line, module_text=place.file_text)
         scene = Scene(view, failures=failures, literals=literals, path=place.suspect.path, told=told)
+        numeric = bool(re.search(r"(?<![\w'\"])\d", declaration.text)) and not re.search("['\"]", declaration.text)
         for entry in catalogue().values():
             if not entry.declarations:
                 continue
@@ -237,7 +240,8 @@ def _declaration_ideas(
                 moved = tuple(
                     Edit(e.start + declaration.offset, e.end + declaration.offset, e.text) for e in idea.edits
                 )
-                yield entry, msgspec.structs.replace(idea, edits=moved, fresh=True)
+                weight = idea.weight * (1.0 if numeric or entry.texts else _NOT_NUMERIC)
+                yield entry, msgspec.structs.replace(idea, edits=moved, weight=weight, fresh=True)
 
 
 def _file_ideas(

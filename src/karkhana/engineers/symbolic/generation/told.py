@@ -11,17 +11,23 @@ import functools
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from karkhana.engineers.symbolic.localisation.signals import words_of
 
 _WORDS = 6
 _MOST_STRINGS = 200
 _STRING = re.compile(r"\"\"\"(?P<long>[\s\S]{1,2000}?)\"\"\"|'(?P<one>[^'\n]{1,400})'|\"(?P<two>[^\"\n]{1,400})\"")
+_PROSE = 0.35
+"""Weight of a word that is neither quoted nor written like its future neighbours."""
 _TITLE = 3.0
 """Weight of a word of the ticket's first line, beside 1 for one elsewhere."""
+_ALIKE = 0.9
+"""Share of strings that must look alike for another one to be made like them."""
 _FOREIGN = 0.25
-"""Share of a pattern none of whose own words and signs the tests mention."""
+"""Relevance of a pattern none of whose own words and signs the tests mention."""
+_BEGINNING = 400
+"""Characters of the ticket that say what it is about."""
 
 
 class Told:
@@ -29,6 +35,7 @@ class Told:
 
     def __init__(self, text: str = "") -> None:
         self.text = text
+        self._relevance: dict[tuple[str, ...], Mapping[str, float]] = {}
 
     @functools.cached_property
     def words(self) -> frozenset[str]:
@@ -69,6 +76,7 @@ class Told:
         front, back, style = shaped
         present = set(neighbours)
         scores: dict[str, float] = {}
+        sure: set[str] = set()
         quoted = set(self.strings)
         for word, count in self._counts.items():
             plain = word.lower()
@@ -78,38 +86,46 @@ class Told:
             if made in present:
                 continue
             as_written = word if style is None else style(word)
-            likeness = 2.0 if as_written == word and style is str.upper else 1.0
-            likeness *= 2.0 if made in quoted or word in quoted else 1.0
-            scores[made] = scores.get(made, 0.0) + likeness * math.log1p(count)
+            certain = made in quoted or word in quoted or (as_written == word and style is str.upper)
+            scores[made] = scores.get(made, 0.0) + (1.0 if certain else _PROSE) * math.log1p(count)
+            if certain:
+                sure.add(made)
         best = max(scores.values(), default=1.0)
         ordered = sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:_WORDS]
-        return [(word, round(score / best, 4)) for word, score in ordered]
+        return [(word, round(score / best * (1.0 if word in sure else _PROSE), 4)) for word, score in ordered]
 
-    def relevance(self, patterns: Iterable[str]) -> dict[str, float]:
+    @functools.cached_property
+    def beginning(self) -> frozenset[str]:
+        """Lower-case words of the ticket's first lines."""
+        return frozenset(re.findall(r"[a-z]+", self.text[:_BEGINNING].lower()))
+
+    def relevance(self, patterns: tuple[str, ...]) -> Mapping[str, float]:
         """Pattern → how much the signs and words that it alone has occur in what the tests say, 0 to 1."""
-        own = {pattern: _own(pattern) for pattern in patterns}
-        common = Counter(sign for signs in own.values() for sign in signs)
-        said = "\n".join(self.strings) or self.text
-        found: dict[str, float] = {}
-        for pattern, signs in own.items():
-            hits = [1.0 / common[sign] for sign in signs if sign in said]
-            found[pattern] = max(_FOREIGN, min(1.0, sum(hits))) if hits else _FOREIGN / math.sqrt(max(1, len(own)))
-        return found
+        if patterns not in self._relevance:
+            own = {pattern: _own(pattern) for pattern in patterns}
+            common = Counter(sign for signs in own.values() for sign in signs)
+            said = "\n".join(self.strings) or self.text
+            found: dict[str, float] = {}
+            for pattern, signs in own.items():
+                share = sum(1.0 / common[sign] for sign in signs if sign in said)
+                found[pattern] = min(1.0, max(_FOREIGN, share))
+            self._relevance[patterns] = found
+        return self._relevance[patterns]
 
 
 def _shape(neighbours: Sequence[str]) -> tuple[str, str, Callable[[str], str] | None] | None:
-    """(what stands in front, what stands behind, case) that all strings share; ``None`` when they are no words."""
-    matches = [re.fullmatch(r"(\W*)(\w[\w ]*)(\W*)", n) for n in neighbours]
-    if not all(matches):
+    """(what stands in front, what stands behind, case) that nearly all share; ``None`` when they are no words."""
+    matches = [m for n in neighbours if (m := re.fullmatch(r"(\W*)(\w[\w ]*)(\W*)", n))]
+    if not matches:
         return None
-    parts = {(m[1], m[3]) for m in matches if m}
-    if len(parts) != 1:
+    ((front, back), _), *_ = Counter((m[1], m[3]) for m in matches).most_common(1)
+    bodies = [m[2] for m in matches if (m[1], m[3]) == (front, back)]
+    least = _ALIKE * len(neighbours)
+    if len(bodies) < least:
         return None
-    ((front, back),) = parts
-    bodies = [m[2] for m in matches if m]
-    if all(b == b.upper() for b in bodies) and any(b != b.lower() for b in bodies):
+    if sum(b == b.upper() != b.lower() for b in bodies) >= least:
         return front, back, str.upper
-    if all(b == b.lower() for b in bodies):
+    if sum(b == b.lower() for b in bodies) >= least:
         return front, back, str.lower
     return front, back, None
 

@@ -13,6 +13,8 @@ from karkhana.engineers.symbolic.generation.scene import FileScene, Idea, file_t
 _FEWEST = 3
 """Entries from which on a collection shows what its entries are like."""
 _WORDS = 4
+_DOUBTFUL = 0.5
+"""Weight of a word below which it is only tried with the commonest value."""
 _SORTED = 0.8
 """Share of neighbours in order from which on a new entry is put where the order wants it."""
 _STRINGS = 0.7
@@ -76,7 +78,7 @@ def _more_keys(scene: FileScene, file: _File, node: ast.Dict) -> Iterator[Idea]:
         position = _position(known, word)
         beside = [values[n] for n in (position - 1, position) if 0 <= n < len(values) and "\n" not in values[n]]
         quote = scene.text[starts[0]]
-        for value in dict.fromkeys([*usual, *beside]):
+        for value in list(dict.fromkeys([*usual, *beside]))[: 1 if weight < _DOUBTFUL else None]:
             entry = f"{quote}{word}{quote}: {value}"
             edit = _insertion(file, starts, file.span(pairs[-1][1])[1], position, entry)
             own = 1.0 if value in usual[:1] else 0.6 if value in usual or not usual else 0.3
@@ -109,14 +111,16 @@ def _position(known: Sequence[str], word: str) -> int:
     in_order = sum(one <= other for one, other in itertools.pairwise(known))
     if in_order < _SORTED * (len(known) - 1):
         return len(known)
-    lows = sorted(known) if in_order == len(known) - 1 else list(known)
-    if lows == list(known):
-        return bisect.bisect_left(lows, word)
-    # Nearly sorted: before the first greater entry whose predecessor is smaller.
-    for n, entry in enumerate(known):
-        if entry > word and (n == 0 or known[n - 1] < word):
-            return n
-    return len(known)
+    if in_order == len(known) - 1:
+        return bisect.bisect_left(list(known), word)
+    # Nearly sorted: between two entries that it fits between, where it has most in common with both.
+    fits = [n for n in range(1, len(known)) if known[n - 1] < word < known[n]]
+    return max(fits, key=lambda n: _common(known[n - 1], word) + _common(known[n], word), default=len(known))
+
+
+def _common(one: str, other: str) -> int:
+    """Letters that two words begin with alike."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _insertion(file: _File, starts: Sequence[int], end: int, position: int, entry: str) -> Edit:

@@ -127,11 +127,13 @@ def guarded_statement(scene: Scene) -> Iterator[Idea]:
             indent, text = view.indentation(node), view.text_of(node)
             names = tuple(n for n in scene.in_scope(node) if n not in ("self", "cls"))
             conditions: dict[str, float] = {}
+            used = {n.value for n in view.names_in(node)}
             for name in names:
+                near = 1.6 if name in used else 0.6
                 if scene.sized(name) or scene.might_be(name, "bool"):
-                    conditions[name] = 0.8
+                    conditions[name] = near
                 if not scene.known(name, "int", "float", "list", "str"):
-                    conditions[f"{name} is not None"] = 0.8
+                    conditions[f"{name} is not None"] = near
                 if scene.known(name, "int", "float"):
                     conditions[f"{name} > 0"] = 0.3
             for donor in view.all(cst.Comparison):

@@ -83,11 +83,25 @@ def _cases(scene: Scene, name: str, several: frozenset[str]) -> Iterator[tuple[s
             if kind in ("str", "bytes"):
                 turned = "encode" if kind == "str" else "decode"
                 yield f"isinstance({name}, {kind})", f"{name}.{turned}('utf-8')", 0.8
+    default = _default_class(scene, name)
+    if default:
+        yield f"isinstance({name}, str)", f"{default}({name})", 1.0
+        yield f"not isinstance({name}, {default})", f"{default}({name})", 1.0
     for kind in _classes(scene):
         yield f"not isinstance({name}, {kind})", f"{kind}({name})", 0.5
         yield f"isinstance({name}, str)", f"{kind}({name})", 0.3
     yield f"not isinstance({name}, (list, tuple))", f"[{name}]", 0.4
     yield f"callable({name})", f"{name}()", 0.3
+
+
+def _default_class(scene: Scene, name: str) -> str:
+    """The class that stands as the default of a parameter; empty when it has none."""
+    root = scene.view.root
+    for parameter in root.params.params if isinstance(root, cst.FunctionDef) else ():
+        if parameter.name.value == name and isinstance(parameter.default, cst.Name):
+            text = parameter.default.value
+            return text if text[:1].isupper() and text not in ("None", "True", "False") else ""
+    return ""
 
 
 def _classes(scene: Scene) -> list[str]:

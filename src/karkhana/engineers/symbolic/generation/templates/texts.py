@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import functools
 import re
 from collections.abc import Iterator
 
@@ -15,6 +16,8 @@ _LONGEST = 240
 _AT_ONCE = 6
 """Places of one pattern in which the same slip is mended together."""
 _ALTERNATIVES = 3
+_NAMED = 2.5
+"""How much likelier a slip is about what the ticket names."""
 _SIGNS = 5
 _CONTEXT = 3
 """Words around a difference that help to find where it comes from."""
@@ -25,11 +28,12 @@ def regular_expression(scene: Scene) -> Iterator[Idea]:
     """An anchor, escape, quantifier, group or class of a pattern that is a little wrong."""
     view = scene.view
     nodes = [node for node in view.suspicious(cst.SimpleString) if _is_pattern(scene, node)]
-    relevance = scene.told.relevance([node.raw_value for node in nodes]) if len(nodes) > 1 else {}
+    known = _patterns_of(view.module_text or view.text)
+    relevance = scene.told.relevance(known) if len(known) > 1 and scene.told.text else {}
     for node in nodes:
         body = node.raw_value
         start = view.span(node)[0] + len(node.prefix) + len(node.quote)
-        own = relevance.get(body, 1.0)
+        own = relevance.get(body, 1.0) ** 2
         for spans, weight in _slips(scene, body):
             edits = tuple(Edit(start + begin, start + end, text) for begin, end, text in spans)
             yield Idea(view.line(node), edits, weight * own)
@@ -38,9 +42,18 @@ def regular_expression(scene: Scene) -> Iterator[Idea]:
             yield Idea(view.line(node), (Edit(at, at, "r"),), 0.5 * own)
     for call in view.suspicious(cst.Call):
         if view.text_of(call.func).startswith("re.") and call.args:
-            end = view.span(call.args[-1])[1]
-            for flag, weight in (("IGNORECASE", 0.6), ("DOTALL", 0.6), ("MULTILINE", 0.6), ("VERBOSE", 0.1)):
-                yield Idea(view.line(call), (Edit(end, end, f", flags=re.{flag}"),), weight)
+            yield from _flags(scene, call)
+
+
+def _flags(scene: Scene, call: cst.Call) -> Iterator[Idea]:
+    """A flag that a call of ``re`` lacks."""
+    view = scene.view
+    end = view.span(call.args[-1])[1]
+    last = view.text_of(call.args[-1])
+    joint = " | " if "re." in last else ", flags="
+    for flag, weight in (("IGNORECASE", 0.6), ("DOTALL", 0.6), ("MULTILINE", 0.6), ("VERBOSE", 0.1)):
+        if f"re.{flag}" not in last and f"re.{flag[0]}" not in last.split():
+            yield Idea(view.line(call), (Edit(end, end, f"{joint}re.{flag}"),), weight * 0.7)
 
 
 _Span = tuple[int, int, str]
@@ -50,16 +63,32 @@ def _slips(scene: Scene, body: str) -> Iterator[tuple[tuple[_Span, ...], float]]
     """(replacements, weight): the known slips one by one and all of a kind at once, then classes and alternatives."""
     slips = words()["patterns"]
     assert isinstance(slips, list)
+    spoken = _spoken(scene)
     for find, replacement, weight in slips:
         found = [(m.start(), m.end(), m.expand(replacement)) for m in re.finditer(find, body)]
+        own = weight * (_NAMED if any(sign in (text, body[a:b]) for a, b, text in found for sign in spoken) else 1.0)
         for span in found:
-            yield (span,), weight
+            yield (span,), own
         if 1 < len(found) <= _AT_ONCE:
-            yield tuple(found), weight
+            yield tuple(found), own
     yield from _classes(body)
     for match in re.finditer(r"(?<=[(|:])\w+(?:\|\w+)+(?=\))", body):
         for word, weight in scene.told.words_like(match[0].split("|"))[:_ALTERNATIVES]:
             yield ((match.end(), match.end(), f"|{word}"),), weight
+
+
+def _spoken(scene: Scene) -> frozenset[str]:
+    """Pieces of patterns that stand for what the ticket talks about: ``\\s`` for "newline"."""
+    table = words()["signs"]
+    assert isinstance(table, list)
+    return frozenset(sign for names, signs in table if scene.told.beginning & set(names) for sign in signs)
+
+
+@functools.lru_cache(maxsize=16)
+def _patterns_of(module_text: str) -> tuple[str, ...]:
+    """The raw strings of a file."""
+    found = re.findall(r"\b[rR](?:'''([\s\S]+?)'''|\"\"\"([\s\S]+?)\"\"\"|'([^'\n]+)'|\"([^\"\n]+)\")", module_text)
+    return tuple(dict.fromkeys("".join(groups) for groups in found))
 
 
 def _classes(body: str) -> Iterator[tuple[tuple[_Span, ...], float]]:
@@ -94,6 +123,8 @@ def format_(scene: Scene) -> Iterator[Idea]:
     assert isinstance(slips, list)
     for node in view.suspicious(cst.SimpleString):
         if _is_documentation(scene, node) or len(node.value) > _LONGEST or not re.search(r"[%{]", node.value):
+            continue
+        if "r" in node.prefix.lower():
             continue
         start = view.span(node)[0]
         for find, replacement, weight in slips:
