@@ -94,9 +94,12 @@ def _prose(text: str, number: int, drafts: _Drafts) -> None:
         elif item.kind == "code":
             drafts.setups.append(item.text)
             drafts.scenes.append(of_statements(statements(item.text), (), number))
+    own = drafts.bound | {name for item in items if item.kind == "code" for name in names_assigned(item.text)}
     for item in items:
         if item.kind in ("value", "raises"):
-            linked = item.link is not None and not items[item.link].text.endswith("()")
+            about = items[item.link].text if item.link is not None else ""
+            # "total()" only names the function; "cart.total()" of a cart that the ticket makes is a call.
+            linked = bool(about) and (not about.endswith("()") or about.split(".")[0] in own)
             drafts.loose.append((number, msgspec.structs.replace(said_of(item), linked=linked)))
 
 
