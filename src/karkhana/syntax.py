@@ -11,6 +11,8 @@ True
 """
 
 import re
+from collections.abc import Iterator
+from typing import TypeVar, overload
 
 import libcst as cst
 
@@ -18,6 +20,8 @@ DEEPEST = 600
 """Tokens in one unbroken expression, with those of the expressions around it; libcst copes with about 900."""
 LARGEST = 4_000_000
 """Bytes; parsing takes about a second per 200 kB."""
+
+Node = TypeVar("Node", bound=cst.CSTNode)
 
 _TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*)
@@ -44,6 +48,23 @@ def parse(content: bytes | str) -> cst.Module:
     # SyntaxError: an encoding that is not declared; LookupError: a declared one that does not exist
     except (cst.ParserSyntaxError, SyntaxError, UnicodeDecodeError, LookupError, RecursionError) as error:
         raise Unparsable(str(error)) from error
+
+
+@overload
+def nodes(root: cst.CSTNode) -> Iterator[cst.CSTNode]: ...
+@overload
+def nodes(root: cst.CSTNode, *kinds: type[Node]) -> Iterator[Node]: ...
+def nodes(root: cst.CSTNode, *kinds: type[cst.CSTNode]) -> Iterator[cst.CSTNode]:
+    """``root`` and everything below it, if ``kinds`` are given only those, in the order of the source.
+
+    In place of ``libcst.matchers``, whose import alone costs a third of a second.
+    """
+    waiting: list[cst.CSTNode] = [root]
+    while waiting:
+        node = waiting.pop()
+        if not kinds or isinstance(node, kinds):
+            yield node
+        waiting.extend(reversed(node.children))
 
 
 def depth(text: str) -> int:

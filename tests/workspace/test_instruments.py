@@ -63,3 +63,13 @@ def test_several_may_make_it_at_once(tmp_path: Path) -> None:
 )
 def test_which_requirements_they_meet(instruments: Instruments, text: str, met: bool) -> None:
     assert instruments.satisfies(Requirement(text)) is met
+
+
+def test_everything_that_pytest_loads_is_compiled(instruments: Instruments) -> None:
+    """The sandbox writes no bytecode, so what is not compiled would be compiled at every start."""
+    code = f"import sys; sys.path.insert(0, {str(instruments.folder())!r}); import pytest, coverage, karkhana_report"
+    code += "; print(*(p for m in list(sys.modules.values()) if (p := getattr(m, '__cached__', None))), sep='\\n')"
+    done = subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], capture_output=True, text=True, check=True)
+    compiled = [path for path in done.stdout.splitlines() if path.startswith(str(instruments.folder()))]
+    assert len(compiled) > 50
+    assert [path for path in compiled if not Path(path).exists()] == []

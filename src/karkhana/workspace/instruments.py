@@ -26,6 +26,10 @@ ROOTS = ("pytest", "coverage")
 INSIDE = Path(__file__).parent / "inside"
 _OURS = ("karkhana_progress.py", "karkhana_report.py", "karkhana_unittest.py", "karkhana_plugins.json")
 _COMPILED = ("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "coverage")
+_COMPILED_ALONE = ("pygments", "pygments/filters", "pygments/formatters", "pygments/styles")
+"""Folders compiled without those in them."""
+_LEXERS = ("__init__", "_mapping", "diff", "python")
+"""Of pygments' 250 lexers, those that pytest loads at every start."""
 
 
 class Instruments:
@@ -77,6 +81,10 @@ class Instruments:
                 shutil.copyfile(INSIDE / ours, making / ours)
             for package in _COMPILED:
                 compileall.compile_dir(making / package, quiet=2)
+            for package in _COMPILED_ALONE:
+                compileall.compile_dir(making / package, quiet=2, maxlevels=0)
+            for lexer in _LEXERS:
+                compileall.compile_file(making / "pygments" / "lexers" / f"{lexer}.py", quiet=2)
             for ours in _OURS[:3]:
                 compileall.compile_file(making / ours, quiet=2)
             making.chmod(0o755)

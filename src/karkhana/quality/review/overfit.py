@@ -12,11 +12,11 @@ import re
 from collections.abc import Iterator
 
 import libcst as cst
-import libcst.matchers as m
 
 from karkhana.domain.evidence import Finding, Severity
 from karkhana.domain.suites import Outcome
 from karkhana.quality.review.subject import File, Source, Subject, rules
+from karkhana.syntax import nodes
 
 Literal = str | bytes | int | float | complex
 
@@ -38,7 +38,7 @@ def _special_cases(file: File, source: Source, subject: Subject) -> Iterator[Fin
     tested = failing_literals(subject)
     if not tested:
         return
-    for node in m.findall(source.module, m.Comparison() | m.Return() | m.IfExp() | m.Dict() | m.MatchValue()):
+    for node in nodes(source.module, cst.Comparison, cst.Return, cst.IfExp, cst.Dict, cst.MatchValue):
         if not file.touches(source.lines(node)):
             continue
         for part in _decisive(node):
@@ -94,11 +94,9 @@ def _known(value: Literal, text: str) -> bool:
 
 
 def _literals_of(node: cst.CSTNode) -> set[Literal]:
-    found: set[Literal] = set()
-    for literal in m.findall(node, m.Integer() | m.Float() | m.SimpleString()):
-        if isinstance(literal, cst.Integer | cst.Float | cst.SimpleString):
-            found.add(literal.evaluated_value)
-    return found
+    found: set[Literal] = {literal.evaluated_value for literal in nodes(node, cst.SimpleString)}
+    found |= {literal.evaluated_value for literal in nodes(node, cst.Integer)}
+    return found | {literal.evaluated_value for literal in nodes(node, cst.Float)}
 
 
 def _innocent(value: Literal, subject: Subject) -> bool:
@@ -159,16 +157,21 @@ def _is_given(node: cst.BaseExpression, function: cst.FunctionDef) -> bool:
     names = {p.name.value for p in (*params.posonly_params, *params.params, *params.kwonly_params)}
     if not isinstance(node, cst.Name) or node.value not in names:
         return False
-    used = m.Name(node.value)
-    changes: tuple[m.BaseMatcherNode, ...] = (
-        *(m.AssignTarget(used), m.AugAssign(target=used), m.AnnAssign(target=used), m.NamedExpr(target=used)),
-        *(m.For(target=used), m.Subscript(value=used), m.Call(func=m.Attribute(value=used))),
-    )
-    return not any(m.findall(function.body, change) for change in changes)
+    changed = map(_changed_by, nodes(function.body))
+    return not any(isinstance(each, cst.Name) and each.value == node.value for each in changed)
+
+
+def _changed_by(node: cst.CSTNode) -> cst.CSTNode | None:
+    """What a node may change: the target of an assignment or loop, what is subscripted or has a method called."""
+    if isinstance(node, cst.AssignTarget | cst.AugAssign | cst.AnnAssign | cst.NamedExpr | cst.For):
+        return node.target
+    if isinstance(node, cst.Subscript):
+        return node.value
+    return node.func.value if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) else None
 
 
 def _conditions(file: File, source: Source) -> Iterator[Finding]:
-    for node in m.findall(source.module, m.If() | m.While() | m.IfExp() | m.BooleanOperation()):
+    for node in nodes(source.module, cst.If, cst.While, cst.IfExp, cst.BooleanOperation):
         if isinstance(node, cst.BooleanOperation):
             tests: list[cst.BaseExpression] = [node.left, node.right] if _decides(node) else []
         else:
@@ -187,8 +190,7 @@ def _decides(node: cst.BooleanOperation) -> bool:
 
 
 def _self_comparisons(file: File, source: Source) -> Iterator[Finding]:
-    for node in m.findall(source.module, m.Comparison()):
-        assert isinstance(node, cst.Comparison)
+    for node in nodes(source.module, cst.Comparison):
         sides = [node.left, *(c.comparator for c in node.comparisons)]
         pairs = itertools.pairwise(sides)
         if not file.touches(source.lines(node)) or not any(a.deep_equals(b) for a, b in pairs):
@@ -200,9 +202,9 @@ def _self_comparisons(file: File, source: Source) -> Iterator[Finding]:
 
 
 def _swallowed(file: File, source: Source) -> Iterator[Finding]:
-    for node in m.findall(source.module, m.ExceptHandler()):
-        assert isinstance(node, cst.ExceptHandler)
-        broad = node.type is None or m.matches(node.type, m.Name("Exception") | m.Name("BaseException"))
+    for node in nodes(source.module, cst.ExceptHandler):
+        caught = node.type.value if isinstance(node.type, cst.Name) else node.type
+        broad = caught in (None, "Exception", "BaseException")
         if broad and file.touches(source.lines(node)) and _hides(node.body):
             message = "catches every error and hides it"
             yield file.finding("swallowed-error", message, source.line(node), Severity.WARNING)

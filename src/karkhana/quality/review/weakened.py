@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import libcst as cst
-import libcst.matchers as m
 
 from karkhana.domain.evidence import Finding, Severity
 from karkhana.quality import paths
 from karkhana.quality.review.subject import File, Source, Subject, rules
+from karkhana.syntax import nodes
 
 
 def weakened(subject: Subject) -> Iterator[Finding]:
@@ -72,9 +72,9 @@ class _Judgement:
     """What one test demands."""
 
     def __init__(self, source: Source, test: cst.FunctionDef) -> None:
-        self.asserts = Counter(source.code(n).strip() for n in m.findall(test, _ASSERT))
+        self.asserts = Counter(source.code(n).strip() for n in nodes(test, cst.Assert, cst.Call) if _asserts(n))
         self.skips = _skips(source, test)
-        self.broad = len(m.findall(test, _BROAD_RAISES))
+        self.broad = sum(_expects_anything(call) for call in nodes(test, cst.Call))
         self.tolerances = _tolerances(source.code(test))
 
     @property
@@ -82,11 +82,24 @@ class _Judgement:
         return sum(self.asserts.values())
 
 
-_NAMES: m.MatchIfTrue[str] = m.MatchIfTrue(lambda n: n.startswith(("assert", "fail")) or n in ("raises", "warns"))
-_ASSERT = m.Assert() | m.Call(func=m.Name(_NAMES) | m.Attribute(attr=m.Name(_NAMES)))
-_BROAD = m.Name("Exception") | m.Name("BaseException")
-_RAISES = m.Name("raises") | m.Attribute(attr=m.Name("raises") | m.Name("assertRaises"))
-_BROAD_RAISES = m.Call(func=_RAISES, args=[m.Arg(value=_BROAD), m.ZeroOrMore()])
+def _asserts(node: cst.CSTNode) -> bool:
+    if not isinstance(node, cst.Call):
+        return isinstance(node, cst.Assert)
+    name = _called(node)
+    return name.startswith(("assert", "fail")) or name in ("raises", "warns")
+
+
+def _expects_anything(call: cst.Call) -> bool:
+    if not call.args or _called(call) not in ("raises", "assertRaises"):
+        return False
+    first = call.args[0].value
+    return isinstance(first, cst.Name) and first.value in ("Exception", "BaseException")
+
+
+def _called(call: cst.Call) -> str:
+    """The last part of the called name; empty for what has none."""
+    name = call.func.attr if isinstance(call.func, cst.Attribute) else call.func
+    return name.value if isinstance(name, cst.Name) else ""
 
 
 def _weaker(was: _Judgement, now: _Judgement) -> Iterator[str]:
@@ -129,8 +142,7 @@ def _tolerances(code: str) -> dict[str, float]:
 
 def _empty(source: Source, test: cst.FunctionDef, file: File) -> Iterator[str]:
     """Assertions on added lines that can never fail."""
-    for node in m.findall(test, m.Assert()):
-        assert isinstance(node, cst.Assert)
+    for node in nodes(test, cst.Assert):
         if file.touches(source.lines(node)) and (_always_true(node.test) or _same_sides(source, node.test)):
             yield f"asserts nothing: {source.code(node).strip()[:80]}"
 
