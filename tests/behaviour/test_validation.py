@@ -302,3 +302,12 @@ def test_it_stops_a_while_after_the_first_hit(bench) -> None:
 
 def test_apply_carries_out_several_edits() -> None:
     assert apply("f(a, b)", [Edit(2, 3, "b"), Edit(5, 6, "a")]) == "f(b, a)"
+
+
+def test_the_same_program_is_not_collected_twice(bench) -> None:
+    files = {
+        "m.py": "LIMIT = 3\n\n\ndef f():\n    return LIMIT\n",
+        "test_m.py": "from m import f\n\n\ndef test_f():\n    assert f() == 4\n",
+    }
+    changes = [("LIMIT = 3", "LIMIT = 5"), ("LIMIT = 3", "LIMIT = (5)"), ("LIMIT = 3", "LIMIT = 4")]
+    assert attempt(bench, files, "m.py", "", changes) == "fdp"

@@ -78,6 +78,8 @@ class Campaign:
         self.status = ["-"] * len(job["candidates"])
         self.first_hit: int | None = None
         self._libraries = False
+        self._programs: set[Any] = set()
+        """Files that were tried in a new interpreter state, as compiled programs."""
         self.start = 0.0
         self.tried = 0
         self.batch = int(job["batch"])
@@ -334,10 +336,14 @@ class Campaign:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                compile(text, path, "exec", dont_inherit=True)
+                program = (path, fingerprint(compile(text, path, "exec", dont_inherit=True)))
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
             self.settle(number, "s")
             return
+        if program in self._programs:
+            self.settle(number, "d")
+            return
+        self._programs.add(program)
         found: list[str] = []
 
         def receive(told: Any) -> None:
