@@ -1,5 +1,7 @@
 """What to say when a ticket gives no test: the reason, and the one question that would help most. Runs nothing."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from karkhana.engineers.symbolic.hands import Abstention
@@ -7,6 +9,8 @@ from karkhana.engineers.symbolic.reproduction.claims import Judgement
 from karkhana.engineers.symbolic.reproduction.hopeless import Kind
 from karkhana.engineers.symbolic.reproduction.names import Index
 from karkhana.engineers.symbolic.reproduction.staging import Scene
+from karkhana.engineers.symbolic.reproduction.ticket import blocks
+from karkhana.engineers.symbolic.reproduction.traces import read as read_trace
 
 
 class Findings(msgspec.Struct, kw_only=True):
@@ -21,7 +25,43 @@ class Findings(msgspec.Struct, kw_only=True):
     """Why tests that were written did not do."""
 
 
-def abstention(findings: Findings, kind: Kind | None) -> Abstention:
+class Route(msgspec.Struct, frozen=True):
+    """The way of a traceback through the repository."""
+
+    exception: str
+    function: str = ""
+    """Where it enters; empty when no frame is in the repository."""
+    path: str = ""
+
+
+def route_of(text: str, paths: Sequence[str]) -> Route | None:
+    """The way of the ticket's last traceback. ``paths``: the repository's Python files."""
+    traces = [trace for block in blocks(text) if (trace := read_trace(block.text)) is not None and trace.frames]
+    if not traces:
+        return None
+    trace = traces[-1]
+    for frame in trace.frames:
+        shown = "/" + frame.path.replace("\\", "/")
+        path = next((p for p in paths if shown.endswith("/" + p.removeprefix("src/"))), "")
+        if path:
+            return Route(trace.exception, frame.function, path)
+    return Route(trace.exception)
+
+
+def _without_call(route: Route) -> Abstention:
+    if not route.function:
+        return Abstention(
+            "no test fails, and no frame of the ticket's traceback is in this repository",
+            "Is the ticket meant for another project? If not: which call into this repository raises "
+            f"{route.exception}?",
+        )
+    return Abstention(
+        f"no test fails, and the traceback does not show with what `{route.function}` ({route.path}) was called",
+        f"Which call ends in {route.exception} there? One with its arguments, that runs as it stands, is enough.",
+    )
+
+
+def abstention(findings: Findings, kind: Kind | None, route: Route | None = None) -> Abstention:
     """Why no test was written, and the one question that would help most."""
     judgement = findings.judgement
     if kind is not None and not judgement.agreeing and not findings.rejected:
@@ -39,6 +79,8 @@ def abstention(findings: Findings, kind: Kind | None) -> Abstention:
             "Which call gives a wrong result in a fresh process, and what should it give?",
         )
     unknown = list(dict.fromkeys(findings.unknown))
+    if route is not None and not judgement.silent and not judgement.broken:
+        return _without_call(route)
     if unknown:
         listed = ", ".join(f"`{name}`" for name in unknown[:4])
         return Abstention(

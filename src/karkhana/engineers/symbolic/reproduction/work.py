@@ -7,8 +7,9 @@ contradicts the ticket → see it fail for that reason. Acts through the tools o
 import msgspec
 
 from karkhana.domain.suites import TestReport
+from karkhana.domain.tools import ListFiles
 from karkhana.engineers.symbolic.hands import Abstention, Hands
-from karkhana.engineers.symbolic.reproduction.asking import Findings, abstention
+from karkhana.engineers.symbolic.reproduction.asking import Findings, abstention, route_of
 from karkhana.engineers.symbolic.reproduction.claims import chosen
 from karkhana.engineers.symbolic.reproduction.hopeless import Kind, kind_of_request, refuse_hopeless
 from karkhana.engineers.symbolic.reproduction.placing import Reproduction, put
@@ -67,7 +68,8 @@ def reproduce(hands: Hands) -> Reproduction | None:
     if red and (not findings.judgement.agreeing or named_alike(baseline, text)):
         refuse_unrelated(hands)
         return None
-    raise abstention(findings, kind)
+    paths = hands.tools.call(ListFiles(glob="*.py", limit=10_000)).paths
+    raise abstention(findings, kind, route_of(text, paths))
 
 
 def _other_request(kind: Kind, baseline: TestReport) -> Abstention:
