@@ -14,7 +14,6 @@ from karkhana.engineers.symbolic.circumstances import Circumstances
 from karkhana.engineers.symbolic.generation.hypotheses import (
     Hypothesis,
     Place,
-    examples_of,
     expected_errors,
     literals_of,
 )
@@ -125,11 +124,9 @@ def test_without_observations_several_candidates_are_doubtful() -> None:
     assert chosen(ranked[:1], None, raised=False).disagreement == 0.0
 
 
-def test_words_of_tests_and_documentation() -> None:
+def test_words_of_tests() -> None:
     assert literals_of("assert f(-2) == 'x' and g(1.5)") == ("-2", "'x'", "1.5")
     assert expected_errors("with self.assertRaises(KeyError): pytest.raises(ValueError)") == ("KeyError", "ValueError")
-    documented = place(TEXT + '\n"""\n>>> f(1, 2)\n1\n>>> g(1)\n2\n"""\n')
-    assert examples_of(documented) == (("f(1, 2)", "1"),)
 
 
 def test_replacement_is_unique_in_the_file() -> None:

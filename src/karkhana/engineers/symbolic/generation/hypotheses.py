@@ -27,7 +27,6 @@ __all__ = [
     "cut",
     "declared",
     "declared_in",
-    "examples_of",
     "expected_errors",
     "hypotheses",
     "literals_of",
@@ -288,15 +287,6 @@ def literals_of(text: str) -> tuple[str, ...]:
     """
     found = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?!\w)|'[^'\n]{0,40}'|\"[^\"\n]{0,40}\"", text)
     return tuple(dict.fromkeys(found))[:60]
-
-
-def examples_of(place: Place) -> tuple[tuple[str, str], ...]:
-    """Examples of the function in the documentation of its file: ``>>> call`` with the line that follows."""
-    if place.suspect.place.classes:
-        return ()
-    name = re.escape(place.suspect.place.name)
-    found = re.findall(rf"^[ \t]*>>> ({name}\(.*\))[ \t]*\n[ \t]*([^\s>].*?)[ \t]*$", place.file_text, re.MULTILINE)
-    return tuple(dict.fromkeys((call, expected) for call, expected in found))[:8]
 
 
 _RAISES = re.compile(
