@@ -80,7 +80,7 @@ class Told:
         quoted = set(self.strings)
         for word, count in self._counts.items():
             plain = word.lower()
-            if len(word) < 2 or plain not in self.words:
+            if len(word) < 2 or (plain not in self.words and word not in quoted):
                 continue
             made = front + (word if style is None else style(word)) + back
             if made in present:

@@ -16,7 +16,7 @@ _COMPARISONS: dict[str, tuple[tuple[str, float], ...]] = {
     "!=": (("==", 0.8), ("<", 0.4), (">", 0.4), ("<=", 0.2), (">=", 0.2), ("is not", 0.1)),
     "in": (("not in", 0.8), ("==", 0.2)),
     "not in": (("in", 0.8),),
-    "is": (("is not", 0.8), ("==", 0.5)),
+    "is": (("is not", 0.8), ("==", 0.5), ("in", 0.3)),
     "is not": (("is", 0.8), ("!=", 0.5)),
 }
 _ARITHMETIC: dict[str, tuple[tuple[str, float], ...]] = {
