@@ -30,6 +30,7 @@ from karkhana.engineers.symbolic.localisation.naming import is_one_test, renamed
 from karkhana.engineers.symbolic.localisation.relevance import worth_tracing
 from karkhana.engineers.symbolic.localisation.targets import Targets, choose_targets, groups
 from karkhana.engineers.symbolic.lore import Lore, Witness
+from karkhana.engineers.symbolic.ordering import natural
 from karkhana.engineers.symbolic.reproduction import Reproduction, kept, reproduce
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
@@ -168,11 +169,14 @@ class _Repair:
         ideas = hypotheses(
             places, spectrum, literals=known.literals, expected=known.expected, lessons=lessons, told=told
         )
+        ideas = natural(ideas, places)
         if spectrum.collect_errors and not spectrum.collected:
             # No live function can be changed when its module cannot be imported.
-            ideas = [msgspec.structs.replace(idea, fresh=True) for idea in ideas[:_AT_IMPORT]]
+            ideas = [msgspec.structs.replace(idea, fresh=True) for idea in natural(ideas, places)[:_AT_IMPORT]]
         else:
-            ideas = _before_tests(ideas, frozenset(n for n, p in enumerate(places) if p.suspect in early))
+            ideas = _before_tests(
+                natural(ideas, places), frozenset(n for n, p in enumerate(places) if p.suspect in early)
+            )
         verdict = self._exploration.choose(spectrum, places, ideas, known, share)
         confirmation = Confirmation(self._hands, places, targets, spectrum)
         handover, candidate = confirmation.hand_over(verdict, self._exploration.count)
