@@ -1,6 +1,6 @@
 """Tickets without a test: does the engineer write one that fails before the maintainers' fix and passes after it?
 
-    python -m benchmarks.reproduce --dataset DIR [--half develop|blind|second] [--only TEXT] [--direct] [--json]
+    python -m benchmarks.reproduce --dataset DIR [--half develop|blind|second|third] [--only TEXT] [--direct] [--json]
 
 DIR holds a git repository for each library, named OWNER+NAME or OWNER+NAME/repo. Each ticket of ``reproduce.toml`` is
 worked on at the commit before its fix, in the sandbox, or with ``--direct`` as plain processes (only for libraries that
@@ -36,7 +36,7 @@ from karkhana.workspace.testing import run_tests
 from karkhana.workspace.toolbox import Toolbox
 
 COMMAND = ("python", "-m", "pytest")
-HALVES = ("develop", "blind", "second")
+HALVES = ("develop", "blind", "second", "third")
 
 
 class Notes:
