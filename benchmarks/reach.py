@@ -159,11 +159,15 @@ _WORDED = frozenset({"missing-raise", "add-raise", "raise-instead", "early-retur
 
 
 def _without_wording(text: str) -> str:
-    """The text with what exceptions are called with left out."""
+    """The text without the wording that exceptions are called with."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-            node.exc = node.exc.func
+            plain = [a for a in node.exc.args if not isinstance(a, ast.Constant | ast.JoinedStr)]
+            if plain or node.exc.keywords:
+                node.exc.args = plain
+            else:
+                node.exc = node.exc.func
     return ast.unparse(tree)
 
 

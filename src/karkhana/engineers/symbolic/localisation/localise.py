@@ -119,7 +119,7 @@ def _functions(case: _Case) -> list[Function]:
     passing = frozenset(spectrum.passing)
     found: list[Function] = []
     for path, lines in sorted(spectrum.coverage.items()):
-        if spectrum.is_test_file(path):
+        if spectrum.is_test_file(path) or serves_tests(path):
             continue
         branches = _branches(spectrum.arcs.get(path, {}))
         for place in spectrum.functions.get(path, ()):
@@ -132,6 +132,16 @@ def _functions(case: _Case) -> list[Function]:
             if own:
                 found.append(Function(path=path, place=place, lines=own))
     return found
+
+
+def serves_tests(path: str) -> bool:
+    """Whether a file is part of the tests by its name, as helpers are that define no test themselves.
+
+    >>> serves_tests("shop/test_tools.py"), serves_tests("tests/helpers.py"), serves_tests("click/testing.py")
+    (True, True, False)
+    """
+    *folders, name = path.split("/")
+    return name.startswith("test_") or name.endswith("_test.py") or bool({"tests", "test"} & set(folders))
 
 
 def _blame(tests: frozenset[int], wanted: frozenset[int], passing: frozenset[int]) -> float:
