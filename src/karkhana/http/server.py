@@ -33,6 +33,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Connections at a time."""
 
 
+_IDLE, _HEAD, _BODY = "idle", "head", "body"
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with :class:`Limits`; ``limits`` is set by :func:`server`."""
 
@@ -41,8 +44,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **others: Any) -> None:
         super().__init__(*arguments, **others)
         self._timer: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
-        self._in_head = True
+        self._part = _IDLE
+        self._head_bytes = self._header_bytes = 0
+        self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -56,36 +60,45 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._in_head:
-            self._head_bytes += len(data)
-            if self._timer is None:
-                self._watch(self.limits.head_s)
-        elif self._timer is not None:
-            self._watch(self.limits.body_idle_s)
+        if self._refused:
+            return
         super().data_received(data)
-        if self._in_head and self._head_bytes > self.limits.head_bytes:
-            self._refuse(431, "the headers are too long")
+        # Most requests come in one piece, and need no timer at all.
+        if self._part == _IDLE:
+            self._unwatch()
+        elif self._part == _BODY:
+            self._watch(self.limits.body_idle_s)
+        else:
+            self._head_bytes += len(data)
+            if self._head_bytes > self.limits.head_bytes:
+                self._refuse(431, "the headers are too long")
+            elif self._timer is None:
+                self._watch(self.limits.head_s)
 
     def on_message_begin(self) -> None:
+        self._part = _HEAD
+        self._head_bytes = self._header_bytes = 0
         super().on_message_begin()
-        self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        if len(self.headers) > self.limits.headers:
-            # Raised through the parser, which stops there; uvicorn answers 400 and closes.
-            raise ValueError("too many headers")
+        self._header_bytes += len(name) + len(value)
+        if len(self.headers) > self.limits.headers or self._header_bytes > self.limits.head_bytes:
+            self._refuse(431, "the headers are too long")
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        self._head_bytes = 0
-        self._watch(self.limits.body_idle_s)
-        super().on_headers_complete()
+        self._part = _BODY
+        if not self._refused:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._unwatch()
-        self._in_head = True
-        super().on_message_complete()
+        self._part = _IDLE
+        if not self._refused:
+            super().on_message_complete()
 
     def _watch(self, seconds: float) -> None:
         self._unwatch()
@@ -100,7 +113,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._timer = None
         if self.transport.is_closing():
             return
-        if not self._in_head and self.cycle is not None and self.flow.read_paused:
+        if self._part == _BODY and self.flow.read_paused:
             # We are slow, not the client.
             self._watch(self.limits.body_idle_s)
             return
@@ -108,8 +121,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, message: str) -> None:
         self._unwatch()
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
+        self._refused = True
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             text = message.encode()
             head = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode()), b"connection: close"]

@@ -1,0 +1,243 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from http_servers import OK, always, request_of, serving
+
+from karkhana.http import errors
+from karkhana.http.messages import Headers, Url
+from karkhana.http.pool import Pool
+from karkhana.http.reverse_proxy import BodyTooLong, ClientLeft, answer_with, body_of, pass_on
+from karkhana.http.server import Limits, listen, server
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(work, 20))
+
+
+@asynccontextmanager
+async def served(app: Any, limits: Limits | None = None) -> AsyncIterator[Url]:
+    async def program(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await app(scope, receive, send)
+
+    made = server(program, limits, stop_s=1)
+    listening = listen("127.0.0.1", 0)
+    task = asyncio.create_task(made.serve(sockets=[listening]))
+    while not made.started:  # noqa: ASYNC110 - uvicorn tells it by this attribute only
+        await asyncio.sleep(0.01)
+    try:
+        yield Url.parse(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+    finally:
+        made.should_exit = True
+        await task
+        listening.close()
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Says what it got."""
+    try:
+        body = await body_of(receive, 1_000_000)
+    except ClientLeft:
+        return
+    except BodyTooLong as error:
+        await _say(send, 413, str(error).encode())
+        return
+    said = {"method": scope["method"], "path": scope["path"], "bytes": len(body), "headers": len(scope["headers"])}
+    await _say(send, 200, json.dumps(said).encode())
+
+
+async def _say(send: Any, status: int, body: bytes) -> None:
+    headers = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def talk(url: Url, *sent: bytes, pause_s: float = 0.0) -> bytes:
+    """What the server answers to ``sent`` before it closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", url.origin.port)
+    answer = asyncio.create_task(reader.read())
+    try:
+        for data in sent:
+            if not answer.done():
+                writer.write(data)
+                await asyncio.sleep(pause_s)
+        return await asyncio.wait_for(answer, 10)
+    finally:
+        writer.close()
+
+
+def test_requests_of_one_connection_are_answered_in_their_order() -> None:
+    async def work() -> None:
+        async with served(echo) as url, Pool() as pool:
+            for size in (0, 5, 900_000):
+                answer = await pool.send("POST", url, [], b"x" * size)
+                assert json.loads(await answer.read(1000))["bytes"] == size
+            answer = await pool.send("POST", url, [], b"x" * 1_000_001)
+            assert answer.status == 413
+            answer.close()
+
+    run(work())
+
+
+def test_a_head_that_does_not_come_is_not_waited_for() -> None:
+    async def work() -> None:
+        async with served(echo, Limits(head_s=0.2)) as url:
+            silent = await talk(url)
+            dripping = await talk(url, *[b"GET / HTTP/1.1\r\n", *[b"x: 1\r\n"] * 20], pause_s=0.05)
+        assert silent.startswith(b"HTTP/1.1 408 ")
+        assert dripping.startswith(b"HTTP/1.1 408 ")
+
+    run(work())
+
+
+def test_a_body_that_stops_coming_is_not_waited_for() -> None:
+    async def work() -> None:
+        async with served(echo, Limits(body_idle_s=0.2)) as url:
+            got = await talk(url, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\nhalf")
+        assert got.startswith(b"HTTP/1.1 408 ")
+
+    run(work())
+
+
+def test_slow_work_is_not_taken_for_a_slow_client() -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.5)
+        await echo(scope, receive, send)
+
+    async def work() -> None:
+        async with served(slow, Limits(head_s=0.1, body_idle_s=0.1)) as url, Pool() as pool:
+            answer = await pool.send("POST", url, [], b"x" * 500_000)
+            assert json.loads(await answer.read(1000))["bytes"] == 500_000
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nx: " + b"a" * 9_000 + b"\r\n\r\n", b"431"),
+        (b"GET / HTTP/1.1\r\nx: " + b"a" * 90_000, b"431"),
+        (b"GET / HTTP/1.1\r\n" + b"x: 1\r\n" * 33 + b"\r\n", b"4"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"400"),
+        (b"GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nhost: a\r\ncontent-length: -1\r\n\r\n", b"400"),
+    ],
+)
+def test_floods_and_nonsense_are_refused(sent: bytes, status: bytes) -> None:
+    async def work() -> None:
+        async with served(echo, Limits(head_bytes=8_000, headers=32)) as url, Pool() as pool:
+            assert (await talk(url, sent)).startswith(b"HTTP/1.1 " + status)
+            assert (await (await pool.send("GET", url, [])).read(1000)).startswith(b"{")
+
+    run(work())
+
+
+def test_beyond_the_limit_of_connections_new_ones_are_refused() -> None:
+    async def work() -> None:
+        async with served(echo, Limits(connections=3)) as url:
+            held = [await asyncio.open_connection("127.0.0.1", url.origin.port) for _ in range(3)]
+            await asyncio.sleep(0.05)
+            assert (await talk(url)).startswith(b"HTTP/1.1 503 ")
+            for _, writer in held:
+                writer.close()
+            await asyncio.sleep(0.05)
+            async with Pool() as pool:
+                assert (await pool.send("GET", url, [])).status == 200
+
+    run(work())
+
+
+def proxy(pool: Pool, upstream: Url, add: Headers = (), limit: int = 1_000_000) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            answer = await pass_on(pool, scope, receive, upstream, limit=limit, drop=frozenset({b"x-key"}), add=add)
+        except BodyTooLong as error:
+            await _say(send, 413, str(error).encode())
+            return
+        await answer_with(send, answer, drop=frozenset({b"x-inner"}), add=[(b"x-route", b"a")])
+
+    return app
+
+
+def test_a_request_and_its_answer_are_passed_on_byte_for_byte() -> None:
+    seen: list[tuple[bytes, bytes]] = []
+    pieces = [bytes([n]) * 70_000 for n in range(20)]
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await request_of(reader))
+        writer.write(b"HTTP/1.1 207 Multi\r\ntransfer-encoding: chunked\r\nX-Inner: 1\r\nX-Outer: 2\r\n\r\n")
+        for piece in pieces:
+            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+        writer.write(b"0\r\n\r\n")
+
+    async def work() -> None:
+        ours = [(b"authorization", b"ours")]
+        async with serving(handler) as upstream, Pool() as pool, served(proxy(pool, upstream, ours)) as url:
+            headers = [(b"x-key", b"theirs"), (b"accept", b"*/*"), (b"connection", b"x-hop"), (b"x-hop", b"1")]
+            answer = await pool.send("PUT", url, headers, b"payload" * 10_000)
+            assert (answer.status, await answer.read(10_000_000)) == (207, b"".join(pieces))
+            assert (b"x-outer", b"2") in answer.headers
+            assert (b"x-route", b"a") in answer.headers
+            assert not any(name == b"x-inner" for name, _ in answer.headers)
+
+    run(work())
+    head, body = seen[0]
+    assert head.startswith(b"PUT /answer?x=1 HTTP/1.1\r\n")
+    assert b"accept: */*" in head
+    assert b"authorization: ours" in head
+    assert b"x-key" not in head
+    assert b"x-hop" not in head
+    assert body == b"payload" * 10_000
+
+
+def test_a_piece_is_passed_on_before_the_next_one_comes() -> None:
+    async def work() -> None:
+        more = asyncio.Event()
+
+        async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await request_of(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nfirst")
+            await more.wait()
+            writer.write(b"later")
+
+        async with serving(handler) as upstream, Pool() as pool, served(proxy(pool, upstream)) as url:
+            answer = await pool.send("GET", url, [])
+            got = aiter(answer)
+            assert await anext(got) == b"first"
+            more.set()
+            assert await anext(got) == b"later"
+
+    run(work())
+
+
+def test_a_body_beyond_the_limit_does_not_reach_the_upstream_whole() -> None:
+    async def work() -> None:
+        async with serving(always(OK)) as upstream, Pool() as pool, served(proxy(pool, upstream, limit=1000)) as url:
+            assert (await pool.send("POST", url, [], b"x" * 1001)).status == 413
+
+            async def stream() -> AsyncIterator[bytes]:
+                for _ in range(30):
+                    yield b"x" * 100
+
+            assert (await pool.send("POST", url, [], stream())).status == 413
+
+    run(work())
+
+
+def test_an_upstream_that_breaks_off_is_not_made_to_look_whole() -> None:
+    async def work() -> None:
+        half = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"
+        async with serving(always(half)) as upstream, Pool() as pool, served(proxy(pool, upstream)) as url:
+            with pytest.raises((errors.BodyTruncated, errors.Disconnected)):
+                await (await pool.send("GET", url, [])).read(100)
+
+    run(work())
