@@ -1,0 +1,1 @@
+"""One wire per module; :mod:`karkhana.routing.wires.registry` lists them."""

@@ -1,0 +1,283 @@
+"""Is asked as a Chat Completions server. Knows nothing of connections."""
+
+import base64
+import binascii
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from karkhana.domain.chat import (
+    ChatAnswer,
+    ChatRequest,
+    Delta,
+    Format,
+    Image,
+    Message,
+    Part,
+    PartStarted,
+    Reasoning,
+    Role,
+    Started,
+    Stopped,
+    StopReason,
+    Text,
+    TextAdded,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+    ToolUse,
+    Usage,
+)
+from karkhana.routing.faults import ProviderFault
+from karkhana.routing.sse import event
+from karkhana.routing.wires.openai_errors import refusal_of
+from karkhana.routing.wires.wire import BadRequest, Json, text_of, unknown_fields
+
+REASONS = {
+    StopReason.END: "stop",
+    StopReason.LENGTH: "length",
+    StopReason.TOOL_CALLS: "tool_calls",
+    StopReason.STOP_SEQUENCE: "stop",
+    StopReason.REFUSED: "content_filter",
+    StopReason.PAUSED: "stop",
+}
+_PLAIN = ("temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty")
+_KNOWN = frozenset(
+    {
+        *("model", "messages", "tools", "tool_choice", "parallel_tool_calls", "response_format", "max_tokens", "n"),
+        *("max_completion_tokens", "stop", "reasoning_effort", "stream", "stream_options", "user", *_PLAIN),
+    }
+)
+
+
+class ChatServer:
+    """Is asked as a Chat Completions server."""
+
+    def request(self, path: str, body: Json) -> ChatRequest:
+        del path
+        if body.get("n") not in (None, 1):
+            raise BadRequest("only one choice (n = 1) can be asked for", "n")
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages:
+            raise BadRequest("messages must be a list with at least one message", "messages")
+        stop = body.get("stop") or ()
+        found = {
+            "model": text_of(body.get("model"), "model"),
+            "messages": _joined([_message(m, f"messages[{n}]") for n, m in enumerate(messages)]),
+            "tools": [_tool(t, f"tools[{n}]") for n, t in enumerate(body.get("tools") or [])],
+            "tool_choice": _choice(body.get("tool_choice"), body.get("parallel_tool_calls")),
+            "format": _format(body.get("response_format")),
+            "max_tokens": body.get("max_completion_tokens") or body.get("max_tokens"),
+            "stop": [stop] if isinstance(stop, str) else stop,
+            "effort": body.get("reasoning_effort") or "",
+            "stream": bool(body.get("stream")),
+            "stream_usage": bool((body.get("stream_options") or {}).get("include_usage")),
+            "user": body.get("user") or "",
+            "unknown": unknown_fields(body, _KNOWN),
+            **{name: body.get(name) for name in _PLAIN},
+        }
+        try:
+            return msgspec.convert(found, ChatRequest)
+        except msgspec.ValidationError as error:
+            raise BadRequest(str(error)) from error
+
+    def body(self, answer: ChatAnswer, request: ChatRequest) -> Json:
+        message: Json = {"role": "assistant", "content": answer.text or None, "refusal": None}
+        if thought := "".join(part.text for part in answer.parts if isinstance(part, Reasoning)):
+            message["reasoning_content"] = thought
+        if answer.calls:
+            message["tool_calls"] = [
+                {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+                for c in answer.calls
+            ]
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": REASONS[answer.stop]}
+        found: Json = {"id": answer.id or "chatcmpl-0", "object": "chat.completion", "created": int(time.time())}
+        found |= {"model": answer.model or request.model, "choices": [choice]}
+        return found | ({"usage": usage_json(answer.usage)} if answer.usage is not None else {})
+
+    def writer(self, request: ChatRequest) -> "ChatWriter":
+        return ChatWriter(request)
+
+    def refusal(self, fault: ProviderFault) -> tuple[int, Json]:
+        return refusal_of(fault)
+
+
+class ChatWriter:
+    """Writes the chunks of one answer."""
+
+    def __init__(self, request: ChatRequest) -> None:
+        self._head: Json = {"id": "chatcmpl-0", "object": "chat.completion.chunk", "created": int(time.time())}
+        self._head["model"] = request.model
+        self._usage_wanted = request.stream_usage
+        self._thoughts: set[int] = set()
+        self._calls: dict[int, int] = {}
+
+    def write(self, delta: Delta) -> bytes:
+        match delta:
+            case Started():
+                self._head |= {"id": delta.id or self._head["id"], "model": delta.model or self._head["model"]}
+                return self._chunk({"role": "assistant", "content": ""})
+            case PartStarted(index=index, part=part):
+                if isinstance(part, Reasoning):
+                    self._thoughts.add(index)
+                if isinstance(part, ToolCall):
+                    number = self._calls[index] = len(self._calls)
+                    function = {"name": part.name, "arguments": ""}
+                    call = {"index": number, "id": part.id, "type": "function", "function": function}
+                    return self._chunk({"tool_calls": [call]})
+            case TextAdded(index=index, text=text):
+                if index in self._calls:
+                    return self._chunk({"tool_calls": [{"index": self._calls[index], "function": {"arguments": text}}]})
+                return self._chunk({"reasoning_content" if index in self._thoughts else "content": text})
+            case Stopped(stop=stop, usage=usage):
+                last = self._chunk({}, REASONS[stop])
+                if usage is not None and self._usage_wanted:
+                    last += _event({**self._head, "choices": [], "usage": usage_json(usage)})
+                return last + event(b"[DONE]")
+            case _:
+                pass
+        return b""
+
+    def fail(self, fault: ProviderFault) -> bytes:
+        return _event(refusal_of(fault)[1])
+
+    def _chunk(self, delta: Json, reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+        return _event({**self._head, "choices": [choice]})
+
+
+def _event(value: Json) -> bytes:
+    return event(msgspec.json.encode(value))
+
+
+def usage_json(usage: Usage) -> Json:
+    """Our counts as this wire has them: cached tokens are part of the prompt's."""
+    return {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.output,
+        "total_tokens": usage.prompt + usage.output,
+        "prompt_tokens_details": {"cached_tokens": usage.cache_read},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
+    }
+
+
+def _message(value: Any, field: str) -> Message:
+    if not isinstance(value, dict):
+        raise BadRequest(f"{field} must be an object", field)
+    role = value.get("role")
+    name = value.get("name") or ""
+    if role in ("system", "developer"):
+        return Message(role=Role.SYSTEM, parts=tuple(_content(value.get("content"), f"{field}.content")), name=name)
+    if role == "user":
+        return Message(role=Role.USER, parts=tuple(_content(value.get("content"), f"{field}.content")), name=name)
+    if role in ("tool", "function"):
+        identifier = text_of(value.get("tool_call_id") or name, f"{field}.tool_call_id")
+        parts = tuple(_content(value.get("content"), f"{field}.content"))
+        return Message(role=Role.USER, parts=(ToolResult(id=identifier, parts=parts, name=name),))
+    if role == "assistant":
+        return Message(role=Role.ASSISTANT, parts=tuple(_assistant(value, field)), name=name)
+    raise BadRequest(f"{field}.role {role!r} is none of system, developer, user, assistant, tool", f"{field}.role")
+
+
+def _assistant(value: Json, field: str) -> Iterable[Part]:
+    if isinstance(thought := value.get("reasoning_content"), str) and thought:
+        yield Reasoning(text=thought)
+    yield from _content(value.get("content") or value.get("refusal") or (), f"{field}.content")
+    for number, call in enumerate(value.get("tool_calls") or []):
+        place = f"{field}.tool_calls[{number}]"
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if not isinstance(function, Mapping):
+            raise BadRequest(f"{place} has no function", place)
+        yield ToolCall(
+            id=text_of(call.get("id"), f"{place}.id"),
+            name=text_of(function.get("name"), f"{place}.function.name"),
+            arguments=text_of(function.get("arguments") or "", f"{place}.function.arguments"),
+        )
+
+
+def _content(value: Any, field: str) -> Iterable[Text | Image]:
+    if isinstance(value, str):
+        yield Text(text=value)
+        return
+    if value is None:
+        return
+    for number, part in enumerate(value):
+        place = f"{field}[{number}]"
+        kind = part.get("type") if isinstance(part, Mapping) else None
+        if kind in ("text", "refusal"):
+            yield Text(text=text_of(part.get(kind), f"{place}.{kind}"), cache=bool(part.get("cache_control")))
+        elif kind == "image_url":
+            address = part.get("image_url")
+            yield image_of(text_of(address.get("url") if isinstance(address, Mapping) else address, place), place)
+        else:
+            raise BadRequest(
+                f"{place}: parts of the type {kind!r} are not supported; there are text and image_url", place
+            )
+
+
+def image_of(url: str, field: str) -> Image:
+    """An image by address, or the one that a ``data:`` address holds (RFC 2397)."""
+    if not url.startswith("data:"):
+        return Image(url=url)
+    head, _, data = url[5:].partition(",")
+    try:
+        return Image(media_type=head.split(";")[0], data=base64.b64decode(data, validate=True))
+    except binascii.Error as error:
+        raise BadRequest(f"{field} holds no base64: {error}", field) from error
+
+
+def _joined(messages: list[Message]) -> list[Message]:
+    """Results of calls that were made together belong to one message."""
+    found: list[Message] = []
+    for message in messages:
+        results = bool(message.parts) and all(isinstance(part, ToolResult) for part in message.parts)
+        if results and found and found[-1].parts and all(isinstance(p, ToolResult) for p in found[-1].parts):
+            found[-1] = msgspec.structs.replace(found[-1], parts=found[-1].parts + message.parts)
+        else:
+            found.append(message)
+    return found
+
+
+def _tool(value: Any, field: str) -> Tool:
+    function = value.get("function") if isinstance(value, Mapping) else None
+    if not isinstance(function, Mapping):
+        raise BadRequest(f"{field} is no function", field)
+    return Tool(
+        name=text_of(function.get("name"), f"{field}.function.name"),
+        description=str(function.get("description") or ""),
+        parameters=function.get("parameters") or {},
+        strict=function.get("strict"),
+    )
+
+
+def _choice(value: Any, parallel: bool | None) -> ToolChoice | None:
+    if value is None:
+        return None if parallel is None else ToolChoice(parallel=parallel)
+    if isinstance(value, Mapping):
+        function = value.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else None
+        return ToolChoice(use=ToolUse.REQUIRED, name=text_of(name, "tool_choice.function.name"), parallel=parallel)
+    try:
+        return ToolChoice(use=ToolUse(value), parallel=parallel)
+    except ValueError as error:
+        raise BadRequest(f"tool_choice {value!r} is none of auto, none, required", "tool_choice") from error
+
+
+def _format(value: Any) -> Format | None:
+    if value is None or (isinstance(value, Mapping) and value.get("type") == "text"):
+        return None
+    kind = value.get("type") if isinstance(value, Mapping) else value
+    if kind == "json_object":
+        return Format()
+    if kind != "json_schema" or not isinstance(value.get("json_schema"), Mapping):
+        raise BadRequest("response_format must be text, json_object or json_schema", "response_format")
+    schema = value["json_schema"]
+    return Format(
+        schema=schema.get("schema") or {},
+        name=str(schema.get("name") or "answer"),
+        description=str(schema.get("description") or ""),
+        strict=schema.get("strict"),
+    )

@@ -1,0 +1,105 @@
+"""What a wire must be able to do. Knows nothing of any particular one.
+
+A wire has two sides. The *client* side asks a provider: it writes requests and reads answers. The *server* side is
+asked by another program (the gateway, the fake provider): it reads requests and writes answers. Both work on plain
+JSON values; what they cannot read they refuse with :class:`BadRequest` or ``ProviderFault``.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from karkhana.domain.chat import ChatAnswer, ChatRequest, Delta
+from karkhana.http.messages import Headers
+from karkhana.routing.faults import ProviderFault
+from karkhana.routing.sse import Event
+
+Json = dict[str, Any]
+
+
+class BadRequest(Exception):
+    """A client's request cannot be read; ``field`` says where."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class Call(NamedTuple):
+    """A request on a wire, below the provider's base address."""
+
+    path: str
+    headers: Headers
+    body: Json
+
+
+class DeltaReader(Protocol):
+    """Reads one streamed answer."""
+
+    def read(self, event: Event) -> list[Delta]:
+        """What an event says. Raises ``ProviderFault`` for an error within the stream or what makes no sense."""
+
+    def end(self) -> list[Delta]:
+        """What is still to be said when the stream is over."""
+
+
+class DeltaWriter(Protocol):
+    """Writes one streamed answer."""
+
+    def write(self, delta: Delta) -> bytes:
+        """The events for a delta; may be empty."""
+
+    def fail(self, fault: ProviderFault) -> bytes:
+        """The event that tells a client that the answer broke off."""
+
+
+class ClientWire(Protocol):
+    """Asks a provider."""
+
+    def call(self, request: ChatRequest, key: str) -> Call:
+        """The request on this wire. Raises :class:`BadRequest` for what the wire cannot say."""
+
+    def answer(self, body: Json) -> ChatAnswer:
+        """A whole answer. Raises ``ProviderFault`` (``BROKEN``) for what makes no sense."""
+
+    def reader(self) -> DeltaReader:
+        """For one streamed answer."""
+
+    def fault(self, status: int, headers: Headers, body: bytes) -> ProviderFault:
+        """What an answer with an error status means."""
+
+
+class ServerWire(Protocol):
+    """Is asked by a client."""
+
+    def request(self, path: str, body: Json) -> ChatRequest:
+        """What the client asks. Raises :class:`BadRequest`."""
+
+    def body(self, answer: ChatAnswer, request: ChatRequest) -> Json:
+        """A whole answer."""
+
+    def writer(self, request: ChatRequest) -> DeltaWriter:
+        """For one streamed answer."""
+
+    def refusal(self, fault: ProviderFault) -> tuple[int, Json]:
+        """Status and body of an error."""
+
+
+class Wire(NamedTuple):
+    """Both sides of a wire under its name."""
+
+    name: str
+    client: ClientWire
+    server: ServerWire
+
+
+def text_of(value: Any, field: str) -> str:
+    """A string of a client's request. Raises :class:`BadRequest`."""
+    if not isinstance(value, str):
+        raise BadRequest(f"{field} must be a string", field)
+    return value
+
+
+def unknown_fields(body: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
+    """Fields with a value that are not in ``known``."""
+    return tuple(sorted(name for name, value in body.items() if name not in known and value is not None))
