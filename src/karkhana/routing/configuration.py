@@ -1,0 +1,223 @@
+"""Reads what the gateway and the router may use: providers, models, prices, limits. Knows nothing of requests.
+
+The file (``gateway.toml``) holds names of environment variables, never keys. Whatever is wrong is refused with its
+line, before anything starts.
+
+>>> text = '''
+... [provider.local]
+... wire = "openai"
+... base_url = "http://127.0.0.1:8080/v1"
+... [model.small]
+... candidates = ["local/qwen2.5-coder-1.5b"]
+... '''
+>>> read_configuration(text, environ={}).models["small"].candidates[0].provider
+'local'
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from karkhana.domain.errors import InvalidSetting
+from karkhana.http.messages import Url
+from karkhana.routing.places import line_of
+from karkhana.routing.wires.registry import WIRES
+
+T = TypeVar("T")
+LONGEST = 1_000_000
+"""Characters of the file."""
+
+
+class Serving(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[gateway]``: where the gateway listens, and what it bears."""
+
+    host: str = "127.0.0.1"
+    port: int = 4000
+    largest_request_mb: int = 32
+    """A longer request is refused before it is read to its end."""
+    deadline_s: float = 600.0
+    """Seconds of clock that a request may take with all attempts."""
+    cache_mb: int = 64
+    """Memory for answers to repeated requests at temperature 0; 0 turns the cache off."""
+    open: bool = False
+    """Serve clients without a key. Only on a loopback address."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65_535:
+            raise ValueError("port must be from 0 to 65535")
+        if not 0 < self.deadline_s <= 86_400:
+            raise ValueError("deadline_s must be above 0 and at most 86400")
+        if not 1 <= self.largest_request_mb <= 1024:
+            raise ValueError("largest_request_mb must be from 1 to 1024")
+        if self.cache_mb < 0:
+            raise ValueError("cache_mb must not be negative")
+        if self.open and self.host not in ("127.0.0.1", "::1", "localhost"):
+            raise ValueError("open = true is only possible on a loopback address")
+
+
+class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[provider.NAME]``: a server that answers for one or more models."""
+
+    wire: str
+    """What it speaks; the names are those of the wires."""
+    base_url: str
+    key_variables: tuple[str, ...] = ()
+    """Environment variables that hold keys; several are used in turn."""
+    labels: tuple[str, ...] = ()
+    """What holds for data that is sent there, e.g. ``eu`` or ``no-training``; a request may ask for labels."""
+    connections: int = 1024
+
+    def __post_init__(self) -> None:
+        if self.wire not in WIRES:
+            raise ValueError(f"wire must be one of {', '.join(sorted(WIRES))}")
+        Url.parse(self.base_url)
+
+
+class Candidate(NamedTuple):
+    """A model at a provider."""
+
+    provider: str
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}/{self.model}"
+
+
+class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[model.NAME]``: what a client asks for, and who may answer."""
+
+    candidates: tuple[str, ...]
+    """``PROVIDER/MODEL``, the preferred first."""
+    policy: str = "order"
+    """``order``: as listed, the next one when one fails; ``cascade``: the cheapest that probably suffices first."""
+    context: int | None = None
+    """Tokens of prompt and answer together."""
+    output: int | None = None
+    """Tokens of an answer."""
+    tools: bool = True
+    images: bool = True
+    json: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.candidates:
+            raise ValueError("candidates must name at least one PROVIDER/MODEL")
+        for text in self.candidates:
+            provider, slash, model = text.partition("/")
+            if not (provider and slash and model):
+                raise ValueError(f"in candidates {text!r} must be written PROVIDER/MODEL")
+        if self.policy not in ("order", "cascade"):
+            raise ValueError("policy must be order or cascade")
+
+
+class PriceEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[price."PROVIDER/MODEL"]``: US dollars for a million tokens, written as text so that nothing is rounded."""
+
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal | None = None
+    cache_write: Decimal | None = None
+    cache_write_long: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if value is not None and not (value.is_finite() and value >= 0):
+                raise ValueError(f"{name} must be a number that is not negative")
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A model entry with its candidates resolved."""
+
+    entry: ModelEntry
+    candidates: tuple[Candidate, ...]
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """All of the file, checked."""
+
+    serving: Serving
+    providers: Mapping[str, ProviderEntry]
+    keys: Mapping[str, tuple[str, ...]]
+    """Provider → its secrets. Never printed."""
+    models: Mapping[str, Model]
+    prices: Mapping[str, PriceEntry]
+
+    def __repr__(self) -> str:
+        return f"Configuration(providers={sorted(self.providers)}, models={sorted(self.models)})"
+
+
+def read_configuration(text: str, *, environ: Mapping[str, str], source: str = "gateway.toml") -> Configuration:
+    """Raises ``InvalidSetting`` with the line of the first mistake."""
+    reader = _Reader(text, source)
+    serving = reader.convert(("gateway",), reader.tables.get("gateway", {}), Serving)
+    providers = reader.each("provider", ProviderEntry)
+    models = reader.each("model", ModelEntry)
+    prices = reader.each("price", PriceEntry)
+    for name in reader.tables:
+        if name not in ("gateway", "provider", "model", "price"):
+            raise reader.wrong((name,), "is no part of this file", "It has gateway, provider, model and price.")
+    if not providers:
+        raise reader.wrong((), "no provider is named", "Add a [provider.NAME] with wire and base_url.")
+    return Configuration(
+        serving=serving,
+        providers=providers,
+        keys={name: _keys(reader, name, entry, environ) for name, entry in providers.items()},
+        models={name: _model(reader, name, entry, providers) for name, entry in models.items()},
+        prices=prices,
+    )
+
+
+class _Reader:
+    def __init__(self, text: str, source: str) -> None:
+        self._text, self._source = text, source
+        if len(text) > LONGEST:
+            raise InvalidSetting(f"{source} has more than {LONGEST} characters", "Shorten it to the settings.")
+        try:
+            self.tables: dict[str, Any] = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise InvalidSetting(f"{source}: {error}", "Correct the file; it must be valid TOML.") from error
+
+    def each(self, table: str, kind: type[T]) -> dict[str, T]:
+        entries = self.tables.get(table, {})
+        if not isinstance(entries, dict):
+            raise self.wrong((table,), "must be a table", f"Write [{table}.NAME].")
+        return {name: self.convert((table, name), value, kind) for name, value in entries.items()}
+
+    def convert(self, path: tuple[str, ...], value: Any, kind: type[T]) -> T:
+        try:
+            return msgspec.convert(value, kind)
+        except (msgspec.ValidationError, ValueError) as error:
+            words = set(re.findall(r"\w+", str(error)))
+            field = next((name for name in value if name in words), None) if isinstance(value, dict) else None
+            place = path if field is None else (*path, field)
+            raise self.wrong(place, f"is wrong: {error}", "See docs/gateway.md for all settings.") from error
+
+    def wrong(self, path: tuple[str | int, ...], message: str, next_step: str) -> InvalidSetting:
+        where = f"{self._source}, line {line_of(self._text, path)}" if path else self._source
+        return InvalidSetting(f"{where}: {'.'.join(map(str, path))} {message}".rstrip(), next_step)
+
+
+def _keys(reader: _Reader, name: str, entry: ProviderEntry, environ: Mapping[str, str]) -> tuple[str, ...]:
+    for number, variable in enumerate(entry.key_variables):
+        if not environ.get(variable):
+            path = ("provider", name, "key_variables", number)
+            raise reader.wrong(
+                path, f"({variable}) is not set in the environment", f"Export {variable}, or take it out."
+            )
+    return tuple(environ[variable] for variable in entry.key_variables)
+
+
+def _model(reader: _Reader, name: str, entry: ModelEntry, providers: Mapping[str, ProviderEntry]) -> Model:
+    candidates = [Candidate(*text.split("/", 1)) for text in entry.candidates]
+    for number, candidate in enumerate(candidates):
+        if candidate.provider not in providers:
+            known = ", ".join(sorted(providers))
+            path = ("model", name, "candidates", number)
+            raise reader.wrong(
+                path, f"names the provider {candidate.provider!r}, which is not there", f"Providers: {known}."
+            )
+    return Model(entry=entry, candidates=tuple(candidates))
