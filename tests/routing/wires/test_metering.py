@@ -3,7 +3,7 @@ from chat_examples import answers, requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from karkhana.domain.chat import ChatAnswer, ChatRequest, deltas_of
+from karkhana.domain.chat import ChatAnswer, ChatRequest, Usage, deltas_of
 from karkhana.routing.wires.metering import OpenAIMeter
 from karkhana.routing.wires.openai_chat import WIRE
 
@@ -23,7 +23,7 @@ def test_the_usage_is_that_of_a_reader_who_reads_everything(
 
 def test_what_says_nothing_of_usage_is_not_guessed() -> None:
     meter = OpenAIMeter()
-    for body in (b"", b"<html>", b"[]", b'{"usage":null}', b'{"usage":3}', b'{"error":{}}'):
+    for body in (b"", b"<html>", b"[]", b'{"usage":null}', b'{"usage":3}', b'{"usage":null}', b'{"error":{}}'):
         meter.whole(body)
         meter.piece(b"data: " + body + b"\n\n")
     assert meter.usage is None
@@ -34,3 +34,9 @@ def test_an_endless_event_is_not_kept() -> None:
     for _ in range(100):
         meter.piece(b'data: "usage"' + b"x" * 100_000)
     assert len(meter._lines._rest) <= 4 << 20
+
+
+def test_nonsense_within_the_usage_counts_nothing() -> None:
+    meter = OpenAIMeter()
+    meter.whole(b'{"usage":{"prompt_tokens":"3","completion_tokens":-4,"prompt_tokens_details":[true]}}')
+    assert meter.usage == Usage()

@@ -103,3 +103,14 @@ def text_of(value: Any, field: str) -> str:
 def unknown_fields(body: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:
     """Fields with a value that are not in ``known``."""
     return tuple(sorted(name for name, value in body.items() if name not in known and value is not None))
+
+
+def count_in(value: Any, *path: str) -> int:
+    """A count of a provider's usage; 0 for what is no count.
+
+    >>> count_in({"details": {"cached_tokens": 7}}, "details", "cached_tokens")
+    7
+    """
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

@@ -30,7 +30,7 @@ from karkhana.http.messages import Headers
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.sse import Event
 from karkhana.routing.wires.openai_errors import fault_in, fault_of
-from karkhana.routing.wires.wire import BadRequest, Call, Json
+from karkhana.routing.wires.wire import BadRequest, Call, Json, count_in
 
 STOPS = {
     "stop": StopReason.END,
@@ -173,16 +173,14 @@ def usage_of(usage: Any) -> Usage | None:
     """Prompt tokens include cached ones on this wire; ours do not."""
     if not isinstance(usage, dict):
         return None
-    prompt = usage.get("prompt_tokens_details") or {}
-    output = usage.get("completion_tokens_details") or {}
-    cached = int(prompt.get("cached_tokens") or 0)
-    written = int(prompt.get("cache_write_tokens") or 0)
+    cached = count_in(usage, "prompt_tokens_details", "cached_tokens")
+    written = count_in(usage, "prompt_tokens_details", "cache_write_tokens")
     return Usage(
-        input=max(0, int(usage.get("prompt_tokens") or 0) - cached - written),
+        input=max(0, count_in(usage, "prompt_tokens") - cached - written),
         cache_read=cached,
         cache_write=written,
-        output=int(usage.get("completion_tokens") or 0),
-        reasoning=int(output.get("reasoning_tokens") or 0),
+        output=count_in(usage, "completion_tokens"),
+        reasoning=count_in(usage, "completion_tokens_details", "reasoning_tokens"),
     )
 
 
