@@ -14,10 +14,21 @@ from typing import Any
 import msgspec
 
 
+class Cache(enum.StrEnum):
+    """Whether the provider is asked to cache the prompt up to the end of a part, and for how long."""
+
+    NONE = ""
+    SHORT = "short"
+    """Minutes."""
+    LONG = "long"
+    """An hour or more."""
+
+
 class Text(msgspec.Struct, frozen=True, kw_only=True, tag_field="part", tag="text"):
     text: str
-    cache: bool = False
-    """The provider is asked to cache the prompt up to the end of this part."""
+    signature: str = ""
+    """A proof that some providers send with a text, to be given back unchanged."""
+    cache: Cache = Cache.NONE
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True, tag_field="part", tag="image"):
@@ -26,7 +37,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, tag_field="part", tag="im
     media_type: str = ""
     data: bytes = b""
     url: str = ""
-    cache: bool = False
+    cache: Cache = Cache.NONE
 
 
 class Reasoning(msgspec.Struct, frozen=True, kw_only=True, tag_field="part", tag="reasoning"):
@@ -34,7 +45,8 @@ class Reasoning(msgspec.Struct, frozen=True, kw_only=True, tag_field="part", tag
 
     text: str = ""
     signature: str = ""
-    """The provider's proof, to be given back unchanged."""
+    """The provider's proof, to be given back unchanged. Like ``hidden`` it begins with the name of the wire that it
+    came on, for no other provider takes it."""
     hidden: str = ""
     """Reasoning that only the provider can read, to be given back unchanged."""
 
@@ -45,7 +57,8 @@ class ToolCall(msgspec.Struct, frozen=True, kw_only=True, tag_field="part", tag=
     arguments: str
     """JSON as the model wrote it, which may be malformed."""
     signature: str = ""
-    cache: bool = False
+    """As that of :class:`Reasoning`."""
+    cache: Cache = Cache.NONE
 
 
 class ToolResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="part", tag="tool_result"):
@@ -57,7 +70,7 @@ class ToolResult(msgspec.Struct, frozen=True, kw_only=True, tag_field="part", ta
     name: str = ""
     """The tool's name, which some wires need."""
     failed: bool = False
-    cache: bool = False
+    cache: Cache = Cache.NONE
 
 
 Part = Text | Image | Reasoning | ToolCall | ToolResult
@@ -83,7 +96,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """JSON schema of the arguments."""
     strict: bool | None = None
-    cache: bool = False
+    cache: Cache = Cache.NONE
 
 
 class ToolUse(enum.StrEnum):
@@ -128,14 +141,19 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     effort: str = ""
-    """How much reasoning: ``none``, ``minimal``, ``low``, ``medium``, ``high``; empty: the provider's default."""
+    """How much reasoning: ``none``, ``minimal``, ``low``, ``medium``, ``high``, ``xhigh``, ``max``, or ``auto`` (as
+    much as the model finds good); empty: the provider's default."""
     reasoning_tokens: int | None = None
     """At most so many tokens of reasoning."""
+    show_reasoning: bool = False
+    """Whether the client wants to read the reasoning, or a summary of it."""
     stream: bool = False
     stream_usage: bool = True
     """Whether the client wants usage within a stream; we always want it from a provider."""
     user: str = ""
     """The client's own name for its user."""
+    cache_key: str = ""
+    """Requests with the same key probably share a long beginning."""
     unknown: tuple[str, ...] = ()
     """Fields of the client's request that this form has no place for."""
 
@@ -252,8 +270,7 @@ def collected(deltas: Iterable[Delta]) -> ChatAnswer:
                 parts[delta.index] = _longer(parts[delta.index], delta.text)
             case SignatureAdded():
                 part = parts[delta.index]
-                if not isinstance(part, Text):
-                    parts[delta.index] = msgspec.structs.replace(part, signature=part.signature + delta.signature)
+                parts[delta.index] = msgspec.structs.replace(part, signature=part.signature + delta.signature)
             case Stopped():
                 whole = tuple(part for _, part in sorted(parts.items()))
                 return ChatAnswer(

@@ -3,14 +3,20 @@
 A wire has two sides. The *client* side asks a provider: it writes requests and reads answers. The *server* side is
 asked by another program (the gateway, the fake provider): it reads requests and writes answers. Both work on plain
 JSON values; what they cannot read they refuse with :class:`BadRequest` or ``ProviderFault``.
+
+What a wire has no word for is left out if it only tunes an answer (a seed, a penalty, a cache mark), and refused with
+:class:`BadRequest` if the answer would not be what was asked for (a sequence to stop at, a tool that must be called).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from karkhana.domain.chat import ChatAnswer, ChatRequest, Delta
 from karkhana.http.messages import Headers
-from karkhana.routing.faults import ProviderFault
+from karkhana.routing.faults import Fault, ProviderFault
+from karkhana.routing.framing import SERVER_SENT_EVENTS, Framing
 from karkhana.routing.sse import Event
 
 Json = dict[str, Any]
@@ -26,7 +32,7 @@ class BadRequest(Exception):
 
 
 class Call(NamedTuple):
-    """A request on a wire, below the provider's base address."""
+    """A request on a wire, below the provider's base address, which is what the provider's own libraries take."""
 
     path: str
     headers: Headers
@@ -91,6 +97,13 @@ class Wire(NamedTuple):
     name: str
     client: ClientWire
     server: ServerWire
+    framing: Framing = SERVER_SENT_EVENTS
+    """How its streams are cut into the events that a :class:`DeltaReader` takes."""
+
+
+def broken(message: str) -> ProviderFault:
+    """An answer that makes no sense."""
+    return ProviderFault(Fault.BROKEN, message)
 
 
 def text_of(value: Any, field: str) -> str:
@@ -98,6 +111,41 @@ def text_of(value: Any, field: str) -> str:
     if not isinstance(value, str):
         raise BadRequest(f"{field} must be a string", field)
     return value
+
+
+def object_of(value: Any, field: str) -> Json:
+    """An object of a client's request; none is an empty one. Raises :class:`BadRequest`."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadRequest(f"{field} must be an object", field)
+    return value
+
+
+def list_of(value: Any, field: str) -> list[Any]:
+    """A list of a client's request; none is an empty one. Raises :class:`BadRequest`."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise BadRequest(f"{field} must be a list", field)
+    return value
+
+
+def objects_of(value: Any, field: str) -> Iterator[tuple[Json, str]]:
+    """The objects of a list, each with its place. Raises :class:`BadRequest`."""
+    for number, each in enumerate(list_of(value, field)):
+        place = f"{field}[{number}]"
+        if not isinstance(each, dict):
+            raise BadRequest(f"{place} must be an object", place)
+        yield each, place
+
+
+def request_of(found: Json) -> ChatRequest:
+    """The common form of what was read, with its types checked. Raises :class:`BadRequest`."""
+    try:
+        return msgspec.convert(found, ChatRequest)
+    except msgspec.ValidationError as error:
+        raise BadRequest(str(error)) from error
 
 
 def unknown_fields(body: Mapping[str, Any], known: frozenset[str]) -> tuple[str, ...]:

@@ -1,6 +1,5 @@
 """Asks a Chat Completions server. Knows nothing of connections."""
 
-import base64
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,10 +26,16 @@ from karkhana.domain.chat import (
     Usage,
 )
 from karkhana.http.messages import Headers
-from karkhana.routing.faults import Fault, ProviderFault
+from karkhana.routing.faults import ProviderFault
 from karkhana.routing.sse import Event
+from karkhana.routing.wires.cache_marks import breakpoint_of
+from karkhana.routing.wires.effort import word_of
+from karkhana.routing.wires.images import data_url
 from karkhana.routing.wires.openai_errors import fault_in, fault_of
-from karkhana.routing.wires.wire import BadRequest, Call, Json, count_in
+from karkhana.routing.wires.openai_models import marks_cache, reasons
+from karkhana.routing.wires.seals import own, sealed
+from karkhana.routing.wires.tool_calls import fresh_id
+from karkhana.routing.wires.wire import BadRequest, Call, Json, broken, count_in
 
 STOPS = {
     "stop": StopReason.END,
@@ -45,15 +50,19 @@ class ChatClient:
     """Asks a Chat Completions server."""
 
     def call(self, request: ChatRequest, key: str) -> Call:
-        """The request; reasoning of earlier answers and cache marks are left out, the wire has no place for them."""
-        body: Json = {"model": request.model, "messages": [m for each in request.messages for m in _messages(each)]}
+        """The request; reasoning of earlier answers is left out, the wire has no place for it."""
+        marks = marks_cache(request.model)
+        body: Json = {"model": request.model}
+        body["messages"] = [message for each in request.messages for message in _messages(each, marks)]
+        effort = word_of(request.effort, request.reasoning_tokens)
         # The old name is refused by reasoning models, the new one by many compatible servers.
-        reasons = bool(request.effort) or request.model.startswith(("o1", "o3", "o4", "gpt-5"))
-        body["max_completion_tokens" if reasons else "max_tokens"] = request.max_tokens
+        new = bool(effort) or reasons(request.model)
+        body["max_completion_tokens" if new else "max_tokens"] = request.max_tokens
         for name in ("temperature", "top_p", "seed", "frequency_penalty", "presence_penalty"):
             body[name] = getattr(request, name)
         body |= {"stop": list(request.stop) or None, "user": request.user or None}
-        body |= {"reasoning_effort": request.effort or None, **_tools(request), "response_format": _format(request)}
+        body |= {"prompt_cache_key": request.cache_key or None, "reasoning_effort": effort or None}
+        body |= {**_tools(request), "response_format": _format(request)}
         if request.stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         headers = [(b"content-type", b"application/json")]
@@ -101,7 +110,7 @@ class ChatReader:
         try:
             chunk = json.loads(event.data)
             if not isinstance(chunk, dict):
-                raise broken("a chunk is no object")
+                raise broken("a chunk of the stream is no object")
             if isinstance(chunk.get("error"), dict):
                 raise fault_in(chunk["error"])
             return list(self._chunk(chunk))
@@ -153,9 +162,8 @@ class ChatReader:
             yield from self._closed()
             self._kind = None
             self._calls[number] = self._next
-            yield from self._opened(
-                ToolCall(id=str(call.get("id") or f"call_{number}"), name=str(function.get("name") or ""), arguments="")
-            )
+            identifier, name = str(call.get("id") or fresh_id()), str(function.get("name") or "")
+            yield from self._opened(ToolCall(id=identifier, name=name, arguments="", signature=signature_of(call)))
         if function.get("arguments"):
             yield TextAdded(index=self._calls[number], text=str(function["arguments"]))
 
@@ -184,9 +192,13 @@ def usage_of(usage: Any) -> Usage | None:
     )
 
 
-def broken(message: str) -> ProviderFault:
-    """An answer that makes no sense."""
-    return ProviderFault(Fault.BROKEN, message)
+def signature_of(call: Json) -> str:
+    """The proof that Google's OpenAI-compatible interface sends with a call.
+
+    Source: https://ai.google.dev/gemini-api/docs/thought-signatures (section on OpenAI compatibility).
+    """
+    google = (call.get("extra_content") or {}).get("google") or {}
+    return sealed(str(google.get("thought_signature") or ""), "gemini")
 
 
 def _stop(reason: Any, parts: Sequence[Part]) -> StopReason:
@@ -200,49 +212,63 @@ def _parts(message: Json) -> Iterator[Part]:
         yield Reasoning(text=str(thought))
     if text := message.get("content") or message.get("refusal"):
         yield Text(text=text if isinstance(text, str) else "".join(p.get("text", "") for p in text))
-    for number, call in enumerate(message.get("tool_calls") or []):
+    for call in message.get("tool_calls") or []:
         function = call["function"]
         yield ToolCall(
-            id=str(call.get("id") or f"call_{number}"), name=function["name"], arguments=function.get("arguments") or ""
+            id=str(call.get("id") or fresh_id()),
+            name=str(function["name"]),
+            arguments=str(function.get("arguments") or ""),
+            signature=signature_of(call),
         )
 
 
-def _messages(message: Message) -> Iterator[Json]:
+def _messages(message: Message, marks: bool) -> Iterator[Json]:
     """Results of tools are messages of their own on this wire, before what else the user says."""
-    for part in message.parts:
-        if isinstance(part, ToolResult):
-            texts = [p.text for p in part.parts if isinstance(p, Text)]
-            content = "\n".join(texts)
-            yield {"role": "tool", "tool_call_id": part.id, "content": f"Error: {content}" if part.failed else content}
+    results = [part for part in message.parts if isinstance(part, ToolResult)]
+    for result in results:
+        yield {"role": "tool", "tool_call_id": result.id, "content": _result(result, marks)}
     # Images in results cannot stand in a tool's message: they follow as the user's.
-    shown = [p for part in message.parts if isinstance(part, ToolResult) for p in part.parts if isinstance(p, Image)]
+    shown = [part for result in results for part in result.parts if isinstance(part, Image)]
     said = [*shown, *(part for part in message.parts if isinstance(part, Text | Image))]
     calls = [part for part in message.parts if isinstance(part, ToolCall)]
     if message.role is Role.ASSISTANT:
         found: Json = {"role": "assistant", "content": "".join(p.text for p in said if isinstance(p, Text)) or None}
         if calls:
-            found["tool_calls"] = [
-                {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}} for c in calls
-            ]
-        yield found
+            found["tool_calls"] = [call_json(call) for call in calls]
+        # An answer of nothing but reasoning has nothing to say on this wire, which refuses empty messages.
+        if calls or found["content"] is not None:
+            yield found
     elif said or not message.parts:
-        yield {"role": message.role.value, "content": _content(said)} | ({"name": message.name} if message.name else {})
+        yield {"role": message.role.value, "content": _content(said, marks)} | (
+            {"name": message.name} if message.name else {}
+        )
 
 
-def _content(parts: Sequence[Text | Image]) -> Any:
-    if all(isinstance(part, Text) for part in parts):
+def call_json(call: ToolCall) -> Json:
+    """A call, with Google's proof if it has one."""
+    found: Json = {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+    if proof := own(call.signature, "gemini"):
+        found["extra_content"] = {"google": {"thought_signature": proof}}
+    return found
+
+
+def _result(result: ToolResult, marks: bool) -> Any:
+    text = "\n".join(part.text for part in result.parts if isinstance(part, Text))
+    return _content([Text(text=f"Error: {text}" if result.failed else text, cache=result.cache)], marks)
+
+
+def _content(parts: Sequence[Text | Image], marks: bool) -> Any:
+    if all(isinstance(part, Text) and not (part.cache and marks) for part in parts):
         return "\n".join(part.text for part in parts if isinstance(part, Text))
     return [
-        {"type": "text", "text": part.text}
-        if isinstance(part, Text)
-        else {"type": "image_url", "image_url": {"url": part.url or data_url(part)}}
+        (
+            {"type": "text", "text": part.text}
+            if isinstance(part, Text)
+            else {"type": "image_url", "image_url": {"url": part.url or data_url(part)}}
+        )
+        | (breakpoint_of(part.cache) if marks else {})
         for part in parts
     ]
-
-
-def data_url(image: Image) -> str:
-    """An image within an address (RFC 2397)."""
-    return f"data:{image.media_type or 'image/png'};base64,{base64.b64encode(image.data).decode('ascii')}"
 
 
 def _tools(request: ChatRequest) -> Json:

@@ -1,7 +1,5 @@
 """Is asked as a Chat Completions server. Knows nothing of connections."""
 
-import base64
-import binascii
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -33,8 +31,19 @@ from karkhana.domain.chat import (
 )
 from karkhana.routing.faults import ProviderFault
 from karkhana.routing.sse import event
+from karkhana.routing.wires.cache_marks import cache_of
+from karkhana.routing.wires.images import image_of
+from karkhana.routing.wires.openai_chat.client import call_json, signature_of
 from karkhana.routing.wires.openai_errors import refusal_of
-from karkhana.routing.wires.wire import BadRequest, Json, text_of, unknown_fields
+from karkhana.routing.wires.wire import (
+    BadRequest,
+    Json,
+    object_of,
+    objects_of,
+    request_of,
+    text_of,
+    unknown_fields,
+)
 
 REASONS = {
     StopReason.END: "stop",
@@ -49,6 +58,7 @@ _KNOWN = frozenset(
     {
         *("model", "messages", "tools", "tool_choice", "parallel_tool_calls", "response_format", "max_tokens", "n"),
         *("max_completion_tokens", "stop", "reasoning_effort", "stream", "stream_options", "user", *_PLAIN),
+        *("safety_identifier", "prompt_cache_key"),
     }
 )
 
@@ -60,39 +70,35 @@ class ChatServer:
         del path
         if body.get("n") not in (None, 1):
             raise BadRequest("only one choice (n = 1) can be asked for", "n")
-        messages = body.get("messages")
-        if not isinstance(messages, list) or not messages:
-            raise BadRequest("messages must be a list with at least one message", "messages")
+        messages = [_message(each, place) for each, place in objects_of(body.get("messages"), "messages")]
+        if not messages:
+            raise BadRequest("messages must hold at least one message", "messages")
         stop = body.get("stop") or ()
-        found = {
-            "model": text_of(body.get("model"), "model"),
-            "messages": _joined([_message(m, f"messages[{n}]") for n, m in enumerate(messages)]),
-            "tools": [_tool(t, f"tools[{n}]") for n, t in enumerate(body.get("tools") or [])],
-            "tool_choice": _choice(body.get("tool_choice"), body.get("parallel_tool_calls")),
-            "format": _format(body.get("response_format")),
-            "max_tokens": body.get("max_completion_tokens") or body.get("max_tokens"),
-            "stop": [stop] if isinstance(stop, str) else stop,
-            "effort": body.get("reasoning_effort") or "",
-            "stream": bool(body.get("stream")),
-            "stream_usage": bool((body.get("stream_options") or {}).get("include_usage")),
-            "user": body.get("user") or "",
-            "unknown": unknown_fields(body, _KNOWN),
-            **{name: body.get(name) for name in _PLAIN},
-        }
-        try:
-            return msgspec.convert(found, ChatRequest)
-        except msgspec.ValidationError as error:
-            raise BadRequest(str(error)) from error
+        return request_of(
+            {
+                "model": text_of(body.get("model"), "model"),
+                "messages": _joined(messages),
+                "tools": [_tool(each, place) for each, place in objects_of(body.get("tools"), "tools")],
+                "tool_choice": _choice(body.get("tool_choice"), body.get("parallel_tool_calls")),
+                "format": _format(body.get("response_format")),
+                "max_tokens": body.get("max_completion_tokens") or body.get("max_tokens"),
+                "stop": [stop] if isinstance(stop, str) else stop,
+                "effort": body.get("reasoning_effort") or "",
+                "stream": bool(body.get("stream")),
+                "stream_usage": bool(object_of(body.get("stream_options"), "stream_options").get("include_usage")),
+                "user": body.get("user") or body.get("safety_identifier") or "",
+                "cache_key": body.get("prompt_cache_key") or "",
+                "unknown": unknown_fields(body, _KNOWN),
+                **{name: body.get(name) for name in _PLAIN},
+            }
+        )
 
     def body(self, answer: ChatAnswer, request: ChatRequest) -> Json:
         message: Json = {"role": "assistant", "content": answer.text or None, "refusal": None}
         if thought := "".join(part.text for part in answer.parts if isinstance(part, Reasoning)):
             message["reasoning_content"] = thought
         if answer.calls:
-            message["tool_calls"] = [
-                {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
-                for c in answer.calls
-            ]
+            message["tool_calls"] = [call_json(call) for call in answer.calls]
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": REASONS[answer.stop]}
         found: Json = {"id": answer.id or "chatcmpl-0", "object": "chat.completion", "created": int(time.time())}
         found |= {"model": answer.model or request.model, "choices": [choice]}
@@ -125,9 +131,7 @@ class ChatWriter:
                     self._thoughts.add(index)
                 if isinstance(part, ToolCall):
                     number = self._calls[index] = len(self._calls)
-                    function = {"name": part.name, "arguments": ""}
-                    call = {"index": number, "id": part.id, "type": "function", "function": function}
-                    return self._chunk({"tool_calls": [call]})
+                    return self._chunk({"tool_calls": [{"index": number, **call_json(part)}]})
             case TextAdded(index=index, text=text):
                 if index in self._calls:
                     return self._chunk({"tool_calls": [{"index": self._calls[index], "function": {"arguments": text}}]})
@@ -159,16 +163,17 @@ def usage_json(usage: Usage) -> Json:
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.output,
         "total_tokens": usage.prompt + usage.output,
-        "prompt_tokens_details": {"cached_tokens": usage.cache_read},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cache_read,
+            "cache_write_tokens": usage.cache_write + usage.cache_write_long,
+        },
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }
 
 
-def _message(value: Any, field: str) -> Message:
-    if not isinstance(value, dict):
-        raise BadRequest(f"{field} must be an object", field)
+def _message(value: Json, field: str) -> Message:
     role = value.get("role")
-    name = value.get("name") or ""
+    name = text_of(value.get("name") or "", f"{field}.name")
     if role in ("system", "developer"):
         return Message(role=Role.SYSTEM, parts=tuple(_content(value.get("content"), f"{field}.content")), name=name)
     if role == "user":
@@ -185,48 +190,40 @@ def _message(value: Any, field: str) -> Message:
 def _assistant(value: Json, field: str) -> Iterable[Part]:
     if isinstance(thought := value.get("reasoning_content"), str) and thought:
         yield Reasoning(text=thought)
-    yield from _content(value.get("content") or value.get("refusal") or (), f"{field}.content")
-    for number, call in enumerate(value.get("tool_calls") or []):
-        place = f"{field}.tool_calls[{number}]"
-        function = call.get("function") if isinstance(call, Mapping) else None
-        if not isinstance(function, Mapping):
-            raise BadRequest(f"{place} has no function", place)
+    yield from _content(value.get("content") or value.get("refusal"), f"{field}.content")
+    for call, place in objects_of(value.get("tool_calls"), f"{field}.tool_calls"):
+        function = object_of(call.get("function"), f"{place}.function")
         yield ToolCall(
             id=text_of(call.get("id"), f"{place}.id"),
             name=text_of(function.get("name"), f"{place}.function.name"),
             arguments=text_of(function.get("arguments") or "", f"{place}.function.arguments"),
+            signature=_signature(call, place),
         )
+
+
+def _signature(call: Json, field: str) -> str:
+    try:
+        return signature_of(call)
+    except AttributeError as error:
+        raise BadRequest(f"{field}.extra_content must hold objects", f"{field}.extra_content") from error
 
 
 def _content(value: Any, field: str) -> Iterable[Text | Image]:
     if isinstance(value, str):
         yield Text(text=value)
         return
-    if value is None:
-        return
-    for number, part in enumerate(value):
-        place = f"{field}[{number}]"
-        kind = part.get("type") if isinstance(part, Mapping) else None
+    for part, place in objects_of(value, field):
+        kind = part.get("type")
         if kind in ("text", "refusal"):
-            yield Text(text=text_of(part.get(kind), f"{place}.{kind}"), cache=bool(part.get("cache_control")))
+            yield Text(text=text_of(part.get(kind), f"{place}.{kind}"), cache=cache_of(part))
         elif kind == "image_url":
             address = part.get("image_url")
-            yield image_of(text_of(address.get("url") if isinstance(address, Mapping) else address, place), place)
+            url = text_of(address.get("url") if isinstance(address, Mapping) else address, place)
+            yield image_of(url, place, cache_of(part))
         else:
             raise BadRequest(
                 f"{place}: parts of the type {kind!r} are not supported; there are text and image_url", place
             )
-
-
-def image_of(url: str, field: str) -> Image:
-    """An image by address, or the one that a ``data:`` address holds (RFC 2397)."""
-    if not url.startswith("data:"):
-        return Image(url=url)
-    head, _, data = url[5:].partition(",")
-    try:
-        return Image(media_type=head.split(";")[0], data=base64.b64decode(data, validate=True))
-    except binascii.Error as error:
-        raise BadRequest(f"{field} holds no base64: {error}", field) from error
 
 
 def _joined(messages: list[Message]) -> list[Message]:
@@ -241,15 +238,14 @@ def _joined(messages: list[Message]) -> list[Message]:
     return found
 
 
-def _tool(value: Any, field: str) -> Tool:
-    function = value.get("function") if isinstance(value, Mapping) else None
-    if not isinstance(function, Mapping):
-        raise BadRequest(f"{field} is no function", field)
+def _tool(value: Json, field: str) -> Tool:
+    function = object_of(value.get("function"), f"{field}.function")
     return Tool(
         name=text_of(function.get("name"), f"{field}.function.name"),
-        description=str(function.get("description") or ""),
-        parameters=function.get("parameters") or {},
+        description=text_of(function.get("description") or "", f"{field}.function.description"),
+        parameters=object_of(function.get("parameters"), f"{field}.function.parameters"),
         strict=function.get("strict"),
+        cache=cache_of(value),
     )
 
 
@@ -276,7 +272,7 @@ def _format(value: Any) -> Format | None:
         raise BadRequest("response_format must be text, json_object or json_schema", "response_format")
     schema = value["json_schema"]
     return Format(
-        schema=schema.get("schema") or {},
+        schema=object_of(schema.get("schema"), "response_format.json_schema.schema"),
         name=str(schema.get("name") or "answer"),
         description=str(schema.get("description") or ""),
         strict=schema.get("strict"),

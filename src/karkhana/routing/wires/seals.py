@@ -1,0 +1,44 @@
+"""Whose a proof of reasoning is: providers refuse proofs of others, and conversations move between providers.
+
+In the common form a proof begins with the name of the wire that it came on. A client of another wire sees it with
+that name, gives it back unchanged as it must with any proof, and so it finds its way home.
+
+>>> sealed("EqQB", "anthropic")
+'anthropic:EqQB'
+>>> shown("anthropic:EqQB", "gemini"), shown("anthropic:EqQB", "anthropic")
+('anthropic:EqQB', 'EqQB')
+>>> own("anthropic:EqQB", "gemini")
+''
+"""
+
+from karkhana.domain.chat import Reasoning
+
+WIRES = ("openai", "anthropic", "gemini", "openai_responses", "ollama")
+_HIDDEN = "hidden:"
+
+
+def sealed(proof: str, wire: str) -> str:
+    """A proof that came on a wire, for the common form; one from elsewhere has its name already."""
+    return proof if not proof or proof.startswith(tuple(f"{name}:" for name in WIRES)) else f"{wire}:{proof}"
+
+
+def shown(proof: str, wire: str) -> str:
+    """A proof for a client of a wire."""
+    return proof.removeprefix(f"{wire}:")
+
+
+def own(proof: str, wire: str) -> str:
+    """A proof for the provider of a wire; empty for what another one made."""
+    return proof.removeprefix(f"{wire}:") if proof.startswith(f"{wire}:") else ""
+
+
+def packed(reasoning: Reasoning, wire: str) -> str:
+    """Proof or hidden reasoning as one text, for a wire that has one place for both."""
+    return f"{_HIDDEN}{reasoning.hidden}" if reasoning.hidden else shown(reasoning.signature, wire)
+
+
+def unpacked(text: str, proof: str, wire: str) -> Reasoning:
+    """The reverse of :func:`packed`, with the text that can be read."""
+    if proof.startswith(_HIDDEN):
+        return Reasoning(text=text, hidden=proof.removeprefix(_HIDDEN))
+    return Reasoning(text=text, signature=sealed(proof, wire))
