@@ -34,6 +34,11 @@ schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required"
 tools = st.builds(Tool, name=names, description=words, parameters=st.just(schema))
 
 
+def written(given: dict[str, object]) -> str:
+    """Arguments as all wires give them back; some lose spaces, for they write an object."""
+    return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+
+
 @st.composite
 def conversations(draw: st.DrawFn, pictures: bool = True) -> tuple[Message, ...]:
     """An instruction, then turns; each call of a tool gets its result before anything else is said."""
@@ -45,8 +50,7 @@ def conversations(draw: st.DrawFn, pictures: bool = True) -> tuple[Message, ...]
         calls = []
         for _ in range(draw(st.integers(0, 2))):
             number += 1
-            given = json.dumps(draw(arguments), ensure_ascii=False, separators=(",", ":"))
-            calls.append(ToolCall(id=f"call_{number}", name=draw(names), arguments=given))
+            calls.append(ToolCall(id=f"call_{number}", name=draw(names), arguments=written(draw(arguments))))
         found.append(Message(role=Role.ASSISTANT, parts=(draw(texts), *calls)))
         results = tuple(ToolResult(id=c.id, name=c.name, parts=(draw(texts),)) for c in calls)
         found.append(Message(role=Role.USER, parts=results or (draw(texts),)))
@@ -81,7 +85,7 @@ def answers(draw: st.DrawFn) -> ChatAnswer:
     """A text, then calls, as models answer."""
     parts: list[Text | ToolCall] = [draw(texts)] if draw(st.booleans()) else []
     calls = range(draw(st.integers(0 if parts else 1, 2)))
-    parts += [ToolCall(id=f"call_{n}", name=draw(names), arguments=json.dumps(draw(arguments))) for n in calls]
+    parts += [ToolCall(id=f"call_{n}", name=draw(names), arguments=written(draw(arguments))) for n in calls]
     called = any(isinstance(part, ToolCall) for part in parts)
     stop = StopReason.TOOL_CALLS if called else draw(st.sampled_from([StopReason.END, StopReason.LENGTH]))
     return ChatAnswer(id=draw(names), model=draw(names), parts=tuple(parts), stop=stop, usage=draw(usages()))

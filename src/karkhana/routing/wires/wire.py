@@ -131,6 +131,13 @@ def list_of(value: Any, field: str) -> list[Any]:
     return value
 
 
+def flag_of(value: Any, field: str) -> bool | None:
+    """Yes, no or nothing, of a client's request. Raises :class:`BadRequest`."""
+    if value is not None and not isinstance(value, bool):
+        raise BadRequest(f"{field} must be true or false", field)
+    return value
+
+
 def objects_of(value: Any, field: str) -> Iterator[tuple[Json, str]]:
     """The objects of a list, each with its place. Raises :class:`BadRequest`."""
     for number, each in enumerate(list_of(value, field)):

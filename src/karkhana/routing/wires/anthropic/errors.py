@@ -1,0 +1,85 @@
+"""Errors of Anthropic's interface.
+
+Source: https://platform.claude.com/docs/en/api/errors.
+"""
+
+import json
+
+from karkhana.http.messages import Headers
+from karkhana.routing.faults import Fault, FaultTable, ProviderFault
+from karkhana.routing.wires.retry_after import retry_after_s
+from karkhana.routing.wires.wire import Json
+
+TABLE = FaultTable(
+    statuses={
+        400: Fault.INVALID,
+        401: Fault.UNAUTHORISED,
+        402: Fault.QUOTA,
+        403: Fault.UNAUTHORISED,
+        404: Fault.UNKNOWN_MODEL,
+        408: Fault.TIMEOUT,
+        409: Fault.SERVER_ERROR,
+        413: Fault.TOO_LONG,
+        429: Fault.RATE_LIMITED,
+        503: Fault.OVERLOADED,
+        504: Fault.TIMEOUT,
+        529: Fault.OVERLOADED,
+    },
+    codes={
+        "authentication_error": Fault.UNAUTHORISED,
+        "permission_error": Fault.UNAUTHORISED,
+        "billing_error": Fault.QUOTA,
+        "not_found_error": Fault.UNKNOWN_MODEL,
+        "request_too_large": Fault.TOO_LONG,
+        "rate_limit_error": Fault.RATE_LIMITED,
+        "timeout_error": Fault.TIMEOUT,
+        "overloaded_error": Fault.OVERLOADED,
+        "api_error": Fault.SERVER_ERROR,
+    },
+    words={
+        "prompt is too long": Fault.TOO_LONG,
+        "exceed context limit": Fault.TOO_LONG,
+        "credit balance is too low": Fault.QUOTA,
+        "api usage limits": Fault.QUOTA,
+    },
+)
+
+_TYPES = {
+    Fault.RATE_LIMITED: (429, "rate_limit_error"),
+    Fault.OVERLOADED: (529, "overloaded_error"),
+    Fault.SERVER_ERROR: (500, "api_error"),
+    Fault.TIMEOUT: (504, "timeout_error"),
+    Fault.BROKEN: (502, "api_error"),
+    Fault.UNAUTHORISED: (401, "authentication_error"),
+    Fault.QUOTA: (402, "billing_error"),
+    Fault.UNKNOWN_MODEL: (404, "not_found_error"),
+    Fault.TOO_LONG: (413, "request_too_large"),
+    Fault.INVALID: (400, "invalid_request_error"),
+    Fault.REFUSED: (400, "invalid_request_error"),
+}
+
+
+def fault_of(status: int, headers: Headers, body: bytes) -> ProviderFault:
+    """What an error answer means."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    error = found.get("error") if isinstance(found, dict) else None
+    if not isinstance(error, dict):
+        error = {"message": body[:500].decode("utf-8", "replace").strip() or f"status {status} without a body"}
+    return fault_in(error, status, headers)
+
+
+def fault_in(error: Json, status: int = 0, headers: Headers = ()) -> ProviderFault:
+    """What an ``error`` object means; those within a stream come without a status."""
+    code = str(error.get("type") or "")
+    message = str(error.get("message") or code or f"status {status}")
+    fault = TABLE.fault(status or (400 if code == "invalid_request_error" else 500), code, message)
+    return ProviderFault(fault, message, status=status, code=code, retry_after_s=retry_after_s(headers))
+
+
+def refusal_of(fault: ProviderFault) -> tuple[int, Json]:
+    """Status and body of an error."""
+    status, kind = _TYPES[fault.fault]
+    return status, {"type": "error", "error": {"type": kind, "message": fault.message}}
