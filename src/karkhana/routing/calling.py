@@ -1,0 +1,288 @@
+"""Carries one call out: candidates in their order, with breakers, repetitions, failover, keys in turn and hedges.
+
+Knows nothing of money and of which candidates are good; whoever keeps books is told of every attempt
+(:class:`karkhana.routing.attempt.Observer`). Once something of an answer was handed over nothing is sent again.
+
+>>> # caller = Caller({"cloud": provider}, Reliability())
+>>> # called = await caller.call([Candidate("cloud", "large")], Whole(request), 60.0)
+>>> # called.answer.text, str(called.place), called.attempts
+"""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from karkhana.domain.chat import Usage
+from karkhana.routing.attempt import Attempt, Ending, Observer, Outcome, Place, Unobserved
+from karkhana.routing.attempts import Retrying
+from karkhana.routing.breaker import Breaker, BreakerSettings, Health
+from karkhana.routing.configuration import Candidate
+from karkhana.routing.course import Course, Stop
+from karkhana.routing.exchanges import Exchange
+from karkhana.routing.faults import Fault, ProviderFault
+from karkhana.routing.hedging import Hedging, HedgingSettings
+from karkhana.routing.key_ring import REST_S, KeyRing
+from karkhana.routing.provider import Provider
+from karkhana.routing.provider_faults import CannotSay, NotSent
+from karkhana.routing.racing import raced
+
+T = TypeVar("T")
+
+
+class Reliability(msgspec.Struct, frozen=True, kw_only=True):
+    """How much is done for one call."""
+
+    retrying: Retrying = Retrying()
+    breaker: BreakerSettings = BreakerSettings()
+    hedging: HedgingSettings = HedgingSettings()
+    key_rest_s: float = REST_S
+    """Seconds that a key rests which was refused or whose quota is used up."""
+
+
+class Called(NamedTuple, Generic[T]):
+    """A call that was answered."""
+
+    answer: T
+    place: Place
+    attempts: int
+    """Requests that were sent for it, hedges included."""
+    hedged: bool
+    """Whether a second request was sent because the first was slow."""
+
+
+class Caller:
+    """Holds what is remembered between calls: breakers, keys that rest, waiting times."""
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        reliability: Reliability | None = None,
+        *,
+        observer: Observer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self.providers = providers
+        self.hedging = Hedging((reliability or Reliability()).hedging)
+        self._reliability = reliability or Reliability()
+        self._observer = observer or Unobserved()
+        self._clock = clock
+        self._draw = draw
+        self._breakers: dict[Place, Breaker] = {}
+        self._rings: dict[Candidate, KeyRing] = {}
+        self._refusals: dict[Candidate, ProviderFault] = {}
+        self._numbers = itertools.count(1)
+
+    async def call(
+        self, candidates: Sequence[Candidate], exchange: Exchange[T], deadline_s: float, *, name: str = ""
+    ) -> Called[T]:
+        """The first answer that begins, within ``deadline_s`` seconds.
+
+        ``name`` is what the observer is told; a number if empty. Raises the last ``ProviderFault``, and whatever the
+        observer raises.
+        """
+        call = _Call(self, exchange, self._course(candidates), deadline_s, name or f"call-{next(self._numbers)}")
+        self.hedging.called()
+        return await call.carry_out()
+
+    def health(self) -> dict[str, Health]:
+        """The breakers by place, for a health page."""
+        now = self._clock()
+        return {str(place): breaker.health(now) for place, breaker in self._breakers.items()}
+
+    def resting_keys(self) -> dict[str, float]:
+        """Keys that rest (``PROVIDER/MODEL#KEY``), and for how many seconds more."""
+        now = self._clock()
+        return {
+            str(Place(*candidate, label)): seconds
+            for candidate, ring in self._rings.items()
+            for label, seconds in ring.resting(now).items()
+        }
+
+    def _course(self, candidates: Sequence[Candidate]) -> Course:
+        now = self._clock()
+        stops = []
+        for candidate in candidates:
+            ring = self._rings.get(candidate)
+            if ring is None:
+                labels = [key.label for key in self.providers[candidate.provider].keys]
+                ring = self._rings[candidate] = KeyRing(labels, self._reliability.key_rest_s)
+            for label in ring.turn(now):
+                place = Place(candidate.provider, candidate.model, label)
+                breaker = self._breakers.get(place)
+                if breaker is None:
+                    breaker = self._breakers[place] = Breaker(self._reliability.breaker)
+                stops.append(Stop(place, breaker))
+        course = Course(stops, self._reliability.retrying)
+        if not stops:
+            course.last = self._refusal(candidates)
+        return course
+
+    def _refusal(self, candidates: Sequence[Candidate]) -> ProviderFault | None:
+        """Why all keys rest."""
+        for candidate in candidates:
+            if (fault := self._refusals.get(candidate)) is not None:
+                waits = self._rings[candidate].waits_s(self._clock())
+                message = f"{fault.message} (asked again in {waits:.0f} s)"
+                return NotSent(fault.fault, message, status=fault.status, code=fault.code, retry_after_s=waits)
+        return None
+
+    def learn(self, place: Place, permit: int, breaker: Breaker, fault: ProviderFault) -> None:
+        """What a fault says about the provider and the key."""
+        now = self._clock()
+        if fault.fault in (Fault.UNAUTHORISED, Fault.QUOTA):
+            candidate = Candidate(place.provider, place.model)
+            self._rings[candidate].rest(place.key, now, fault.retry_after_s)
+            self._refusals[candidate] = fault
+            breaker.left(permit)
+        elif isinstance(fault, CannotSay):
+            breaker.left(permit)
+        elif fault.fault.blames_provider:
+            breaker.failed(permit, now, fault.retry_after_s)
+        else:
+            # It took the request and understood it.
+            breaker.answered(permit, now)
+
+
+class _Sent(NamedTuple):
+    """An attempt under way."""
+
+    attempt: Attempt
+    stop: Stop
+    permit: int
+    """The breaker's."""
+    began: float
+
+
+class _Call(Generic[T]):
+    """One call under way."""
+
+    def __init__(self, caller: Caller, exchange: Exchange[T], course: Course, deadline_s: float, name: str) -> None:
+        self._caller = caller
+        self._exchange = exchange
+        self._course = course
+        self._name = name
+        self._now = caller._clock
+        self._end = self._now() + deadline_s
+        self._retrying = caller._reliability.retrying
+        self._hedged = False
+
+    async def carry_out(self) -> Called[T]:
+        course = self._course
+        while not course.over:
+            now = self._now()
+            left = self._end - now
+            found = course.next(now) if left > 0 else None
+            if found is not None:
+                try:
+                    return await self._ask(*found, left)
+                except ProviderFault as fault:
+                    if not fault.fault.elsewhere and not isinstance(fault, CannotSay):
+                        raise
+                    continue
+            waits = course.waits_s(now)
+            if waits >= left:
+                raise self._in_vain(waits)
+            await asyncio.sleep(waits)
+        raise self._in_vain(None)
+
+    def _in_vain(self, waits: float | None) -> ProviderFault:
+        if self._course.last is not None:
+            return self._course.last
+        return NotSent(
+            Fault.OVERLOADED, "no provider of this model takes requests now", code="no_provider", retry_after_s=waits
+        )
+
+    async def _ask(self, stop: Stop, permit: int, left: float) -> Called[T]:
+        course = self._course
+        course.counted += 1
+        first_s = self._retrying.limit_s(course.counted, left)
+        wait = self._caller.hedging.wait_s(self._pace(stop.place))
+        first = self._attempt(stop, permit, first_s, hedge=False)
+        if wait is None or wait >= first_s:
+            return await first
+        return await raced(first, wait, lambda: self._second(stop), self._discard)
+
+    def _second(self, slow: Stop) -> Coroutine[Any, Any, Called[T]] | None:
+        """A request to another place; the same one if there is no other."""
+        now = self._now()
+        found = self._course.next(now, besides=slow)
+        if found is None:
+            return None
+        stop, permit = found
+        if self._end <= now or not self._caller.hedging.may_send():
+            stop.breaker.left(permit)
+            return None
+        self._hedged = True
+        return self._attempt(stop, permit, self._end - now, hedge=True)
+
+    def _discard(self, called: Called[T]) -> None:
+        self._exchange.discard(called.answer)
+
+    async def _attempt(self, stop: Stop, permit: int, first_s: float, *, hedge: bool) -> Called[T]:
+        course, place = self._course, stop.place
+        course.number += 1
+        stop.tries += 1
+        attempt = Attempt(
+            call=self._name, number=course.number, place=place, streamed=self._exchange.streamed, hedge=hedge
+        )
+        try:
+            await self._caller._observer.begins(attempt)
+        except BaseException:  # nothing was sent, whoever forbade or cancelled it
+            stop.breaker.left(permit)
+            raise
+        sent = _Sent(attempt, stop, permit, self._now())
+        try:
+            answer = await self._begin(place, first_s, sent.began)
+        except ProviderFault as fault:
+            self._failed(sent, fault)
+            raise
+        except BaseException:  # cancelled: the client left, or another attempt was faster
+            self._left(sent)
+            raise
+        first = self._now() - sent.began
+        self._caller.hedging.waited(self._pace(place), first)
+        self._caller._rings[Candidate(place.provider, place.model)].works(place.key)
+        stop.breaker.answered(permit, self._now())
+        self._exchange.watch(answer, lambda *end: self._over(sent, first, *end))
+        return Called(answer, place, course.number, self._hedged)
+
+    async def _begin(self, place: Place, first_s: float, began: float) -> T:
+        provider = self._caller.providers[place.provider]
+        key = next(key for key in provider.keys if key.label == place.key)
+        candidate = Candidate(place.provider, place.model)
+        return await self._exchange.begin(provider, candidate, key, first_s, self._end - began)
+
+    def _failed(self, sent: _Sent, fault: ProviderFault) -> None:
+        now = self._now()
+        self._caller.learn(sent.stop.place, sent.permit, sent.stop.breaker, fault)
+        self._course.failed(sent.stop, fault, now, self._caller._draw())
+        # A provider does not charge for what it refused with a status or never got.
+        charged = not isinstance(fault, NotSent | CannotSay) and fault.status == 0
+        ending = Ending(outcome=Outcome.FAILED, fault=fault, charged=charged, whole_s=now - sent.began)
+        self._caller._observer.ends(sent.attempt, ending)
+
+    def _left(self, sent: _Sent) -> None:
+        sent.stop.breaker.left(sent.permit)
+        whole_s = self._now() - sent.began
+        pace = self._pace(sent.stop.place)
+        usual = self._caller.hedging.wait_s(pace)
+        if usual is not None and whole_s > usual:
+            # It would have taken longer still: forgetting the slow ones would make hedges ever earlier.
+            self._caller.hedging.waited(pace, whole_s)
+        self._caller._observer.ends(sent.attempt, Ending(outcome=Outcome.LEFT, whole_s=whole_s))
+
+    def _over(self, sent: _Sent, first_s: float, usage: Usage | None, fault: ProviderFault | None, whole: bool) -> None:
+        outcome = Outcome.ANSWERED if whole else Outcome.LEFT if fault is None else Outcome.BROKE_OFF
+        if fault is not None and not whole:
+            self._caller.learn(sent.stop.place, sent.permit, sent.stop.breaker, fault)
+        ending = Ending(outcome=outcome, usage=usage, fault=fault, first_s=first_s, whole_s=self._now() - sent.began)
+        self._caller._observer.ends(sent.attempt, ending)
+
+    def _pace(self, place: Place) -> str:
+        return f"{place.provider}/{place.model}/{'first' if self._exchange.streamed else 'whole'}"

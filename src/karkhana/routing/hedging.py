@@ -1,0 +1,72 @@
+"""When a second request is worth sending because the first is slow. Pure: measured times are passed in.
+
+A second request goes out once the first has waited longer than 95 of 100 recent ones did, and for at most 5 % of all
+calls: in a general slowdown hedges would only add to the load. Source: J. Dean and L. Barroso, "The Tail at Scale",
+CACM 56(2), 2013.
+
+>>> hedging = Hedging(HedgingSettings(least=3))
+>>> for seconds in (0.1, 0.2, 0.3): hedging.waited("a", seconds)
+>>> hedging.wait_s("a"), hedging.wait_s("b")
+(0.3, None)
+"""
+
+from bisect import insort
+from collections import deque
+
+import msgspec
+
+
+class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How many second requests there may be, and when."""
+
+    share: float = 0.05
+    """Second requests for each call; 0 turns them off."""
+    burst: float = 10.0
+    """Second requests that may be saved up."""
+    quantile: float = 0.95
+    recent: int = 200
+    """Times that are remembered for each place."""
+    least: int = 20
+    """Times without which nothing is known."""
+    shortest_s: float = 0.01
+    """Nothing is hedged sooner, in seconds."""
+
+
+class Hedging:
+    """Recent waiting times by place, and the bucket of second requests."""
+
+    def __init__(self, settings: HedgingSettings | None = None) -> None:
+        self.settings = settings or HedgingSettings()
+        self.sent = 0
+        self.calls = 0
+        self._tokens = 0.0
+        self._times: dict[str, deque[float]] = {}
+        self._sorted: dict[str, list[float]] = {}
+
+    def called(self) -> None:
+        """A call begins, which earns its share of a second request."""
+        self.calls += 1
+        self._tokens = min(self.settings.burst, self._tokens + self.settings.share)
+
+    def waited(self, place: str, seconds: float) -> None:
+        """The first piece of an answer came after ``seconds``."""
+        times, order = self._times.setdefault(place, deque()), self._sorted.setdefault(place, [])
+        if len(times) >= self.settings.recent:
+            order.remove(times.popleft())
+        times.append(seconds)
+        insort(order, seconds)
+
+    def wait_s(self, place: str) -> float | None:
+        """Seconds after which the first request counts as slow; ``None``: too little is known, or it is turned off."""
+        order = self._sorted.get(place)
+        if order is None or len(order) < self.settings.least or self.settings.share <= 0:
+            return None
+        return max(self.settings.shortest_s, order[min(len(order) - 1, int(len(order) * self.settings.quantile))])
+
+    def may_send(self) -> bool:
+        """Whether a second request may be sent now; if so, it is counted."""
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        self.sent += 1
+        return True
