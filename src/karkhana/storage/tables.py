@@ -1,11 +1,12 @@
 """The tables, the same on SQLite and PostgreSQL. Knows nothing of what their rows mean.
 
-Times are seconds since the epoch as floats, so that comparing and adding them is the same in every database.
+Times are seconds since the epoch as floats, so that comparing and adding them is the same in every database. Amounts
+of money are whole trillionths of a dollar.
 """
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -23,6 +24,7 @@ metadata = sa.MetaData(
 
 _ORDINAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 OPEN_RUN = sa.text("finished_at IS NULL")
+OPEN_ENTRY = sa.text("state = 'open'")
 
 tasks = sa.Table(
     "tasks",
@@ -130,3 +132,79 @@ lessons = sa.Table(
     sa.Column("bad", sa.Double, nullable=False),
 )
 sa.Index("ix_lessons_repository_run_id", lessons.c.repository, lessons.c.run_id)
+
+virtual_keys = sa.Table(
+    "virtual_keys",
+    metadata,
+    sa.Column("key_id", sa.Text, primary_key=True),
+    sa.Column("secret_sha256", sa.Text, nullable=False, unique=True),
+    sa.Column("prefix", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("models", sa.Text, nullable=False),
+    sa.Column("requests_per_minute", sa.BigInteger),
+    sa.Column("tokens_per_minute", sa.BigInteger),
+    sa.Column("expires_at", sa.Double),
+    sa.Column("disabled", sa.Boolean, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),
+)
+
+budgets = sa.Table(
+    "budgets",
+    metadata,
+    sa.Column("budget", _ORDINAL, sa.Identity(), primary_key=True),
+    sa.Column("scope", sa.Text, nullable=False),
+    sa.Column("period", sa.Text, nullable=False),
+    sa.Column("soft", sa.BigInteger),
+    sa.Column("hard", sa.BigInteger),
+    sa.UniqueConstraint("scope", "period"),
+)
+
+budget_balances = sa.Table(
+    "budget_balances",
+    metadata,
+    sa.Column("budget", sa.BigInteger, sa.ForeignKey("budgets.budget"), primary_key=True),
+    sa.Column("start", sa.Text, primary_key=True),
+    sa.Column("spent", sa.BigInteger, nullable=False),
+    sa.Column("reserved", sa.BigInteger, nullable=False),
+    sa.CheckConstraint("reserved >= 0", name="reserved"),
+)
+
+ledger_writers = sa.Table(
+    "ledger_writers",
+    metadata,
+    sa.Column("writer", _ORDINAL, sa.Identity(), primary_key=True),
+    sa.Column("seen_at", sa.Double, nullable=False),
+)
+
+ledger_entries = sa.Table(
+    "ledger_entries",
+    metadata,
+    sa.Column("entry", _ORDINAL, primary_key=True, autoincrement=False),
+    sa.Column("writer", sa.BigInteger, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("day", sa.Text, nullable=False),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("team", sa.Text, nullable=False),
+    sa.Column("task_id", sa.Text, nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("prices", sa.Text, nullable=False),
+    sa.Column("reserved", sa.BigInteger),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("cost", sa.BigInteger),
+    sa.Column("settled_at", sa.Double),
+    sa.Column("input", sa.BigInteger),
+    sa.Column("cache_read", sa.BigInteger),
+    sa.Column("cache_write", sa.BigInteger),
+    sa.Column("cache_write_long", sa.BigInteger),
+    sa.Column("output", sa.BigInteger),
+    sa.Column("reasoning", sa.BigInteger),
+)
+sa.Index(
+    "ix_ledger_entries_open",
+    ledger_entries.c.writer,
+    sqlite_where=OPEN_ENTRY,
+    postgresql_where=OPEN_ENTRY,
+)

@@ -1,0 +1,254 @@
+"""The ledger's rows, many at a time: one transaction opens and closes entries and moves the balances of budgets.
+
+Statements are ready-made and take many rows at once, since they are on the way of every model call. Knows nothing of
+what a budget allows: its caller decides between :meth:`LedgerTransaction.balances`, which locks them until the end,
+and :meth:`LedgerTransaction.set_balances`.
+"""
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+from karkhana.storage.database import Database, connect_sqlite
+from karkhana.storage.failures import explained
+
+_CHUNKS = (64, 16, 4, 1)
+"""Rows that a statement takes. Few sizes, so that each is prepared once."""
+
+
+class OpenEntry(NamedTuple):
+    """A call that is about to be made. Amounts in trillionths of a dollar; ``None``: the price is not known."""
+
+    entry: int
+    writer: int
+    at: float
+    day: str
+    key_id: str
+    team: str
+    task_id: str
+    provider: str
+    model: str
+    prices: str
+    reserved: int | None
+
+
+class ClosedEntry(NamedTuple):
+    """What came of it, with the tokens of each kind."""
+
+    entry: int
+    state: str
+    cost: int | None
+    settled_at: float
+    input: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    cache_write_long: int | None = None
+    output: int | None = None
+    reasoning: int | None = None
+
+
+class BudgetRow(NamedTuple):
+    budget: int
+    scope: str
+    period: str
+    soft: int | None
+    hard: int | None
+
+
+class BalanceRow(NamedTuple):
+    budget: int
+    start: str
+    spent: int
+    reserved: int
+
+
+class LostEntry(NamedTuple):
+    """An entry of a writer that is gone, closed with what was reserved for it."""
+
+    entry: int
+    day: str
+    key_id: str
+    team: str
+    task_id: str
+    reserved: int | None
+
+
+_OPEN = f"INSERT INTO ledger_entries ({', '.join(OpenEntry._fields)}, state) VALUES "  # noqa: S608 - names of our own
+_OPEN_ROW = f"({', '.join('?' * len(OpenEntry._fields))}, 'open')"
+_CLOSED_TYPES = ("BIGINT", "TEXT", "BIGINT", "DOUBLE PRECISION", *["BIGINT"] * 6)
+_CLOSE = "UPDATE ledger_entries SET " + ", ".join(  # noqa: S608 - names of our own
+    f"{name} = v.column{number}" for number, name in enumerate(ClosedEntry._fields, 1) if number > 1
+)
+
+
+class _Cursor(Protocol):
+    def fetchall(self) -> list[Any]: ...
+
+
+class _Connection(Protocol):
+    def execute(self, query: Any, params: Any = ..., /) -> _Cursor: ...
+    def close(self) -> None: ...
+
+
+class LedgerStore:
+    """Writes through a connection of its own. For one thread at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._postgres = database.kind == "postgresql"
+        self._connection: Any = None
+        self._process = 0
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator["LedgerTransaction"]:
+        """Committed when the body ends, rolled back when it raises. No other writer's comes in between on SQLite; on
+        PostgreSQL none that takes one of the same balances.
+        """
+        with explained(self._database.where):
+            connection = self._connected()
+            connection.execute("BEGIN" if self._postgres else "BEGIN IMMEDIATE")
+            try:
+                if self._postgres:
+                    # a new budget adds up the entries there are: it must wait for those that are on their way
+                    connection.execute("LOCK TABLE ledger_entries IN ROW EXCLUSIVE MODE")
+                yield LedgerTransaction(connection, self._postgres)
+                connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+
+    def close(self) -> None:
+        if self._connection is not None and self._process == os.getpid():
+            self._connection.close()
+        self._connection = None
+
+    def _roll_back(self) -> None:
+        try:
+            self._connection.rollback()
+        except Exception:
+            # whatever is wrong with this connection, the error that is on its way says more, and a new one may work
+            with contextlib.suppress(Exception):
+                self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> Any:
+        # a connection must not be used on the other side of a fork
+        if self._connection is None or self._process != os.getpid():
+            self._connection, self._process = self._connect(), os.getpid()
+        return self._connection
+
+    def _connect(self) -> Any:
+        address = self._database.engine.url
+        if not self._postgres:
+            return connect_sqlite(str(address.database))
+        # the driver takes 0.1 s to import, which only its users pay
+        import psycopg
+
+        text = address.set(drivername="postgresql").render_as_string(hide_password=False)
+        return psycopg.connect(text, autocommit=True, connect_timeout=10)
+
+
+class LedgerTransaction:
+    """What can be done within :meth:`LedgerStore.transaction`. Entries are closed before balances are locked, by
+    everybody, so that nobody waits for one who waits for him.
+    """
+
+    def __init__(self, connection: _Connection, postgres: bool) -> None:
+        self._connection = connection
+        self._postgres = postgres
+
+    def new_writer(self, now: float) -> int:
+        """A number that no other writer has or had."""
+        rows = self._run("INSERT INTO ledger_writers (seen_at) VALUES (?) RETURNING writer", (now,))
+        return int(rows[0][0])
+
+    def seen(self, writer: int, now: float) -> None:
+        """The writer is alive."""
+        self._do("UPDATE ledger_writers SET seen_at = ? WHERE writer = ?", (now, writer))
+
+    def budgets(self, scopes: Iterable[str]) -> list[BudgetRow]:
+        """Budgets of these scopes as they are now."""
+        found: list[BudgetRow] = []
+        for chunk in _chunks([(scope,) for scope in sorted(scopes)]):
+            query = "SELECT budget, scope, period, soft, hard FROM budgets WHERE scope IN (VALUES "
+            found += map(BudgetRow._make, self._run(query + _values(("TEXT",), len(chunk)) + ")", _flat(chunk)))
+        return found
+
+    def balances(self, wanted: Iterable[tuple[int, str]]) -> list[BalanceRow]:
+        """Balances of budgets and the starts of their periods, made if need be, locked until the end."""
+        rows = sorted(wanted)
+        found = self._balances(rows)
+        if len(found) < len(rows):
+            for chunk in _chunks(rows):
+                query = "INSERT INTO budget_balances (budget, start, spent, reserved) VALUES "
+                values = ", ".join(["(?, ?, 0, 0)"] * len(chunk))
+                self._do(query + values + " ON CONFLICT DO NOTHING", _flat(chunk))
+            found = self._balances(rows)
+        return found
+
+    def _balances(self, rows: Sequence[tuple[int, str]]) -> list[BalanceRow]:
+        found: list[BalanceRow] = []
+        for chunk in _chunks(rows):
+            query = "SELECT budget, start, spent, reserved FROM budget_balances WHERE (budget, start) IN (VALUES "
+            query += _values(("BIGINT", "TEXT"), len(chunk)) + ") ORDER BY budget, start"
+            query += " FOR UPDATE" if self._postgres else ""
+            found += map(BalanceRow._make, self._run(query, _flat(chunk)))
+        return found
+
+    def set_balances(self, rows: Iterable[BalanceRow]) -> None:
+        for chunk in _chunks(list(rows)):
+            values = _values(("BIGINT", "TEXT", "BIGINT", "BIGINT"), len(chunk))
+            query = f"UPDATE budget_balances SET spent = v.column3, reserved = v.column4 FROM (VALUES {values}) AS v"  # noqa: S608 - placeholders
+            self._do(query + " WHERE budget = v.column1 AND start = v.column2", _flat(chunk))
+
+    def open(self, rows: Sequence[OpenEntry]) -> None:
+        for chunk in _chunks(rows):
+            self._do(_OPEN + ", ".join([_OPEN_ROW] * len(chunk)), _flat(chunk))
+
+    def close(self, rows: Sequence[ClosedEntry], state: Literal["open", "unknown"] = "open") -> set[int]:
+        """Close those that are in ``state``; which they were."""
+        closed: set[int] = set()
+        for chunk in _chunks(rows):
+            query = f"{_CLOSE} FROM (VALUES {_values(_CLOSED_TYPES, len(chunk))}) AS v"
+            # not a parameter: SQLite would prepare the statement anew for each value, since an index depends on it
+            query += f" WHERE ledger_entries.entry = v.column1 AND ledger_entries.state = '{state}' RETURNING entry"
+            closed.update(row[0] for row in self._run(query, _flat(chunk)))
+        return closed
+
+    def charge_lost(self, before: float, now: float, limit: int = 1000) -> list[LostEntry]:
+        """Close entries that writers left open who were last seen before ``before``, each with what was reserved."""
+        # one recovery at a time on PostgreSQL: entries that another one holds are left to it
+        skip = " FOR UPDATE SKIP LOCKED" if self._postgres else ""
+        query = (
+            "UPDATE ledger_entries SET state = 'unknown', cost = reserved, settled_at = ? WHERE entry IN"
+            " (SELECT entry FROM ledger_entries WHERE state = 'open' AND writer IN"
+            " (SELECT writer FROM ledger_writers WHERE seen_at < ?) ORDER BY entry LIMIT ?"
+        )
+        query += skip + ") RETURNING entry, day, key_id, team, task_id, reserved"
+        return [LostEntry._make(row) for row in self._run(query, (now, before, limit))]
+
+    def _run(self, query: str, values: Sequence[Any]) -> list[Any]:
+        return self._do(query, values).fetchall()
+
+    def _do(self, query: str, values: Sequence[Any]) -> _Cursor:
+        return self._connection.execute(query.replace("?", "%s") if self._postgres else query, values)
+
+
+@functools.cache
+def _values(types: tuple[str, ...], rows: int) -> str:
+    # PostgreSQL does not guess the types of a list that stands alone
+    return ", ".join([f"({', '.join(f'CAST(? AS {kind})' for kind in types)})"] * rows)
+
+
+def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    return [value for row in rows for value in row]
+
+
+def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    start = 0
+    for size in _CHUNKS:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
