@@ -14,6 +14,8 @@ Decimal('0.0000075')
 from decimal import Decimal
 from typing import Final, NewType
 
+import msgspec
+
 Money = NewType("Money", Decimal)
 """US dollars, never finer than :data:`PICO`."""
 
@@ -23,6 +25,13 @@ PICOS: Final = 10**12
 LARGEST: Final = Decimal(9_000_000)
 """Dollars. More trillionths than that do not fit into a database's whole numbers."""
 ZERO: Final = Money(Decimal(0))
+
+
+class Unpriced(msgspec.Struct, frozen=True):
+    """What a call costs whose price is not known. It is not nothing."""
+
+    model: str
+    """``PROVIDER/MODEL``."""
 
 
 def usd(amount: str | int | Decimal) -> Money:

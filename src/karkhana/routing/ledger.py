@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 from karkhana.domain.budgets import Account
 from karkhana.domain.chat import Usage
 from karkhana.domain.errors import KarkhanaError
-from karkhana.domain.money import Money, picos, usd
+from karkhana.domain.money import Money, Unpriced, picos, usd
 from karkhana.routing.budgets import BudgetReached
 from karkhana.routing.ledger_keeping import Closing, LedgerKeeper, Reservation
 from karkhana.storage.budgets import BudgetStore
@@ -39,6 +39,7 @@ GATHER_S = 0.002
 BEAT_S = 5.0
 LARGEST_CALL = usd(10_000)
 """More than that is not believed of one call: a bound is cut to it, and a cost above it counts as not known."""
+_LARGEST_PICOS = picos(LARGEST_CALL)
 _MOST_TOKENS = 1 << 50
 RETRY_S = 0.5
 """Seconds until what could not be written is tried again."""
@@ -87,9 +88,9 @@ class Ledger:
             await asyncio.to_thread(self._thread.join)
 
     def reserve(
-        self, account: Account, provider: str, model: str, bound: Money | None, prices: str
+        self, account: Account, provider: str, model: str, bound: Money | Unpriced, prices: str
     ) -> "asyncio.Future[Reservation]":
-        """To be awaited before the call; ``bound`` is the most it may cost, ``None`` if its price is not known.
+        """To be awaited before the call; ``bound`` is the most that it may cost.
 
         Raises ``BudgetReached``, ``PriceUnknown``; ``InfrastructureFailure`` or ``DatabaseUnavailable`` if it cannot
         be written down. Whoever cancels the wait has reserved nothing.
@@ -102,7 +103,7 @@ class Ledger:
             provider=provider,
             model=model,
             prices=prices,
-            amount=None if bound is None else picos(min(bound, LARGEST_CALL)),
+            amount=None if isinstance(bound, Unpriced) else picos(min(bound, LARGEST_CALL)),
             at=now,
             day=self._today(now),
         )
@@ -111,12 +112,13 @@ class Ledger:
             self._schedule()
         return future
 
-    def settle(self, reservation: Reservation, cost: Money | None, usage: Usage) -> None:
-        """The call is over and did cost this, more or less than reserved; ``None``: its price is not known.
+    def settle(self, reservation: Reservation, cost: Money | Unpriced, usage: Usage) -> None:
+        """The call is over and did cost this, more or less than reserved.
 
         A provider's count that cannot be true is no count: see :meth:`settle_unknown`.
         """
-        if (cost is not None and cost > LARGEST_CALL) or max(usage.prompt, usage.output) > _MOST_TOKENS:
+        amount = None if isinstance(cost, Unpriced) else picos(cost)
+        if (amount is not None and amount > _LARGEST_PICOS) or max(usage.prompt, usage.output) > _MOST_TOKENS:
             self.settle_unknown(reservation)
             return
         self._close(
@@ -124,7 +126,7 @@ class Ledger:
             ClosedEntry(
                 reservation.entry,
                 "settled",
-                None if cost is None else picos(cost),
+                amount,
                 self._clock(),
                 usage.input,
                 usage.cache_read,
