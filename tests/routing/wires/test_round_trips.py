@@ -8,6 +8,7 @@ import pytest
 from chat_examples import answers, choices, requests
 from hypothesis import given
 from hypothesis import strategies as st
+from losses import heard, sayable, told
 
 from karkhana.domain.chat import (
     ChatAnswer,
@@ -17,12 +18,10 @@ from karkhana.domain.chat import (
     Text,
     ToolCall,
     ToolChoice,
-    ToolResult,
     collected,
     deltas_of,
 )
 from karkhana.routing.faults import Fault, ProviderFault
-from karkhana.routing.sse import EventReader
 from karkhana.routing.wires.registry import WIRES
 from karkhana.routing.wires.wire import BadRequest, Wire
 
@@ -46,40 +45,21 @@ _FIELDS = (
 wires = pytest.mark.parametrize("wire", WIRES.values(), ids=list(WIRES))
 
 
-def told(request: ChatRequest) -> ChatRequest:
-    """What every wire can say: neighbouring texts are one, results may lose the tool's name."""
-    return msgspec.structs.replace(
-        request, stream_usage=True, unknown=(), messages=tuple(_joined(message) for message in request.messages)
-    )
-
-
-def _joined(message: Message) -> Message:
-    parts = []
-    for said in message.parts:
-        part = msgspec.structs.replace(said, name="") if isinstance(said, ToolResult) else said
-        before = parts[-1] if parts else None
-        if isinstance(part, Text) and isinstance(before, Text):
-            sign = "" if message.role is Role.ASSISTANT else "\n"
-            parts[-1] = Text(text=before.text + sign + part.text)
-        else:
-            parts.append(part)
-    return msgspec.structs.replace(message, parts=tuple(parts))
-
-
 @wires
 @given(request=requests, choice=choices)
 def test_a_request_says_the_same_on_both_sides(wire: Wire, request: ChatRequest, choice: ToolChoice | None) -> None:
     request = msgspec.structs.replace(request, tool_choice=choice if request.tools else None)
+    request = sayable(wire.name, request)
     call = wire.client.call(request, "key")
     body = json.loads(json.dumps(call.body))
-    assert told(wire.server.request(call.path, body)) == told(request)
+    assert told(wire.name, wire.server.request(call.path, body)) == told(wire.name, request)
 
 
 @wires
 @given(answer=answers(), request=requests)
 def test_an_answer_says_the_same_on_both_sides(wire: Wire, answer: ChatAnswer, request: ChatRequest) -> None:
     body = json.loads(json.dumps(wire.server.body(answer, request)))
-    assert wire.client.answer(body) == answer
+    assert wire.client.answer(body) == heard(wire.name, answer)
 
 
 @wires
@@ -88,11 +68,11 @@ def test_a_streamed_answer_says_the_same_on_both_sides(
     wire: Wire, answer: ChatAnswer, request: ChatRequest, size: int
 ) -> None:
     request = msgspec.structs.replace(request, stream=True, stream_usage=True)
-    writer, reader, events = wire.server.writer(request), wire.client.reader(), EventReader()
+    writer, reader, events = wire.server.writer(request), wire.client.reader(), wire.framing.reader()
     data = b"".join(map(writer.write, deltas_of(answer)))
     pieces = [data[n : n + size] for n in range(0, len(data), size)]
     deltas = [delta for piece in pieces for event in events.feed(piece) for delta in reader.read(event)]
-    assert collected([*deltas, *reader.end()]) == answer
+    assert collected([*deltas, *reader.end()]) == heard(wire.name, answer)
 
 
 @wires
@@ -113,7 +93,7 @@ def test_a_fault_within_a_stream_ends_it(wire: Wire) -> None:
     answer = ChatAnswer(model="m", parts=(ToolCall(id="a", name="b", arguments="{}"),), stop="tool_calls")  # type: ignore[arg-type]
     first = next(iter(deltas_of(answer)))
     data = writer.write(first) + writer.fail(ProviderFault(Fault.OVERLOADED, "too much to do"))
-    events = EventReader().feed(data)
+    events = wire.framing.reader().feed(data)
     with pytest.raises(ProviderFault, match="too much to do") as caught:
         list(map(reader.read, events))
     assert caught.value.fault.retryable

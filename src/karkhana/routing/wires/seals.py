@@ -32,13 +32,13 @@ def own(proof: str, wire: str) -> str:
     return proof.removeprefix(f"{wire}:") if proof.startswith(f"{wire}:") else ""
 
 
-def packed(reasoning: Reasoning, wire: str) -> str:
+def packed(reasoning: Reasoning) -> str:
     """Proof or hidden reasoning as one text, for a wire that has one place for both."""
-    return f"{_HIDDEN}{reasoning.hidden}" if reasoning.hidden else shown(reasoning.signature, wire)
+    return f"{_HIDDEN}{reasoning.hidden}" if reasoning.hidden else reasoning.signature
 
 
-def unpacked(text: str, proof: str, wire: str) -> Reasoning:
+def unpacked(text: str, proof: str) -> Reasoning:
     """The reverse of :func:`packed`, with the text that can be read."""
     if proof.startswith(_HIDDEN):
         return Reasoning(text=text, hidden=proof.removeprefix(_HIDDEN))
-    return Reasoning(text=text, signature=sealed(proof, wire))
+    return Reasoning(text=text, signature=proof)
