@@ -22,6 +22,7 @@ COMMANDS = {
     "queue": "The queue: add, list, show, cancel.",
     "worker": "Take tasks from the queue and work on them.",
     "score": "Run the gates and the score on any commit range, or explain a run's score.",
+    "provider": "A fake provider of models for rehearsals, on loopback.",
     "doctor": "What is missing on this machine, and the command that mends it.",
 }
 """Name → the line that ``karkhana --help`` shows."""

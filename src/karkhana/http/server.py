@@ -7,7 +7,12 @@ Source of the attacks: slow HTTP ("slowloris", CVE-2007-6750) and header floods.
 """
 
 import asyncio
+import contextlib
+import signal
 import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -132,16 +137,38 @@ class GuardedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def server(app: Any, limits: Limits | None = None, *, stop_s: float = 30.0) -> uvicorn.Server:
+class BreakableProtocol(GuardedProtocol):
+    """Lets the program break its client's connection, which a rehearsal of faults needs.
+
+    ``scope["extensions"]["karkhana.connection"]`` holds two functions: ``close`` sends what was written and ends the
+    connection within the answer, ``reset`` ends it at once with a TCP reset.
+    """
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        functions: dict[object, object] = {"close": self.transport.close, "reset": self._reset}
+        self.scope["extensions"] = {"karkhana.connection": functions}
+
+    def _reset(self) -> None:
+        made = self.transport.get_extra_info("socket")
+        if made is not None:
+            # Lingering for no time at all makes the kernel send a reset instead of an orderly end.
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+
+def server(
+    app: Any, limits: Limits | None = None, *, stop_s: float = 30.0, protocol: type[GuardedProtocol] = GuardedProtocol
+) -> uvicorn.Server:
     """A server for one ASGI program, to be run with ``await server.serve(sockets=[…])``.
 
     On SIGTERM or SIGINT it takes no new connection and gives answers under way ``stop_s`` seconds.
     """
     chosen = limits or Limits()
-    protocol = type("Protocol", (GuardedProtocol,), {"limits": chosen})
+    made = type("Protocol", (protocol,), {"limits": chosen})
     config = uvicorn.Config(
         app,
-        http=protocol,
+        http=made,
         ws="none",
         loop="none",
         lifespan="on",
@@ -157,6 +184,35 @@ def server(app: Any, limits: Limits | None = None, *, stop_s: float = 30.0) -> u
         backlog=2048,
     )
     return uvicorn.Server(config)
+
+
+async def serve(made: uvicorn.Server, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT comes, or ``made.should_exit`` is set; ``ready`` is called once it listens."""
+    with _signals_end_quietly():
+        task = asyncio.ensure_future(made.serve(sockets=[listening]))
+        try:
+            while not made.started and not task.done():  # noqa: ASYNC110 - uvicorn tells it by this attribute only
+                await asyncio.sleep(0.005)
+            if made.started:
+                ready()
+            await task
+        finally:
+            made.should_exit = True
+            listening.close()
+
+
+@contextlib.contextmanager
+def _signals_end_quietly() -> Iterator[None]:
+    """uvicorn raises the signal that ended it once more, for the handler that was there before: here for none."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,0 +1,49 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from karkhana.routing.hedging import Hedging, HedgingSettings
+
+
+def test_nothing_is_slow_until_enough_is_known() -> None:
+    hedging = Hedging()
+    for _ in range(19):
+        hedging.waited("a", 1.0)
+    assert hedging.wait_s("a") is None
+    hedging.waited("a", 1.0)
+    assert hedging.wait_s("a") == 1.0
+    assert hedging.wait_s("b") is None
+
+
+@given(st.lists(st.floats(0.02, 100), min_size=20, max_size=500))
+def test_slow_is_what_95_of_100_recent_ones_were_not(times: list[float]) -> None:
+    hedging = Hedging(HedgingSettings(recent=100))
+    for seconds in times:
+        hedging.waited("a", seconds)
+    recent = sorted(times[-100:])
+    assert hedging.wait_s("a") == recent[int(len(recent) * 0.95)]
+
+
+@given(st.lists(st.booleans(), max_size=500))
+def test_there_are_never_more_than_5_for_100_calls(slow: list[bool]) -> None:
+    hedging = Hedging()
+    for each in slow:
+        hedging.called()
+        if each:
+            hedging.may_send()
+        assert hedging.sent <= 0.05 * hedging.calls + 1e-9
+
+
+def test_only_so_many_can_be_saved_up() -> None:
+    hedging = Hedging(HedgingSettings(burst=3))
+    for _ in range(1000):
+        hedging.called()
+    assert [hedging.may_send() for _ in range(5)] == [True, True, True, False, False]
+
+
+def test_it_can_be_turned_off() -> None:
+    hedging = Hedging(HedgingSettings(share=0))
+    for _ in range(100):
+        hedging.called()
+        hedging.waited("a", 1.0)
+    assert hedging.wait_s("a") is None
+    assert not hedging.may_send()
