@@ -154,9 +154,7 @@ def test_the_model_stands_in_the_path_and_cannot_leave_it() -> None:
     assert (found.model, found.stream) == (request.model, True)
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1/models/m", "/v1beta/models/m:countTokens", "/v1/models/:generateContent"]
-)
+@pytest.mark.parametrize("path", ["/v1/models/m", "/v1beta/models/m:countTokens", "/v1/models/:generateContent"])
 def test_other_paths_are_refused(path: str) -> None:
     with pytest.raises(BadRequest, match="path"):
         WIRE.server.request(path, TOLD)
