@@ -33,6 +33,34 @@ def test_it_opens_after_some_failures_in_a_row_however_much_went_well_before() -
     assert breaker.state(0.0) is State.OPEN
 
 
+def test_refusals_that_come_before_slow_answers_are_no_outage() -> None:
+    breaker = Breaker(SETTINGS)
+    permits = [breaker.admit(0.0) for _ in range(60)]
+    for permit in permits[:9]:
+        breaker.failed(permit, 0.1)
+    assert breaker.state(0.1) is State.CLOSED
+    for permit in permits[9:]:
+        breaker.answered(permit, 3.0)
+    assert breaker.health(3.0).opened == 0
+
+
+def test_when_all_that_is_under_way_fails_too_it_is_an_outage() -> None:
+    breaker = Breaker(SETTINGS)
+    permits = [breaker.admit(0.0) for _ in range(60)]
+    for permit in permits[:31]:
+        breaker.failed(permit, 0.1)
+    assert breaker.state(0.1) is State.OPEN
+
+
+def test_streams_that_break_off_open_it() -> None:
+    breaker = Breaker(SETTINGS)
+    for _ in range(10):
+        permit = breaker.admit(0.0)
+        breaker.answered(permit, 0.1)
+        breaker.broke_off(permit, 0.2)
+    assert breaker.state(0.2) is State.OPEN
+
+
 def test_what_is_older_than_the_window_does_not_count() -> None:
     breaker = Breaker(SETTINGS)
     tell(breaker, 0.0, *[True, False] * 4, True)
@@ -111,10 +139,11 @@ def test_a_probe_that_says_nothing_makes_room_for_the_next() -> None:
 def test_what_was_sent_before_it_opened_says_nothing_about_now() -> None:
     breaker = Breaker(SETTINGS)
     old = [breaker.admit(0.0) for _ in range(20)]
-    for permit in old[:4]:
+    for permit in old[:10]:
         breaker.failed(permit, 1.0)
+    assert breaker.state(1.0) is State.OPEN
     probe = breaker.admit(3.0)
-    for permit in old[4:]:
+    for permit in old[10:]:
         breaker.failed(permit, 3.0)
     assert breaker.state(3.0) is State.HALF_OPEN
     breaker.answered(probe, 3.0)

@@ -153,7 +153,7 @@ def test_when_all_keys_rest_their_refusal_is_told() -> None:
 
 
 def test_an_open_breaker_keeps_requests_away_until_a_probe_succeeds() -> None:
-    settings = Reliability(breaker=BreakerSettings(in_a_row=3, open_s=0.3), retrying=Retrying(base_s=0.001))
+    settings = Reliability(breaker=BreakerSettings(in_a_row=3, open_s=0.3), hedging=HedgingSettings(share=0))
 
     async def work() -> None:
         async with several(first(3, "overloaded"), "") as (providers, programs):

@@ -6,6 +6,9 @@ long as the provider asked for (``Retry-After``). *Half-open* lets one request t
 growing share of them; the share is taken by counting, not by chance. What was let through before the breaker last
 changed says nothing about now: it is told with its permit, and an old one is not counted.
 
+Refusals come back sooner than answers. So the requests that are still under way count as if they will be answered:
+otherwise the first moments of a load would look like an outage.
+
 Source: M. Nygard, "Release It!", 2nd edition, section 5.2 (circuit breaker).
 
 >>> breaker = Breaker(BreakerSettings(in_a_row=2))
@@ -39,8 +42,8 @@ class BreakerSettings(msgspec.Struct, frozen=True, kw_only=True):
     minimum: int = 20
     """... if there are at least so many."""
     in_a_row: int = 8
-    """Failures without an answer in between at which it opens; a provider with 15 % failures reaches 8 once in
-    four million requests."""
+    """Failures without an answer in between at which it opens, if no more requests than that are under way; a provider
+    with 15 % failures reaches 8 once in four million requests."""
     open_s: float = 2.0
     """Seconds that it stays open the first time."""
     longest_s: float = 60.0
@@ -72,6 +75,7 @@ class Breaker:
         self._slots: deque[list[float]] = deque()
         """Start of each part of the window, its answers, its failures."""
         self._row = 0
+        self._under_way = 0
         self._open_until: float | None = None
         self._opened = 0
         self._step: int | None = None
@@ -88,18 +92,23 @@ class Breaker:
         the ramp; never while the breaker is open or waits for its first answer.
         """
         self._turn(now_s)
-        if self._open_until is not None:
+        if self._open_until is not None or not self._has_turn(last_resort):
             return None
+        self._under_way += 1
+        return self._permit
+
+    def _has_turn(self, last_resort: bool) -> bool:
         if self._step is None:
-            return self._permit
+            return True
         if self._step == 0:
             free, self._probing = not self._probing, True
-            return self._permit if free else None
+            return free
         self._credit += self._settings.ramp[self._step - 1]
-        if self._credit < 1 and not last_resort:
-            return None
+        # Shares are no exact fractions of two.
+        if self._credit < 1 - 1e-9 and not last_resort:
+            return False
         self._credit = max(0.0, self._credit - 1)
-        return self._permit
+        return True
 
     def waits_s(self, now_s: float) -> float:
         """Seconds until it is worth asking again: 0 if closed or half-open."""
@@ -109,6 +118,7 @@ class Breaker:
         """A request came back well."""
         if permit != self._permit:
             return
+        self._under_way -= 1
         self._count(now_s, 1)
         self._row = 0
         if self._step is not None:
@@ -116,8 +126,16 @@ class Breaker:
 
     def failed(self, permit: int | None, now_s: float, retry_after_s: float | None = None) -> None:
         """A request failed, and the provider is to blame."""
-        if permit != self._permit:
-            return
+        if permit == self._permit:
+            self._under_way -= 1
+            self._fail(now_s, retry_after_s)
+
+    def broke_off(self, permit: int | None, now_s: float) -> None:
+        """A request that was told as answered, because its answer began, did not come to its end."""
+        if permit == self._permit:
+            self._fail(now_s, None)
+
+    def _fail(self, now_s: float, retry_after_s: float | None) -> None:
         self._count(now_s, 2)
         self._row += 1
         if self._step is not None:
@@ -128,6 +146,7 @@ class Breaker:
     def left(self, permit: int | None) -> None:
         """A request says nothing about the provider."""
         if permit == self._permit:
+            self._under_way -= 1
             self._probing = False
 
     def state(self, now_s: float) -> State:
@@ -154,7 +173,7 @@ class Breaker:
 
     def _change(self) -> None:
         self._permit += 1
-        self._row = 0
+        self._row = self._under_way = 0
         self._step_answered = self._step_failed = 0
         self._probing = False
         # What went wrong before must not open it again when it has closed.
@@ -188,10 +207,10 @@ class Breaker:
         self._change()
 
     def _bad(self) -> bool:
-        if self._row >= self._settings.in_a_row:
+        if self._row >= max(self._settings.in_a_row, self._under_way):
             return True
         failed = sum(slot[2] for slot in self._slots)
-        total = failed + sum(slot[1] for slot in self._slots)
+        total = failed + sum(slot[1] for slot in self._slots) + self._under_way
         return total >= self._settings.minimum and failed >= self._settings.share * total
 
     def _count(self, now_s: float, place: int) -> None:

@@ -23,7 +23,7 @@ from karkhana.routing.attempts import Retrying
 from karkhana.routing.breaker import Breaker, BreakerSettings, Health
 from karkhana.routing.configuration import Candidate
 from karkhana.routing.course import Course, Stop
-from karkhana.routing.exchanges import Exchange
+from karkhana.routing.exchanges import Asked, Exchange
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.hedging import Hedging, HedgingSettings
 from karkhana.routing.key_ring import REST_S, KeyRing
@@ -206,20 +206,19 @@ class _Call(Generic[T]):
         first = self._attempt(stop, permit, first_s, hedge=False)
         if wait is None or wait >= first_s:
             return await first
-        return await raced(first, wait, lambda: self._second(stop), self._discard)
+        until = self._now() + first_s
+        return await raced(first, wait, lambda: self._second(stop, until), self._discard)
 
-    def _second(self, slow: Stop) -> Coroutine[Any, Any, Called[T]] | None:
-        """A request to another place; the same one if there is no other."""
-        now = self._now()
-        found = self._course.next(now, besides=slow)
+    def _second(self, slow: Stop, until: float) -> Coroutine[Any, Any, Called[T]] | None:
+        """A request to another place; the same one if there is no other. It has no more time than the first."""
+        now, hedging = self._now(), self._caller.hedging
+        found = self._course.next(now, besides=slow) if hedging.may_send and now < until else None
         if found is None:
             return None
         stop, permit = found
-        if self._end <= now or not self._caller.hedging.may_send():
-            stop.breaker.left(permit)
-            return None
+        hedging.send()
         self._hedged = True
-        return self._attempt(stop, permit, self._end - now, hedge=True)
+        return self._attempt(stop, permit, until - now, hedge=True)
 
     def _discard(self, called: Called[T]) -> None:
         self._exchange.discard(called.answer)
@@ -238,7 +237,7 @@ class _Call(Generic[T]):
             raise
         sent = _Sent(attempt, stop, permit, self._now())
         try:
-            answer = await self._begin(place, first_s, sent.began)
+            answer = await self._begin(sent, first_s)
         except ProviderFault as fault:
             self._failed(sent, fault)
             raise
@@ -252,11 +251,13 @@ class _Call(Generic[T]):
         self._exchange.watch(answer, lambda *end: self._over(sent, first, *end))
         return Called(answer, place, course.number, self._hedged)
 
-    async def _begin(self, place: Place, first_s: float, began: float) -> T:
+    async def _begin(self, sent: _Sent, first_s: float) -> T:
+        place = sent.stop.place
         provider = self._caller.providers[place.provider]
         key = next(key for key in provider.keys if key.label == place.key)
-        candidate = Candidate(place.provider, place.model)
-        return await self._exchange.begin(provider, candidate, key, first_s, self._end - began)
+        name = f"{self._name}-{sent.attempt.number}"
+        asked = Asked(model=place.model, key=key, first_s=first_s, all_s=self._end - sent.began, name=name)
+        return await self._exchange.begin(provider, asked)
 
     def _failed(self, sent: _Sent, fault: ProviderFault) -> None:
         now = self._now()
@@ -279,8 +280,8 @@ class _Call(Generic[T]):
 
     def _over(self, sent: _Sent, first_s: float, usage: Usage | None, fault: ProviderFault | None, whole: bool) -> None:
         outcome = Outcome.ANSWERED if whole else Outcome.LEFT if fault is None else Outcome.BROKE_OFF
-        if fault is not None and not whole:
-            self._caller.learn(sent.stop.place, sent.permit, sent.stop.breaker, fault)
+        if fault is not None and not whole and fault.fault.blames_provider:
+            sent.stop.breaker.broke_off(sent.permit, self._now())
         ending = Ending(outcome=outcome, usage=usage, fault=fault, first_s=first_s, whole_s=self._now() - sent.began)
         self._caller._observer.ends(sent.attempt, ending)
 

@@ -4,13 +4,12 @@ An exchange *begins* when something of the answer is there; until then another p
 """
 
 import asyncio
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from karkhana.domain.chat import ChatAnswer, ChatRequest
 from karkhana.http.messages import Headers
-from karkhana.routing.configuration import Candidate
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.provider import Key, Provider
 from karkhana.routing.provider_faults import CannotSay
@@ -20,13 +19,30 @@ from karkhana.routing.wires.metering import Meter
 T = TypeVar("T")
 
 
+class Asked(NamedTuple):
+    """What one attempt asks for."""
+
+    model: str
+    key: Key
+    first_s: float
+    """Seconds until the answer must begin."""
+    all_s: float
+    """Seconds until it must be whole."""
+    name: str
+    """The attempt's own name, which the provider is told (``x-client-request-id``)."""
+
+    @property
+    def headers(self) -> Headers:
+        return [(b"x-client-request-id", self.name.encode("ascii", "replace"))]
+
+
 class Exchange(Protocol[T]):
     """One way to ask."""
 
     streamed: bool
 
-    async def begin(self, provider: Provider, candidate: Candidate, key: Key, first_s: float, all_s: float) -> T:
-        """The answer, which begins within ``first_s`` seconds and ends within ``all_s``. Raises ``ProviderFault``."""
+    async def begin(self, provider: Provider, asked: Asked) -> T:
+        """The answer, of which something is there. Raises ``ProviderFault``."""
 
     def watch(self, answer: T, ended: Ended) -> None:
         """``ended`` is called once, when the answer is over; for a whole answer at once."""
@@ -43,11 +59,10 @@ class Whole:
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
 
-    async def begin(
-        self, provider: Provider, candidate: Candidate, key: Key, first_s: float, all_s: float
-    ) -> ChatAnswer:
-        request = msgspec.structs.replace(self._request, model=candidate.model)
-        return await provider.ask(request, deadline_s=min(first_s, all_s), key=key)
+    async def begin(self, provider: Provider, asked: Asked) -> ChatAnswer:
+        request = msgspec.structs.replace(self._request, model=asked.model)
+        deadline_s = min(asked.first_s, asked.all_s)
+        return await provider.ask(request, deadline_s=deadline_s, key=asked.key, headers=asked.headers)
 
     def watch(self, answer: ChatAnswer, ended: Ended) -> None:
         ended(answer.usage, None, True)
@@ -64,16 +79,14 @@ class Streamed:
     def __init__(self, request: ChatRequest) -> None:
         self._request = request
 
-    async def begin(
-        self, provider: Provider, candidate: Candidate, key: Key, first_s: float, all_s: float
-    ) -> DeltaStream:
-        request = msgspec.structs.replace(self._request, model=candidate.model)
+    async def begin(self, provider: Provider, asked: Asked) -> DeltaStream:
+        request = msgspec.structs.replace(self._request, model=asked.model)
         try:
-            async with asyncio.timeout(first_s):
-                stream = await provider.stream(request, deadline_s=all_s, key=key)
+            async with asyncio.timeout(asked.first_s):
+                stream = await provider.stream(request, deadline_s=asked.all_s, key=asked.key, headers=asked.headers)
                 await stream.begin()
         except TimeoutError:
-            raise late(first_s) from None
+            raise late(asked.first_s) from None
         return stream
 
     def watch(self, answer: DeltaStream, ended: Ended) -> None:
@@ -94,24 +107,24 @@ class PassedOn:
         self._meters = meters
         self._headers = headers
 
-    async def begin(self, provider: Provider, candidate: Candidate, key: Key, first_s: float, all_s: float) -> Passage:
+    async def begin(self, provider: Provider, asked: Asked) -> Passage:
         if provider.wire.name != self._wire:
             raise CannotSay(f"the provider {provider.name} does not speak {self._wire}")
-        body = self._bodies(candidate.model)
+        body = self._bodies(asked.model)
         try:
-            async with asyncio.timeout(first_s):
+            async with asyncio.timeout(asked.first_s):
                 passage = await provider.pass_on(
-                    candidate.model,
+                    asked.model,
                     body,
                     stream=self.streamed,
                     meter=self._meters(),
-                    deadline_s=all_s,
-                    headers=self._headers,
-                    key=key,
+                    deadline_s=asked.all_s,
+                    headers=[*asked.headers, *self._headers],
+                    key=asked.key,
                 )
                 await passage.begin()
         except TimeoutError:
-            raise late(first_s) from None
+            raise late(asked.first_s) from None
         return passage
 
     def watch(self, answer: Passage, ended: Ended) -> None:

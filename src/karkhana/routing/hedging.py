@@ -63,10 +63,13 @@ class Hedging:
             return None
         return max(self.settings.shortest_s, order[min(len(order) - 1, int(len(order) * self.settings.quantile))])
 
+    @property
     def may_send(self) -> bool:
-        """Whether a second request may be sent now; if so, it is counted."""
-        if self._tokens < 1:
-            return False
+        """Whether a second request may be sent now."""
+        # Shares are no exact fractions of two.
+        return self._tokens >= 1 - 1e-9
+
+    def send(self) -> None:
+        """A second request is sent."""
         self._tokens -= 1
         self.sent += 1
-        return True

@@ -81,18 +81,22 @@ class Provider:
         self._largest = largest
         self._calls: dict[tuple[str, str, bool], Call] = {}
 
-    async def ask(self, request: ChatRequest, *, deadline_s: float, key: Key | None = None) -> ChatAnswer:
-        """The whole answer, within ``deadline_s`` seconds. Raises ``ProviderFault``."""
+    async def ask(
+        self, request: ChatRequest, *, deadline_s: float, key: Key | None = None, headers: Headers = ()
+    ) -> ChatAnswer:
+        """The whole answer, within ``deadline_s`` seconds; ``headers`` are sent too. Raises ``ProviderFault``."""
         chosen = key or self.keys[0]
-        call = self._call(msgspec.structs.replace(request, stream=False), chosen)
+        call = extended(self._call(msgspec.structs.replace(request, stream=False), chosen), headers)
         body = await self._whole(call, encoded(call.body), chosen, deadline_s)
         return self._read(json_object(body), chosen)
 
-    async def stream(self, request: ChatRequest, *, deadline_s: float, key: Key | None = None) -> DeltaStream:
+    async def stream(
+        self, request: ChatRequest, *, deadline_s: float, key: Key | None = None, headers: Headers = ()
+    ) -> DeltaStream:
         """The answer as it comes; its head has come. Must be read to its end or closed. Raises ``ProviderFault``."""
         chosen = key or self.keys[0]
         end = asyncio.get_running_loop().time() + deadline_s
-        call = self._call(msgspec.structs.replace(request, stream=True, stream_usage=True), chosen)
+        call = extended(self._call(msgspec.structs.replace(request, stream=True, stream_usage=True), chosen), headers)
         answer = await self._send(call, encoded(call.body), chosen, deadline_s)
         kind = (value_of(answer.headers, b"content-type") or b"").lower()
         if b"html" in kind:
@@ -122,10 +126,7 @@ class Provider:
         """
         chosen = key or self.keys[0]
         end = asyncio.get_running_loop().time() + deadline_s
-        call = self._place(model, stream, chosen)
-        own = {name.lower() for name, _ in call.headers}
-        extended = [*call.headers, *(pair for pair in headers if pair[0].lower() not in own)]
-        sent = call._replace(headers=extended)
+        sent = extended(self._place(model, stream, chosen), headers)
         answer = await self._send(sent, body, chosen, deadline_s)
         if stream:
             if b"html" in (value_of(answer.headers, b"content-type") or b"").lower():
@@ -205,6 +206,17 @@ class Provider:
         except NONSENSE as error:
             # What comes from a provider is untrusted: no shape of it may look like a mistake of ours.
             raise broken(f"the answer makes no sense ({type(error).__name__})") from error
+
+
+def extended(call: Call, headers: Headers) -> Call:
+    """With more headers; what the wire says stands, and of what is said twice the first."""
+    said = {name.lower() for name, _ in call.headers}
+    found = list(call.headers)
+    for name, value in headers:
+        if name.lower() not in said:
+            said.add(name.lower())
+            found.append((name, value))
+    return call._replace(headers=found)
 
 
 def encoded(body: Json) -> bytes:

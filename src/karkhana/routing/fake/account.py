@@ -19,6 +19,8 @@ import msgspec
 from karkhana.domain.chat import Usage
 from karkhana.routing.configuration import PriceEntry
 
+MOST_NAMED = 1_000_000
+"""Requests that are remembered by their client's name for them."""
 _MILLION = Decimal(1_000_000)
 
 
@@ -36,9 +38,12 @@ class Account:
     def __init__(self, prices: Mapping[str, PriceEntry]) -> None:
         self._prices = prices
         self._lines: dict[str, _Line] = {}
+        self._named: dict[str, tuple[str, str, Usage | None]] = {}
 
-    def enter(self, model: str, outcome: str, usage: Usage | None = None) -> None:
-        """A request for ``model`` ended with ``outcome``; ``usage`` is charged."""
+    def enter(self, model: str, outcome: str, usage: Usage | None = None, *, name: str = "") -> None:
+        """A request for ``model`` ended with ``outcome``; ``usage`` is charged. ``name`` is the client's own."""
+        if name and len(self._named) < MOST_NAMED:
+            self._named[name] = (model, outcome, usage)
         line = self._lines.setdefault(model, _Line())
         line.outcomes[outcome] += 1
         if usage is not None:
@@ -55,6 +60,16 @@ class Account:
         known = [amount for amount in amounts if amount is not None]
         usd = sum(known, Decimal(0)) if len(known) == len(amounts) else None
         return {**self._told(total, usd), "models": models}
+
+    def of(self, name: str) -> dict[str, Any] | None:
+        """What came of the request that its client called ``name`` (``x-client-request-id``)."""
+        if name not in self._named:
+            return None
+        model, outcome, usage = self._named[name]
+        line = _Line()
+        line.outcomes[outcome] += 1
+        line.usage.update(msgspec.structs.asdict(usage) if usage is not None else {})
+        return {"model": model, **self._told(line, self._usd(model, line))}
 
     def _told(self, line: _Line, usd: Decimal | None) -> dict[str, Any]:
         usage = {name: line.usage[name] for name in Usage.__struct_fields__}

@@ -1,6 +1,7 @@
 """The fake provider as an ASGI program: every wire at the paths of the real providers, and its account.
 
-``GET /fake/account`` tells what was answered and would be charged; ``GET /v1/models`` lists the script's models.
+``GET /fake/account`` tells what was answered and would be charged, ``GET /fake/account/NAME`` of the one request that
+its client sent with the header ``x-client-request-id: NAME``; ``GET /v1/models`` lists the script's models.
 """
 
 import contextlib
@@ -80,7 +81,10 @@ class FakeProvider:
         path = scope["path"]
         wire = self._wire(path) if scope["method"] == "POST" else None
         if wire is not None:
-            await _Exchange(self, wire, reply, number).carry_out(path, _key(scope), body)
+            name = (value_of(scope["headers"], b"x-client-request-id") or b"").decode("latin-1")
+            await _Exchange(self, wire, reply, number, name).carry_out(path, _key(scope), body)
+        elif path.startswith("/fake/account/") and (entry := self.account.of(path[14:])) is not None:
+            await reply.whole(200, _JSON, msgspec.json.encode(entry))
         elif path == "/fake/account":
             await reply.whole(200, _JSON, msgspec.json.encode(self.account.told()))
         elif path.endswith("/models"):
@@ -107,13 +111,14 @@ class FakeProvider:
 class _Exchange:
     """One request on one wire."""
 
-    def __init__(self, provider: FakeProvider, wire: Wire, reply: Reply, number: int) -> None:
+    def __init__(self, provider: FakeProvider, wire: Wire, reply: Reply, number: int, name: str) -> None:
         self._provider = provider
         self._script = provider.script
         self._account = provider.account
         self._wire = wire
         self._reply = reply
         self._number = number
+        self._name = name
         self._model = "?"
 
     async def carry_out(self, path: str, key: str, body: bytes) -> None:
@@ -145,8 +150,11 @@ class _Exchange:
             raise ProviderFault(Fault.UNKNOWN_MODEL, f"the model {request.model!r} does not exist")
         return request
 
+    def _enter(self, outcome: str, usage: Usage | None = None) -> None:
+        self._account.enter(self._model, outcome, usage, name=self._name)
+
     async def _refuse(self, fault: ProviderFault, status: int | None = None) -> None:
-        self._account.enter(self._model, fault.fault.value)
+        self._enter(fault.fault.value)
         usual, body = self._wire.server.refusal(fault)
         await self._reply.whole(status or usual, _JSON, msgspec.json.encode(body), retry_after_s=fault.retry_after_s)
 
@@ -157,7 +165,7 @@ class _Exchange:
             message = strike.message or f"the script says: {fault.value}"
             await self._refuse(ProviderFault(fault, message, retry_after_s=strike.retry_after_s), strike.status)
             return
-        self._account.enter(self._model, strike.kind.value)
+        self._enter(strike.kind.value)
         if strike.kind is Kind.STALL:
             await self._reply.wait(strike.stall_s)
         elif strike.kind is Kind.WRONG_CONTENT_TYPE:
@@ -195,7 +203,7 @@ class _Exchange:
             self._charge(answer, outcome, sent / len(pieces) if request.stream else 1.0)
             raise
         # Entered before the last byte, so that a client that has its answer also finds it in the account.
-        self._account.enter(self._model, "answered" if strike is None else strike.kind.value, answer.usage)
+        self._enter("answered" if strike is None else strike.kind.value, answer.usage)
         await self._reply.end()
 
     def _pieces(self, request: ChatRequest, answer: ChatAnswer, latency: Latency) -> tuple[list[bytes], bytes]:
@@ -210,11 +218,11 @@ class _Exchange:
         """An answer that did not come to its end, of which ``share`` was sent."""
         usage = answer.usage
         if not self._script.charge_unfinished or usage is None:
-            self._account.enter(self._model, outcome)
+            self._enter(outcome)
             return
         output = round(usage.output * share)
         reasoning = min(usage.reasoning, output)
-        self._account.enter(self._model, outcome, msgspec.structs.replace(usage, output=output, reasoning=reasoning))
+        self._enter(outcome, msgspec.structs.replace(usage, output=output, reasoning=reasoning))
 
 
 def _torn(pieces: list[bytes], *, stream: bool) -> list[bytes]:
