@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import msgspec
 
-from karkhana.domain.budgets import Budget, Period, Standing, next_start
 from karkhana.domain.errors import ConfigurationError, KarkhanaError
 from karkhana.domain.money import ZERO, Money, money, shown, written
+from karkhana.domain.spending import Budget, Period, Standing, next_start
 
 
 class BudgetReached(KarkhanaError):

@@ -22,16 +22,16 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from karkhana.domain.budgets import Account
 from karkhana.domain.chat import Usage
 from karkhana.domain.errors import KarkhanaError
 from karkhana.domain.money import Money, Unpriced, picos, usd
+from karkhana.domain.spending import Account
 from karkhana.routing.budgets import BudgetReached
 from karkhana.routing.ledger_keeping import Closing, LedgerKeeper, Reservation
-from karkhana.storage.budgets import BudgetStore
+from karkhana.storage.budget_store import BudgetStore
 from karkhana.storage.database import Database
-from karkhana.storage.ledger import ClosedEntry, LedgerStore
 from karkhana.storage.ledger_reading import Entry
+from karkhana.storage.ledger_store import ClosedEntry, LedgerStore
 
 T = TypeVar("T")
 GATHER_S = 0.002

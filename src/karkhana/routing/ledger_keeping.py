@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from karkhana.domain.budgets import Account, Standing, start_of
 from karkhana.domain.errors import KarkhanaError
+from karkhana.domain.spending import Account, Standing, start_of
 from karkhana.routing.budgets import Lock, admit
-from karkhana.storage.ledger import BalanceRow, ClosedEntry, LedgerStore, LedgerTransaction, OpenEntry
+from karkhana.storage.ledger_store import BalanceRow, ClosedEntry, LedgerStore, LedgerTransaction, OpenEntry
 
 LOST_AFTER_S = 20.0
 """Seconds of silence after which a writer counts as gone, and what it left open is charged."""

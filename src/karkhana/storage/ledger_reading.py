@@ -5,9 +5,9 @@ from typing import Any, Literal
 import msgspec
 import sqlalchemy as sa
 
-from karkhana.domain.budgets import Account
 from karkhana.domain.chat import Usage
 from karkhana.domain.money import ZERO, Money, money
+from karkhana.domain.spending import Account
 from karkhana.storage.database import Database
 from karkhana.storage.tables import ledger_entries
 

@@ -108,8 +108,8 @@ class LedgerStore:
         """
         with explained(self._database.where):
             connection = self._connected()
-            connection.execute("BEGIN" if self._postgres else "BEGIN IMMEDIATE")
             try:
+                connection.execute("BEGIN" if self._postgres else "BEGIN IMMEDIATE")
                 if self._postgres:
                     # a new budget adds up the entries there are: it must wait for those that are on their way
                     connection.execute("LOCK TABLE ledger_entries IN ROW EXCLUSIVE MODE")

@@ -8,8 +8,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from karkhana.domain.budgets import DIGITS, Budget, Period, Standing, start_of
 from karkhana.domain.money import ZERO, Money, money, picos
+from karkhana.domain.spending import DIGITS, Budget, Period, Standing, start_of
 from karkhana.storage.database import Database
 from karkhana.storage.tables import budget_balances, budgets, ledger_entries
 
