@@ -22,9 +22,10 @@ class Cutter(Protocol):
 
 
 class LineReader:
-    """Cuts a stream of bytes into lines that are not empty."""
+    """Cuts a stream of bytes into lines that are not empty. ``largest``: bytes that an unfinished line may have."""
 
-    def __init__(self) -> None:
+    def __init__(self, largest: int = LARGEST_EVENT) -> None:
+        self._largest = largest
         self._rest: list[bytes] = []
         self._size = 0
 
@@ -44,7 +45,7 @@ class LineReader:
         if piece:
             self._rest.append(piece)
             self._size += len(piece)
-        if self._size > LARGEST_EVENT:
+        if self._size > self._largest:
             raise EventTooLarge
 
 

@@ -19,13 +19,17 @@ class Event(NamedTuple):
 
 
 class EventTooLarge(Exception):
-    """An event is longer than :data:`LARGEST_EVENT`."""
+    """An event is longer than what is borne."""
 
 
 class EventReader:
-    """Cuts a stream of bytes into events, however they are split into pieces."""
+    """Cuts a stream of bytes into events, however they are split into pieces.
 
-    def __init__(self) -> None:
+    ``largest``: bytes that an unfinished event may have.
+    """
+
+    def __init__(self, largest: int = LARGEST_EVENT) -> None:
+        self._largest = largest
         self._rest: list[bytes] = []
         self._rest_size = 0
         self._name = ""
@@ -41,7 +45,7 @@ class EventReader:
             event = self._line(line.decode("utf-8", "replace"))
             if event is not None:
                 events.append(event)
-        if self._size + self._rest_size > LARGEST_EVENT:
+        if self._size + self._rest_size > self._largest:
             raise EventTooLarge
         return events
 

@@ -4,6 +4,7 @@ Sources: RFC 9110, section 10.2.3 (``Retry-After``: seconds or a date); ``retry-
 """
 
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from karkhana.http.messages import Headers, value_of
@@ -30,4 +31,6 @@ def retry_after_s(headers: Headers, now_s: float | None = None) -> float | None:
         date = parsedate_to_datetime(text.decode("latin-1"))
     except ValueError:
         return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
     return min(max(0.0, date.timestamp() - (time.time() if now_s is None else now_s)), LONGEST_S)

@@ -35,9 +35,9 @@ def arguments_text(arguments: Any) -> str:
     return json.dumps(arguments or {}, ensure_ascii=False, separators=(",", ":"))
 
 
-def fresh_id() -> str:
-    """An identifier for a call of a provider that gives none; never the same twice, as answers are put together."""
-    return f"call_{secrets.token_hex(12)}"
+def fresh_id(start: str = "call_") -> str:
+    """An identifier for a call (or an answer) of a provider that gives none; never the same twice."""
+    return f"{start}{secrets.token_hex(12)}"
 
 
 def names_of_calls(messages: Iterable[Message]) -> dict[str, str]:

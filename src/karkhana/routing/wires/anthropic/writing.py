@@ -23,7 +23,7 @@ from karkhana.routing.faults import ProviderFault
 from karkhana.routing.sse import event
 from karkhana.routing.wires.anthropic.errors import refusal_of
 from karkhana.routing.wires.seals import shown
-from karkhana.routing.wires.tool_calls import arguments_object
+from karkhana.routing.wires.tool_calls import arguments_object, fresh_id
 from karkhana.routing.wires.wire import Json
 
 REASONS = {
@@ -43,7 +43,7 @@ _PIECES = {
 
 def body_of(answer: ChatAnswer, request: ChatRequest) -> Json:
     """A whole answer."""
-    found: Json = {"id": answer.id or "msg_0", "type": "message", "role": "assistant"}
+    found: Json = {"id": answer.id or fresh_id("msg_"), "type": "message", "role": "assistant"}
     found |= {"model": answer.model or request.model, "content": [_block(part) for part in answer.parts]}
     found |= {"stop_reason": REASONS[answer.stop], "stop_sequence": answer.stop_sequence or None}
     return found | {"usage": usage_json(answer.usage or Usage())}
@@ -112,7 +112,7 @@ class MessagesWriter:
         return _event("error", {"error": refusal_of(fault)[1]["error"]})
 
     def _start(self, started: Started) -> bytes:
-        message: Json = {"id": started.id or "msg_0", "type": "message", "role": "assistant", "content": []}
+        message: Json = {"id": started.id or fresh_id("msg_"), "type": "message", "role": "assistant", "content": []}
         message |= {"model": started.model or self._model, "stop_reason": None, "stop_sequence": None}
         # The answer's tokens are not known yet; the last event counts all of them.
         known = msgspec.structs.replace(started.usage or Usage(), output=0, reasoning=0)

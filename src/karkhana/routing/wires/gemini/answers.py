@@ -23,7 +23,7 @@ from karkhana.domain.chat import (
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.sse import Event
 from karkhana.routing.wires.gemini.errors import fault_in
-from karkhana.routing.wires.seals import sealed
+from karkhana.routing.wires.gemini.proofs import read
 from karkhana.routing.wires.tool_calls import arguments_text, fresh_id
 from karkhana.routing.wires.wire import Json, broken, count_in
 
@@ -93,7 +93,7 @@ def _told(part: Json) -> bool:
 
 
 def _part(part: Json) -> Part:
-    signature = sealed(str(part.get("thoughtSignature") or ""), "gemini")
+    signature = read(str(part.get("thoughtSignature") or ""))
     if "functionCall" in part:
         call = part["functionCall"]
         return ToolCall(

@@ -35,6 +35,7 @@ from karkhana.routing.wires.cache_marks import cache_of
 from karkhana.routing.wires.images import image_of
 from karkhana.routing.wires.openai_chat.client import call_json, signature_of
 from karkhana.routing.wires.openai_errors import refusal_of
+from karkhana.routing.wires.tool_calls import fresh_id
 from karkhana.routing.wires.wire import (
     BadRequest,
     Json,
@@ -100,7 +101,11 @@ class ChatServer:
         if answer.calls:
             message["tool_calls"] = [call_json(call) for call in answer.calls]
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": REASONS[answer.stop]}
-        found: Json = {"id": answer.id or "chatcmpl-0", "object": "chat.completion", "created": int(time.time())}
+        found: Json = {
+            "id": answer.id or fresh_id("chatcmpl-"),
+            "object": "chat.completion",
+            "created": int(time.time()),
+        }
         found |= {"model": answer.model or request.model, "choices": [choice]}
         return found | ({"usage": usage_json(answer.usage)} if answer.usage is not None else {})
 
@@ -115,7 +120,7 @@ class ChatWriter:
     """Writes the chunks of one answer."""
 
     def __init__(self, request: ChatRequest) -> None:
-        self._head: Json = {"id": "chatcmpl-0", "object": "chat.completion.chunk", "created": int(time.time())}
+        self._head: Json = {"id": fresh_id("chatcmpl-"), "object": "chat.completion.chunk", "created": int(time.time())}
         self._head["model"] = request.model
         self._usage_wanted = request.stream_usage
         self._thoughts: set[int] = set()

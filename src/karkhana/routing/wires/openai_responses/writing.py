@@ -27,6 +27,7 @@ from karkhana.routing.sse import event
 from karkhana.routing.wires.openai_errors import refusal_of
 from karkhana.routing.wires.openai_responses.answers import FOREIGN, NAME
 from karkhana.routing.wires.seals import own, packed
+from karkhana.routing.wires.tool_calls import fresh_id
 from karkhana.routing.wires.wire import Json
 
 _REASONS = {StopReason.LENGTH: "max_output_tokens", StopReason.REFUSED: "content_filter"}
@@ -44,7 +45,7 @@ def _head(identifier: str, model: str, request: ChatRequest) -> Json:
     """A response that has only begun, with what clients' libraries need to find in it."""
     choice = request.tool_choice
     parallel = choice is None or choice.parallel is not False
-    found: Json = {"id": identifier or "resp_0", "object": "response", "created_at": int(time.time())}
+    found: Json = {"id": identifier or fresh_id("resp_"), "object": "response", "created_at": int(time.time())}
     found |= {"status": "in_progress", "model": model, "output": [], "error": None, "incomplete_details": None}
     found |= {"parallel_tool_calls": parallel, "tool_choice": choice.use.value if choice else "auto", "tools": []}
     return found | {"instructions": None, "metadata": {}, "usage": None}
