@@ -11,7 +11,7 @@ from karkhana.http import errors
 from karkhana.http.messages import Headers, Url
 from karkhana.http.pool import Pool
 from karkhana.http.reverse_proxy import BodyTooLong, ClientLeft, answer_with, body_of, pass_on
-from karkhana.http.server import Limits, listen, server
+from karkhana.http.server import BreakableProtocol, GuardedProtocol, Limits, listen, serve, server
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -19,7 +19,9 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 @asynccontextmanager
-async def served(app: Any, limits: Limits | None = None) -> AsyncIterator[Url]:
+async def served(
+    app: Any, limits: Limits | None = None, protocol: type[GuardedProtocol] = GuardedProtocol
+) -> AsyncIterator[Url]:
     async def program(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await receive()
@@ -29,7 +31,7 @@ async def served(app: Any, limits: Limits | None = None) -> AsyncIterator[Url]:
         else:
             await app(scope, receive, send)
 
-    made = server(program, limits, stop_s=1)
+    made = server(program, limits, stop_s=1, protocol=protocol)
     listening = listen("127.0.0.1", 0)
     task = asyncio.create_task(made.serve(sockets=[listening]))
     while not made.started:  # noqa: ASYNC110 - uvicorn tells it by this attribute only
@@ -239,5 +241,60 @@ def test_an_upstream_that_breaks_off_is_not_made_to_look_whole() -> None:
         async with serving(always(half)) as upstream, Pool() as pool, served(proxy(pool, upstream)) as url:
             with pytest.raises((errors.BodyTruncated, errors.Disconnected)):
                 await (await pool.send("GET", url, [])).read(100)
+
+    run(work())
+
+
+@pytest.mark.parametrize(("how", "error"), [("reset", errors.Disconnected), ("close", errors.BodyTruncated)])
+def test_a_rehearsal_may_break_the_connection(how: str, error: type[Exception]) -> None:
+    async def breaking(scope: Any, receive: Any, send: Any) -> None:
+        if how == "close":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        scope["extensions"]["karkhana.connection"][how]()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def work() -> None:
+        async with served(breaking, protocol=BreakableProtocol) as url, Pool() as pool:
+            with pytest.raises(error) as caught:
+                await (await pool.send("GET", url, [])).read(100)
+            assert ("reset by peer" in str(caught.value)) is (how == "reset")
+
+    run(work())
+
+
+def test_an_ordinary_program_cannot_break_it() -> None:
+    async def asking(scope: Any, receive: Any, send: Any) -> None:
+        await _say(send, 200, json.dumps(sorted(scope)).encode())
+
+    async def work() -> None:
+        async with served(asking) as url, Pool() as pool:
+            assert b"extensions" not in await (await pool.send("GET", url, [])).read(1000)
+
+    run(work())
+
+
+def test_serving_ends_when_it_is_asked_to_and_gives_its_port_back() -> None:
+    async def program(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            for event in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{event}.complete"})
+        else:
+            await echo(scope, receive, send)
+
+    async def work() -> None:
+        made, listening, ready = server(program, stop_s=1), listen("127.0.0.1", 0), asyncio.Event()
+        port = listening.getsockname()[1]
+        task = asyncio.create_task(serve(made, listening, ready.set))
+        await ready.wait()
+        async with Pool() as pool:
+            answer = await pool.send("POST", Url.parse(f"http://127.0.0.1:{port}/"), [], b"x")
+            assert answer.status == 200
+            await answer.read(1000)
+        made.should_exit = True
+        await task
+        listen("127.0.0.1", port).close()
 
     run(work())

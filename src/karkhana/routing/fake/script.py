@@ -11,7 +11,7 @@ import enum
 import re
 import tomllib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from karkhana.domain.errors import InvalidSetting
 from karkhana.routing.configuration import PriceEntry
 from karkhana.routing.places import line_of
 
+T = TypeVar("T")
 LONGEST = 1_000_000
 """Characters of a script."""
 _NEXT = "See docs/fake-provider.md for every field."
@@ -206,16 +207,25 @@ def read_script(text: str, source: str = "script") -> Script:
         tables = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidSetting(f"{source}: {error}", "Correct the script; it must be valid TOML.") from error
+    prices = tables.get("price")
+    for name, entry in prices.items() if isinstance(prices, dict) else ():
+        # On their own, because a mistake within a mapping is told without its key.
+        _converted(text, source, entry, PriceEntry, ("price", name))
+    return _converted(text, source, tables, Script, ())
+
+
+def _converted(text: str, source: str, value: Any, kind: type[T], prefix: tuple[str | int, ...]) -> T:
     try:
-        return msgspec.convert(tables, Script)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         path = _path(place.removesuffix("`"))
         unknown = re.search(r"unknown field `(\w+)`", message)
         if unknown is not None:
             path = (*path, unknown[1])
-        elif (named := re.match(r"(\w+) ", message)) and named[1] in _at(tables, path):
+        elif (named := re.match(r"(\w+) ", message)) and named[1] in _at(value, path):
             path = (*path, named[1])
+        path = (*prefix, *path)
         where = f"{source}, line {line_of(text, path)}" if path else source
         raise InvalidSetting(f"{where}: {'.'.join(map(str, path))}: {message}", _NEXT) from error
 
