@@ -31,7 +31,9 @@ from karkhana.storage.ledger_store import ClosedEntry, LedgerStore
 ACCOUNTS = st.sampled_from([Account("a", "x"), Account("b", "x", "t"), Account("b", "y"), Account()])
 SCOPES = ("key:a", "key:b", "team:x", "team:y", "task:t")
 DAYS = ("2026-10-31", "2026-11-01", "2026-11-02")
-AMOUNTS = st.none() | st.integers(0, 60)
+TENS = st.integers(0, 6).map(lambda count: count * 10)
+"""Coarse, so that limits are met exactly."""
+AMOUNTS = st.none() | TENS
 
 
 class Clock:
@@ -106,8 +108,8 @@ class Books(RuleBasedStateMachine):
     @rule(
         scope=st.sampled_from(SCOPES),
         period=st.sampled_from(list(Period)),
-        soft=st.none() | st.integers(0, 100),
-        hard=st.none() | st.integers(0, 300),
+        soft=st.none() | TENS,
+        hard=st.none() | TENS.map(lambda limit: limit * 3),
     )
     def set_budget(self, scope: str, period: Period, soft: int | None, hard: int | None) -> None:
         if soft is None and hard is None:
