@@ -388,3 +388,76 @@ def test_the_environment_names_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"no http|must not|percent"):
         Url.parse(text)
+
+
+def test_what_is_there_already_is_taken_at_once() -> None:
+    async def work() -> None:
+        async with serving(always(OK, OK)) as url, Pool() as pool:
+            answer = await pool.send("GET", url, [])
+            assert answer.taken(1) is None
+            assert answer.taken(2) == b"ok"
+            again = await pool.send("GET", url, [])
+            assert await again.read(2) == b"ok"
+            assert list(pool.open.values()) == [1]
+
+    run(work())
+
+
+def test_what_is_not_there_yet_is_not_taken() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        writer.write(OK[:-1])
+        await reader.read(1)
+        writer.write(OK[-1:])
+
+    async def work() -> None:
+        async with serving(handler) as url, Pool() as pool:
+            answer = await pool.send("GET", url, [])
+            assert answer.taken(100) is None
+            answer.close()
+
+    run(work())
+
+
+@pytest.mark.parametrize("body", ["bytes", "pieces"])
+def test_nobody_waits_longer_for_a_head_than_was_said(body: str) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"first"
+        await asyncio.sleep(60)
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def work() -> None:
+        async with serving(handler) as url, Pool() as pool:
+            with pytest.raises(errors.ResponseTimeout, match=r"within 0\.05 s"):
+                await pool.send("POST", url, [], b"x" if body == "bytes" else endless(), timeouts=Timeouts(head_s=0.05))
+            assert pool.open == {}
+
+    run(work())
+
+
+def test_a_body_that_nobody_reads_does_not_outlast_the_time() -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(60)
+
+    async def work() -> None:
+        async with serving(handler) as url, Pool() as pool:
+            with pytest.raises(errors.ResponseTimeout):
+                await pool.send("POST", url, [], b"x" * (64 << 20), timeouts=Timeouts(head_s=0.2))
+            assert pool.open == {}
+
+    run(work())
+
+
+def test_it_works_on_another_event_loop() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def work() -> None:
+        async with serving(always(OK, OK)) as url, Pool() as pool:
+            for _ in range(2):
+                assert await (await pool.send("POST", url, [], b"x")).read(2) == b"ok"
+            assert list(pool.open.values()) == [1]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(asyncio.wait_for(work(), 20))

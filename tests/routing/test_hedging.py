@@ -3,24 +3,26 @@ from hypothesis import strategies as st
 
 from karkhana.routing.hedging import Hedging, HedgingSettings
 
+A = ("a", "m", True)
+
 
 def test_nothing_is_slow_until_enough_is_known() -> None:
     hedging = Hedging()
     for _ in range(19):
-        hedging.waited("a", 1.0)
-    assert hedging.wait_s("a") is None
-    hedging.waited("a", 1.0)
-    assert hedging.wait_s("a") == 1.0
-    assert hedging.wait_s("b") is None
+        hedging.waited(A, 1.0)
+    assert hedging.wait_s(A) is None
+    hedging.waited(A, 1.0)
+    assert hedging.wait_s(A) == 1.0
+    assert hedging.wait_s(("b", "m", True)) is None
 
 
 @given(st.lists(st.floats(0.02, 100), min_size=20, max_size=500))
 def test_slow_is_what_95_of_100_recent_ones_were_not(times: list[float]) -> None:
     hedging = Hedging(HedgingSettings(recent=100))
     for seconds in times:
-        hedging.waited("a", seconds)
+        hedging.waited(A, seconds)
     recent = sorted(times[-100:])
-    assert hedging.wait_s("a") == recent[int(len(recent) * 0.95)]
+    assert hedging.wait_s(A) == recent[int(len(recent) * 0.95)]
 
 
 @given(st.lists(st.booleans(), max_size=500))
@@ -47,6 +49,6 @@ def test_it_can_be_turned_off() -> None:
     hedging = Hedging(HedgingSettings(share=0))
     for _ in range(100):
         hedging.called()
-        hedging.waited("a", 1.0)
-    assert hedging.wait_s("a") is None
+        hedging.waited(A, 1.0)
+    assert hedging.wait_s(A) is None
     assert not hedging.may_send

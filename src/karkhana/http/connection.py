@@ -7,6 +7,7 @@ stays bounded (back-pressure).
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import httptools
 
@@ -67,26 +68,40 @@ class Connection(asyncio.Protocol):
         answer = self._answer = Answer(self, url, method, idle_s)
         self.exchanges += 1
         self._head_bytes = 0
+        # A timer costs a fifth of asyncio.timeout, but cannot end the wait for the next piece of somebody's body.
+        timer = self._loop.call_later(head_s, self._late, answer, head_s)
         try:
-            async with asyncio.timeout(head_s):
+            if body is None or isinstance(body, bytes):
                 await self._write(method, url, target, headers, body)
-                await answer.head
+            else:
+                async with asyncio.timeout(head_s):
+                    await self._write_pieces(method, url, target, headers, body)
+            await answer.head
         except TimeoutError:
             self.abort()
-            raise ResponseTimeout(str(url), f"no answer began within {head_s:g} s") from None
+            raise _response_timeout(url, head_s) from None
         except BaseException:
             # Also when the caller gave up: the answer to this request must never meet the next one.
             self.abort()
             raise
+        finally:
+            timer.cancel()
         return answer
 
-    async def _write(self, method: bytes, url: Url, target: bytes, headers: Headers, body: Body | None) -> None:
+    def _late(self, answer: "Answer", head_s: float) -> None:
+        answer.fail(_response_timeout(answer.url, head_s))
+        self.abort()
+
+    async def _write(self, method: bytes, url: Url, target: bytes, headers: Headers, body: bytes | None) -> None:
         assert self.transport is not None
-        if body is None or isinstance(body, bytes):
-            sized = [*headers, (b"content-length", b"%d" % len(body))] if body is not None else headers
-            self.transport.write(head_of(method, target, url.host_header, sized) + (body or b""))
-            await self._drained()
-            return
+        sized = [*headers, (b"content-length", b"%d" % len(body))] if body is not None else headers
+        self.transport.write(head_of(method, target, url.host_header, sized) + (body or b""))
+        await self._drained()
+
+    async def _write_pieces(
+        self, method: bytes, url: Url, target: bytes, headers: Headers, body: AsyncIterator[bytes]
+    ) -> None:
+        assert self.transport is not None
         self.transport.write(head_of(method, target, url.host_header, [*headers, (b"transfer-encoding", b"chunked")]))
         async for piece in body:
             if self.lost:
@@ -108,8 +123,8 @@ class Connection(asyncio.Protocol):
     # -- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # Another loop's transports (uvloop) do all that asyncio's do, but are none of its kind.
+        self.transport = cast(asyncio.Transport, transport)
 
     def pause_writing(self) -> None:
         self._writable = self._loop.create_future()
@@ -271,6 +286,16 @@ class Answer:
             self.close()
         return b"".join(pieces)
 
+    def taken(self, limit: int) -> bytes | None:
+        """The whole body if it is there already and not longer than ``limit`` bytes; the exchange is over then."""
+        if not self.complete or self._held > limit:
+            return None
+        body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        self._held = 0
+        self.close()
+        return body
+
     def close(self) -> None:
         """Give the connection back, or end it when the answer was not read to its end. May be called twice."""
         connection, self._connection = self._connection, None
@@ -305,6 +330,10 @@ class Answer:
 
 def _forget(connection: Connection) -> None:
     """For a connection that belongs to nobody."""
+
+
+def _response_timeout(url: Url, seconds: float) -> ResponseTimeout:
+    return ResponseTimeout(str(url), f"no answer began within {seconds:g} s")
 
 
 def _because(error: Exception | None) -> str:

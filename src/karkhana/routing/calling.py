@@ -25,7 +25,7 @@ from karkhana.routing.configuration import Candidate
 from karkhana.routing.course import Course, Stop
 from karkhana.routing.exchanges import Asked, Exchange
 from karkhana.routing.faults import Fault, ProviderFault
-from karkhana.routing.hedging import Hedging, HedgingSettings
+from karkhana.routing.hedging import Hedging, HedgingSettings, Pace
 from karkhana.routing.key_ring import REST_S, KeyRing
 from karkhana.routing.provider import Provider
 from karkhana.routing.provider_faults import CannotSay, NotSent
@@ -285,5 +285,5 @@ class _Call(Generic[T]):
         ending = Ending(outcome=outcome, usage=usage, fault=fault, first_s=first_s, whole_s=self._now() - sent.began)
         self._caller._observer.ends(sent.attempt, ending)
 
-    def _pace(self, place: Place) -> str:
-        return f"{place.provider}/{place.model}/{'first' if self._exchange.streamed else 'whole'}"
+    def _pace(self, place: Place) -> Pace:
+        return (place.provider, place.model, self._exchange.streamed)

@@ -17,6 +17,8 @@ from karkhana.routing.provider_streams import DeltaStream, Ended, Passage
 from karkhana.routing.wires.metering import Meter
 
 T = TypeVar("T")
+REQUEST_ID = b"x-client-request-id"
+"""The header with an attempt's own name."""
 
 
 class Asked(NamedTuple):
@@ -33,7 +35,7 @@ class Asked(NamedTuple):
 
     @property
     def headers(self) -> Headers:
-        return [(b"x-client-request-id", self.name.encode("ascii", "replace"))]
+        return [(REQUEST_ID, self.name.encode("ascii", "replace"))]
 
 
 class Exchange(Protocol[T]):
@@ -105,27 +107,31 @@ class PassedOn:
         self._wire = wire
         self._bodies = bodies
         self._meters = meters
-        self._headers = headers
+        self._headers = [pair for pair in headers if pair[0].lower() != REQUEST_ID]
 
     async def begin(self, provider: Provider, asked: Asked) -> Passage:
         if provider.wire.name != self._wire:
             raise CannotSay(f"the provider {provider.name} does not speak {self._wire}")
-        body = self._bodies(asked.model)
+        if not self.streamed:
+            return await self._pass(provider, asked, min(asked.first_s, asked.all_s))
         try:
             async with asyncio.timeout(asked.first_s):
-                passage = await provider.pass_on(
-                    asked.model,
-                    body,
-                    stream=self.streamed,
-                    meter=self._meters(),
-                    deadline_s=asked.all_s,
-                    headers=[*asked.headers, *self._headers],
-                    key=asked.key,
-                )
+                passage = await self._pass(provider, asked, asked.all_s)
                 await passage.begin()
         except TimeoutError:
             raise late(asked.first_s) from None
         return passage
+
+    async def _pass(self, provider: Provider, asked: Asked, deadline_s: float) -> Passage:
+        return await provider.pass_on(
+            asked.model,
+            self._bodies(asked.model),
+            stream=self.streamed,
+            meter=self._meters(),
+            deadline_s=deadline_s,
+            headers=[*asked.headers, *self._headers],
+            key=asked.key,
+        )
 
     def watch(self, answer: Passage, ended: Ended) -> None:
         answer.when_ended(ended)

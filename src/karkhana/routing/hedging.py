@@ -5,8 +5,8 @@ calls: in a general slowdown hedges would only add to the load. Source: J. Dean 
 CACM 56(2), 2013.
 
 >>> hedging = Hedging(HedgingSettings(least=3))
->>> for seconds in (0.1, 0.2, 0.3): hedging.waited("a", seconds)
->>> hedging.wait_s("a"), hedging.wait_s("b")
+>>> for seconds in (0.1, 0.2, 0.3): hedging.waited(("a", "m", True), seconds)
+>>> hedging.wait_s(("a", "m", True)), hedging.wait_s(("b", "m", True))
 (0.3, None)
 """
 
@@ -14,6 +14,9 @@ from bisect import insort
 from collections import deque
 
 import msgspec
+
+Pace = tuple[str, str, bool]
+"""Provider, model, and whether it streams: a stream's first piece comes long before a whole answer."""
 
 
 class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,7 +28,7 @@ class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Second requests that may be saved up."""
     quantile: float = 0.95
     recent: int = 200
-    """Times that are remembered for each place."""
+    """Times that are remembered for each pace."""
     least: int = 20
     """Times without which nothing is known."""
     shortest_s: float = 0.01
@@ -33,32 +36,32 @@ class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hedging:
-    """Recent waiting times by place, and the bucket of second requests."""
+    """Recent waiting times by pace, and the bucket of second requests."""
 
     def __init__(self, settings: HedgingSettings | None = None) -> None:
         self.settings = settings or HedgingSettings()
         self.sent = 0
         self.calls = 0
         self._tokens = 0.0
-        self._times: dict[str, deque[float]] = {}
-        self._sorted: dict[str, list[float]] = {}
+        self._times: dict[Pace, deque[float]] = {}
+        self._sorted: dict[Pace, list[float]] = {}
 
     def called(self) -> None:
         """A call begins, which earns its share of a second request."""
         self.calls += 1
         self._tokens = min(self.settings.burst, self._tokens + self.settings.share)
 
-    def waited(self, place: str, seconds: float) -> None:
+    def waited(self, pace: Pace, seconds: float) -> None:
         """The first piece of an answer came after ``seconds``."""
-        times, order = self._times.setdefault(place, deque()), self._sorted.setdefault(place, [])
+        times, order = self._times.setdefault(pace, deque()), self._sorted.setdefault(pace, [])
         if len(times) >= self.settings.recent:
             order.remove(times.popleft())
         times.append(seconds)
         insort(order, seconds)
 
-    def wait_s(self, place: str) -> float | None:
+    def wait_s(self, pace: Pace) -> float | None:
         """Seconds after which the first request counts as slow; ``None``: too little is known, or it is turned off."""
-        order = self._sorted.get(place)
+        order = self._sorted.get(pace)
         if order is None or len(order) < self.settings.least or self.settings.share <= 0:
             return None
         return max(self.settings.shortest_s, order[min(len(order) - 1, int(len(order) * self.settings.quantile))])

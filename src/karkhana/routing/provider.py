@@ -79,7 +79,7 @@ class Provider:
         self._pool = pool
         self._idle_s = idle_s
         self._largest = largest
-        self._calls: dict[tuple[str, str, bool], Call] = {}
+        self._calls: dict[tuple[str, str, bool], tuple[Call, frozenset[bytes]]] = {}
 
     async def ask(
         self, request: ChatRequest, *, deadline_s: float, key: Key | None = None, headers: Headers = ()
@@ -104,7 +104,7 @@ class Provider:
             raise broken(f"the answer is {kind.decode('latin-1')}, not a stream")
         if kind.startswith(b"application/json"):
             # Some compatible servers do not stream, though they were asked to.
-            body = await self._rest(answer, chosen, max(0.0, end - asyncio.get_running_loop().time()))
+            body = await self._rest(answer, chosen, end)
             return DeltaStream.of(deltas_of(self._read(json_object(body), chosen)), self.wire)
         return DeltaStream(Pieces(answer, chosen.secret, end, self._largest), self.wire, chosen.secret)
 
@@ -126,14 +126,15 @@ class Provider:
         """
         chosen = key or self.keys[0]
         end = asyncio.get_running_loop().time() + deadline_s
-        sent = extended(self._place(model, stream, chosen), headers)
+        place, said = self._place(model, stream, chosen)
+        sent = extended(place, headers, said)
         answer = await self._send(sent, body, chosen, deadline_s)
         if stream:
             if b"html" in (value_of(answer.headers, b"content-type") or b"").lower():
                 answer.close()
                 raise broken("the answer is a web page, not a stream")
             return Passage(answer.headers, Pieces(answer, chosen.secret, end, self._largest), meter)
-        whole = await self._rest(answer, chosen, max(0.0, end - asyncio.get_running_loop().time()))
+        whole = await self._rest(answer, chosen, end)
         try:
             msgspec.json.decode(whole, type=msgspec.Raw)
         except (msgspec.MsgspecError, RecursionError) as error:
@@ -149,13 +150,14 @@ class Provider:
         except BadRequest as error:
             raise CannotSay(f"the wire {self.wire.name} cannot say this: {error.message}") from error
 
-    def _place(self, model: str, stream: bool, key: Key) -> Call:
-        """Path and headers, which a wire tells only with a whole request."""
-        place = self._calls.get((model, key.label, stream))
-        if place is None:
+    def _place(self, model: str, stream: bool, key: Key) -> tuple[Call, frozenset[bytes]]:
+        """Path and headers, which a wire tells only with a whole request, and the names of the headers."""
+        found = self._calls.get((model, key.label, stream))
+        if found is None:
             request = ChatRequest(model=model, messages=_ANYTHING, max_tokens=1, stream=stream)
-            place = self._calls[model, key.label, stream] = self._call(request, key)._replace(body={})
-        return place
+            call = self._call(request, key)._replace(body={})
+            found = self._calls[model, key.label, stream] = (call, names_of(call.headers))
+        return found
 
     async def _send(self, call: Call, body: bytes, key: Key, deadline_s: float) -> Answer:
         """The answer's head, which says that all is well."""
@@ -185,11 +187,15 @@ class Provider:
     async def _whole(self, call: Call, body: bytes, key: Key, deadline_s: float) -> bytes:
         end = asyncio.get_running_loop().time() + deadline_s
         answer = await self._send(call, body, key, deadline_s)
-        return await self._rest(answer, key, max(0.0, end - asyncio.get_running_loop().time()))
+        return await self._rest(answer, key, end)
 
-    async def _rest(self, answer: Answer, key: Key, left_s: float) -> bytes:
+    async def _rest(self, answer: Answer, key: Key, end: float) -> bytes:
+        """The body, until ``end``, a time of the event loop."""
+        body = answer.taken(self._largest)
+        if body is not None:
+            return body
         try:
-            async with asyncio.timeout(left_s):
+            async with asyncio.timeout_at(end):
                 return await answer.read(self._largest)
         except TimeoutError:
             raise ProviderFault(Fault.TIMEOUT, "the answer was not complete in time", status=answer.status) from None
@@ -208,15 +214,18 @@ class Provider:
             raise broken(f"the answer makes no sense ({type(error).__name__})") from error
 
 
-def extended(call: Call, headers: Headers) -> Call:
-    """With more headers; what the wire says stands, and of what is said twice the first."""
-    said = {name.lower() for name, _ in call.headers}
-    found = list(call.headers)
-    for name, value in headers:
-        if name.lower() not in said:
-            said.add(name.lower())
-            found.append((name, value))
-    return call._replace(headers=found)
+def extended(call: Call, headers: Headers, said: frozenset[bytes] | None = None) -> Call:
+    """With more headers; what the wire says stands. ``said``: the names of its headers, if known."""
+    if not headers:
+        return call
+    names = names_of(call.headers) if said is None else said
+    more = [pair for pair in headers if pair[0].lower() not in names]
+    return Call(call.path, [*call.headers, *more], call.body)
+
+
+def names_of(headers: Headers) -> frozenset[bytes]:
+    """In lower case."""
+    return frozenset(name.lower() for name, _ in headers)
 
 
 def encoded(body: Json) -> bytes:
