@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from losses import sayable
 
-from karkhana.domain.chat import ChatAnswer, ChatRequest, ToolChoice, deltas_of
-from karkhana.routing.faults import ProviderFault
+from karkhana.domain.chat import ChatAnswer, ChatRequest, Format, Message, Role, Text, Tool, ToolChoice, deltas_of
+from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.sse import Event
 from karkhana.routing.wires.registry import WIRES
-from karkhana.routing.wires.wire import BadRequest, Wire
+from karkhana.routing.wires.wire import LONGEST_MESSAGE, BadRequest, Wire
 
 wires = pytest.mark.parametrize("wire", WIRES.values(), ids=list(WIRES))
 junk = st.one_of(
@@ -104,3 +104,28 @@ def test_a_stream_that_is_wrong_in_one_place_is_read_or_a_fault(
             for delta in reader.read(Event(event.name, text)):
                 for other in writers:
                     other.write(delta)
+
+
+@wires
+@pytest.mark.parametrize("depth", [100, 900])
+def test_what_is_nested_deeply_is_read_or_refused(wire: Wire, depth: int) -> None:
+    deep: dict[str, Any] = {"type": "object"}
+    for _ in range(depth):
+        deep = {"type": "object", "properties": {"a": deep}}
+    tool = Tool(name="t", parameters=deep)
+    message = Message(role=Role.USER, parts=(Text(text="x"),))
+    request = ChatRequest(model="m", messages=(message,), tools=(tool,), format=Format(schema=deep))
+    with suppress(BadRequest):
+        call = wire.client.call(request, "")
+        found = wire.server.request(call.path, call.body)
+        assert found.tools == (tool,)
+
+
+@wires
+def test_a_message_is_not_passed_on_without_end(wire: Wire) -> None:
+    status, body = wire.server.refusal(ProviderFault(Fault.INVALID, "x" * 100_000))
+    assert len(wire.client.fault(status, [], json.dumps(body).encode()).message) == LONGEST_MESSAGE
+    with pytest.raises(BadRequest) as caught:
+        wire.server.request("/v1/models/m:generateContent", {"model": "m", "messages": [{"role": "x" * 100_000}]})
+    assert len(caught.value.message) <= LONGEST_MESSAGE
+    assert len(wire.client.fault(500, [], b"[" * 200_000).message) <= LONGEST_MESSAGE

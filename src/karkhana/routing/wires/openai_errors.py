@@ -8,7 +8,7 @@ import json
 from karkhana.http.messages import Headers
 from karkhana.routing.faults import Fault, FaultTable, ProviderFault
 from karkhana.routing.wires.retry_after import retry_after_s
-from karkhana.routing.wires.wire import Json
+from karkhana.routing.wires.wire import LONGEST_MESSAGE, Json
 
 TABLE = FaultTable(
     statuses={
@@ -33,6 +33,9 @@ TABLE = FaultTable(
         "invalid_api_key": Fault.UNAUTHORISED,
         "content_policy_violation": Fault.REFUSED,
         "content_filter": Fault.REFUSED,
+        "policy": Fault.REFUSED,
+        "invalid_prompt": Fault.INVALID,
+        "invalid_image": Fault.INVALID,
         "rate_limit": Fault.RATE_LIMITED,
         "overloaded": Fault.OVERLOADED,
         "server_error": Fault.SERVER_ERROR,
@@ -64,7 +67,7 @@ def fault_of(status: int, headers: Headers, body: bytes) -> ProviderFault:
     """What an error answer means."""
     try:
         found = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     error = found.get("error") if isinstance(found, dict) else None
     if isinstance(error, str):
@@ -76,9 +79,9 @@ def fault_of(status: int, headers: Headers, body: bytes) -> ProviderFault:
 
 def fault_in(error: Json, status: int = 0, headers: Headers = ()) -> ProviderFault:
     """What an ``error`` object means; those within a stream come without a status."""
-    message = str(error.get("message") or error.get("type") or f"status {status}")
+    message = str(error.get("message") or error.get("type") or f"status {status}")[:LONGEST_MESSAGE]
     code = " ".join(str(error[k]) for k in ("code", "type") if error.get(k))
-    fault = TABLE.fault(status or 500, code, message)
+    fault = TABLE.fault(status or (400 if "invalid_request_error" in code else 500), code, message)
     return ProviderFault(fault, message, status=status, code=code, retry_after_s=retry_after_s(headers))
 
 

@@ -20,14 +20,16 @@ from karkhana.routing.framing import SERVER_SENT_EVENTS, Framing
 from karkhana.routing.sse import Event
 
 Json = dict[str, Any]
+LONGEST_MESSAGE = 2000
+"""Characters of an error's message that are passed on: who sends it may have put anything in it."""
 
 
 class BadRequest(Exception):
     """A client's request cannot be read; ``field`` says where."""
 
     def __init__(self, message: str, field: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = message[:LONGEST_MESSAGE]
+        super().__init__(self.message)
         self.field = field
 
 

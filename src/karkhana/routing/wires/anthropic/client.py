@@ -1,7 +1,8 @@
 """Asks Anthropic's Messages. Knows nothing of connections."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from karkhana.domain.chat import (
     ChatAnswer,
@@ -29,7 +30,7 @@ from karkhana.routing.wires.cache_marks import cache_control
 from karkhana.routing.wires.images import base64_of
 from karkhana.routing.wires.seals import own
 from karkhana.routing.wires.tool_calls import arguments_object, results_first
-from karkhana.routing.wires.wire import Call, Json
+from karkhana.routing.wires.wire import BadRequest, Call, Json
 
 VERSION = b"2023-06-01"
 JSON_WANTED = "Answer with one JSON object and nothing else."
@@ -51,7 +52,7 @@ class MessagesClient:
             body["max_tokens"] += thinking["thinking"]["budget_tokens"]
         config: Json = {"effort": thinking["effort"]} if "effort" in thinking else {}
         if request.format is not None and request.format.schema is not None:
-            config["format"] = {"type": "json_schema", "schema": fitted(request.format.schema)}
+            config["format"] = {"type": "json_schema", "schema": _schema(request.format.schema)}
         body |= {"thinking": thinking.get("thinking"), "output_config": config or None}
         body |= {} if body["thinking"] else _sampling(request)
         body |= {"stop_sequences": list(request.stop) or None, "stream": request.stream or None}
@@ -86,6 +87,13 @@ def _system(request: ChatRequest) -> list[Json] | None:
     if request.format is not None and request.format.schema is None:
         blocks.append({"type": "text", "text": JSON_WANTED})
     return blocks or None
+
+
+def _schema(schema: Mapping[str, Any]) -> Json:
+    try:
+        return fitted(schema)
+    except RecursionError as error:
+        raise BadRequest("the schema is nested too deeply", "output_config.format.schema") from error
 
 
 def _sampling(request: ChatRequest) -> Json:

@@ -8,7 +8,7 @@ import json
 from karkhana.http.messages import Headers
 from karkhana.routing.faults import Fault, FaultTable, ProviderFault
 from karkhana.routing.wires.retry_after import retry_after_s
-from karkhana.routing.wires.wire import Json
+from karkhana.routing.wires.wire import LONGEST_MESSAGE, Json
 
 TABLE = FaultTable(
     statuses={
@@ -74,7 +74,7 @@ def fault_of(status: int, headers: Headers, body: bytes) -> ProviderFault:
 def fault_in(error: Json, status: int = 0, headers: Headers = ()) -> ProviderFault:
     """What an ``error`` object means; those within a stream come without a status."""
     code = str(error.get("type") or "")
-    message = str(error.get("message") or code or f"status {status}")
+    message = str(error.get("message") or code or f"status {status}")[:LONGEST_MESSAGE]
     fault = TABLE.fault(status or (400 if code == "invalid_request_error" else 500), code, message)
     return ProviderFault(fault, message, status=status, code=code, retry_after_s=retry_after_s(headers))
 

@@ -9,7 +9,7 @@ import re
 from karkhana.http.messages import Headers
 from karkhana.routing.faults import Fault, FaultTable, ProviderFault
 from karkhana.routing.wires.retry_after import LONGEST_S, retry_after_s
-from karkhana.routing.wires.wire import Json
+from karkhana.routing.wires.wire import LONGEST_MESSAGE, Json
 
 TABLE = FaultTable(
     statuses={
@@ -83,7 +83,7 @@ def fault_in(error: Json, status: int = 0, headers: Headers = ()) -> ProviderFau
     listed = error.get("details")
     details = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     code = " ".join([str(error.get("status") or ""), *_reasons(details)]).strip()
-    message = str(error.get("message") or code or f"status {status}")
+    message = str(error.get("message") or code or f"status {status}")[:LONGEST_MESSAGE]
     # Reasons come first: the day's quota is told with the same status as the minute's.
     fault = TABLE.fault(status, code, message)
     wait = retry_after_s(headers)

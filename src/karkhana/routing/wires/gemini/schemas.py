@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from karkhana.routing.wires.wire import BadRequest
+
 _NOT_OURS = frozenset(
     {"args", "response", "parameters", "parametersJsonSchema", "responseSchema", "responseJsonSchema", "labels"}
 )
@@ -16,19 +18,29 @@ _UNDERSCORE = re.compile(r"_([a-z])")
 
 
 def json_schema(schema: Any) -> Any:
-    """A schema of the older kind (OpenAPI's, types in capitals) as JSON schema; one that is so already stays."""
+    """A schema of the older kind (OpenAPI's, types in capitals) as JSON schema; one that is so already stays.
+
+    Raises ``BadRequest`` for one that is nested too deeply.
+    """
+    try:
+        return _json_schema(schema)
+    except RecursionError as error:
+        raise BadRequest("the schema is nested too deeply") from error
+
+
+def _json_schema(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [json_schema(each) for each in schema]
+        return [_json_schema(each) for each in schema]
     if not isinstance(schema, Mapping):
         return schema
     found: dict[str, Any] = {}
     for key, value in schema.items():
         if key in _NAMED and isinstance(value, Mapping):
-            found[key] = {name: json_schema(each) for name, each in value.items()}
+            found[key] = {name: _json_schema(each) for name, each in value.items()}
         elif key == "type" and isinstance(value, str):
             found[key] = value.lower()
         elif key in ("items", "anyOf", "additionalProperties"):
-            found[key] = json_schema(value)
+            found[key] = _json_schema(value)
         elif key != "nullable":
             found[key] = value
     if schema.get("nullable") is True and isinstance(found.get("type"), str):

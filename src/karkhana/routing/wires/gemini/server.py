@@ -63,7 +63,10 @@ class GeminiServer:
         asked = _PATH.search(path)
         if asked is None:
             raise BadRequest("the path must end in models/MODEL:generateContent or :streamGenerateContent")
-        body = camel(body)
+        try:
+            body = camel(body)
+        except RecursionError as error:
+            raise BadRequest("the request is nested too deeply") from error
         config = object_of(body.get("generationConfig"), "generationConfig")
         if config.get("candidateCount") not in (None, 1):
             raise BadRequest("only one candidate can be asked for", "generationConfig.candidateCount")

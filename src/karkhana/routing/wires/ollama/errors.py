@@ -8,7 +8,7 @@ import json
 from karkhana.http.messages import Headers
 from karkhana.routing.faults import Fault, FaultTable, ProviderFault
 from karkhana.routing.wires.retry_after import retry_after_s
-from karkhana.routing.wires.wire import Json
+from karkhana.routing.wires.wire import LONGEST_MESSAGE, Json
 
 TABLE = FaultTable(
     statuses={
@@ -59,6 +59,7 @@ def fault_of(status: int, headers: Headers, body: bytes) -> ProviderFault:
 
 def fault_in(message: str, status: int = 0, headers: Headers = ()) -> ProviderFault:
     """What an error's text means; those within a stream come without a status."""
+    message = message[:LONGEST_MESSAGE]
     fault = TABLE.fault(status or 500, "", message)
     return ProviderFault(fault, message, status=status, retry_after_s=retry_after_s(headers))
 

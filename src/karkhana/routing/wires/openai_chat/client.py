@@ -114,7 +114,7 @@ class ChatReader:
             if isinstance(chunk.get("error"), dict):
                 raise fault_in(chunk["error"])
             return list(self._chunk(chunk))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise broken(f"a chunk of the stream makes no sense ({error!r})") from error
 
     def end(self) -> list[Delta]:

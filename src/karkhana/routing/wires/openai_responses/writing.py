@@ -117,11 +117,13 @@ class ResponsesWriter:
         return b"".join(self._event(kind, fields) for kind, fields in self._events(delta))
 
     def fail(self, fault: ProviderFault) -> bytes:
-        """Some clients look for the one, some for the other."""
+        """Some clients look for the one event, some for the other, and OpenAI's library for ``error`` in the first."""
         error = refusal_of(fault)[1]["error"]
         told = {"code": error["code"] or error["type"], "message": error["message"]}
         failed = self._head | {"status": "failed", "error": told}
-        return self._event("error", told | {"param": None}) + self._event("response.failed", {"response": failed})
+        return self._event("error", told | {"param": None, "error": error}) + self._event(
+            "response.failed", {"response": failed}
+        )
 
     def _events(self, delta: Delta) -> Iterator[tuple[str, Json]]:
         match delta:
