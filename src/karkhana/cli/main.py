@@ -23,6 +23,7 @@ COMMANDS = {
     "worker": "Take tasks from the queue and work on them.",
     "score": "Run the gates and the score on any commit range, or explain a run's score.",
     "provider": "A fake provider of models for rehearsals, on loopback.",
+    "gateway": "Models for other programs, behind one address.",
     "doctor": "What is missing on this machine, and the command that mends it.",
 }
 """Name → the line that ``karkhana --help`` shows."""

@@ -1,0 +1,86 @@
+"""Keeps books on the gateway's attempts: reserves what one may cost before it is sent, settles what it did cost.
+
+Knows nothing of HTTP. A provider's answer without a usage is charged with what was reserved.
+"""
+
+from typing import NamedTuple
+
+from karkhana.domain.money import Money, Unpriced
+from karkhana.domain.spending import Account
+from karkhana.routing.attempt import Attempt, Ending
+from karkhana.routing.ledger import Ledger
+from karkhana.routing.ledger_keeping import Reservation
+from karkhana.routing.prices import PriceBook, answer_tokens, bound, cost
+
+
+class Job(NamedTuple):
+    """What a call is about, for the books."""
+
+    account: Account
+    prompt: int
+    """Tokens of the prompt at most."""
+    answer: int | None
+    """Tokens of the answer that the client allows."""
+    answers: int = 1
+
+
+class Bill:
+    """What one call did cost so far."""
+
+    __slots__ = ("closed", "cost", "job", "open")
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.cost: Money | Unpriced | None = None
+        """Of what is settled; ``None``: nothing yet."""
+        self.open: dict[int, Reservation] = {}
+        self.closed = False
+
+
+class Books:
+    """An observer of attempts (:class:`karkhana.routing.attempt.Observer`)."""
+
+    def __init__(self, ledger: Ledger, prices: PriceBook, limits: dict[tuple[str, str], int] | None = None) -> None:
+        """``limits``: tokens that a model's answer may have."""
+        self._ledger = ledger
+        self._prices = prices
+        self._limits = limits or {}
+        self._bills: dict[str, Bill] = {}
+
+    def open(self, call: str, job: Job) -> Bill:
+        """Before a call; :meth:`close` it afterwards."""
+        bill = self._bills[call] = Bill(job)
+        return bill
+
+    def close(self, call: str) -> None:
+        """No attempt of the call will begin any more; those under way still settle."""
+        bill = self._bills[call]
+        bill.closed = True
+        if not bill.open:
+            del self._bills[call]
+
+    async def begins(self, attempt: Attempt) -> None:
+        """Raises ``BudgetReached``, ``PriceUnknown``, and ``InfrastructureFailure`` if it cannot be written down."""
+        bill, place = self._bills[attempt.call], (attempt.place.provider, attempt.place.model)
+        rate = self._prices.rate(place)
+        answer = answer_tokens(bill.job.answer, self._limits.get(place), bill.job.answers)
+        most = bound(bill.job.prompt, answer, rate)
+        version = "" if isinstance(rate, Unpriced) else rate.version
+        bill.open[attempt.number] = await self._ledger.reserve(bill.job.account, *place, most, version)
+
+    def ends(self, attempt: Attempt, ending: Ending) -> None:
+        bill = self._bills[attempt.call]
+        reservation = bill.open.pop(attempt.number)
+        if not ending.charged:
+            self._ledger.release(reservation)
+        elif ending.usage is None:
+            self._ledger.settle_unknown(reservation)
+        else:
+            spent = cost(ending.usage, self._prices.rate((attempt.place.provider, attempt.place.model)))
+            self._ledger.settle(reservation, spent, ending.usage)
+            if isinstance(spent, Unpriced) or isinstance(bill.cost, Unpriced):
+                bill.cost = spent if isinstance(spent, Unpriced) else bill.cost
+            else:
+                bill.cost = Money(spent + (bill.cost or 0))
+        if bill.closed and not bill.open:
+            del self._bills[attempt.call]
