@@ -16,6 +16,7 @@ SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("task_queue", (), ""),
     ("validation", (), ""),
     ("hopeless", (), ""),
+    ("gateway_faults", (), ""),
     ("quixbugs", ("--dataset", "{data}/repositories"), "repositories/jkoppel+QuixBugs"),
     ("humanevalfix", ("--dataset", "{data}/repositories"), "repositories/bigcode-project+octopack"),
     ("history", ("--dataset", "{data}/repositories", "--half", "blind"), "repositories"),

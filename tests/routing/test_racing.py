@@ -66,14 +66,29 @@ def test_a_failed_first_waits_for_the_second() -> None:
 
 
 def test_a_failed_second_leaves_the_first_alone() -> None:
-    first, second = Work(0.05, "first"), Work(0, error=ValueError("two"))
+    first, second = Work(0.05, "first"), Work(0.01, error=ValueError("two"))
     assert race(first, second)[0] == "first"
     assert second.started
 
 
+def test_a_failed_second_is_followed_by_another() -> None:
+    works = [Work(0, error=ValueError("two")), Work(0, error=ValueError("three")), Work(0, "fourth")]
+    started: list[Work] = []
+
+    def next_one() -> Coroutine[Any, Any, str]:
+        started.append(works[len(started)])
+        return started[-1].run()
+
+    async def work() -> str:
+        return await raced(Work(5, "first").run(), 0.01, next_one, lambda _: None)
+
+    assert run(work()) == "fourth"
+    assert started == works
+
+
 def test_when_both_fail_the_first_error_is_told() -> None:
     with pytest.raises(ValueError, match="one"):
-        race(Work(0.02, error=ValueError("one")), Work(0.02, error=ValueError("two")))
+        race(Work(0.02, error=ValueError("one")), Work(0.03, error=ValueError("two")))
 
 
 def test_a_first_that_fails_before_the_wait_is_over_starts_nothing() -> None:

@@ -18,8 +18,8 @@ async def raced(
 ) -> T:
     """The result of ``first``, or that of ``second``, which is started after ``wait_s`` seconds unless it is ``None``.
 
-    The loser is cancelled; should it have a result all the same, that is given to ``discard``. Raises what ``first``
-    raised when both fail.
+    A second that fails while the first is still slow is followed by another one. The loser is cancelled; should it
+    have a result all the same, that is given to ``discard``. Raises what ``first`` raised when both fail.
     """
     race = _Race(second, discard)
     timer = asyncio.get_running_loop().call_later(wait_s, race.start)
@@ -59,9 +59,13 @@ class _Race(Generic[T]):
             self._other.add_done_callback(self._ended)
 
     def _ended(self, other: asyncio.Task[T]) -> None:
-        if other.cancelled() or other.exception() is not None:
+        if other.cancelled():
             return
-        if self._closed:
+        if other.exception() is not None:
+            if not self._closed and not self._waiting:
+                # The first is still slow.
+                self.start()
+        elif self._closed:
             if not self._taken:
                 self._discard(other.result())
         elif not self._waiting:
