@@ -56,6 +56,6 @@ def camel(value: Any) -> Any:
         return value
     found = {}
     for name, each in value.items():
-        key = _UNDERSCORE.sub(lambda letter: letter[1].upper(), name)
+        key = _UNDERSCORE.sub(lambda letter: letter[1].upper(), name) if "_" in name else name
         found[key] = each if key in _NOT_OURS else camel(each)
     return found
