@@ -18,7 +18,7 @@ from karkhana.domain.chat import Usage
 from karkhana.routing.wires.anthropic import answers as anthropic
 from karkhana.routing.wires.gemini import answers as gemini
 from karkhana.routing.wires.ollama import answers as ollama
-from karkhana.routing.wires.openai_chat.client import usage_of
+from karkhana.routing.wires.openai_chat.answers import usage_of
 from karkhana.routing.wires.openai_responses import answers as openai_responses
 
 _EVENT_BYTES = 4 << 20
