@@ -19,12 +19,14 @@ from karkhana.routing.configuration import read_configuration
 from karkhana.routing.fake.program import FakeProvider
 from karkhana.routing.fake.script import read_script
 from karkhana.routing.fake.serving import fake_provider
-from karkhana.routing.gateway.clients import Client, Clients
+from karkhana.routing.gateway.clients import Client, Clients, KeyHolders
 from karkhana.routing.gateway.serving import gateway
+from karkhana.routing.keys import VirtualKeys, digest, minted
 from karkhana.routing.prices_shipped import price_book
 from karkhana.storage.budget_store import BudgetStore
 from karkhana.storage.database import Database, open_database
 from karkhana.storage.ledger_reading import LedgerReader
+from karkhana.storage.virtual_key_store import VirtualKeyStore
 
 SCRIPT = """
 [price.large]
@@ -199,9 +201,12 @@ def test_a_wrong_request_costs_nothing(tmp_path: Path, body: dict[str, Any], sta
 class OneKey:
     """A house with one client, on whose account everything is."""
 
+    def known(self, key: str) -> None:
+        """Everybody is."""
+
     def admit(self, key: str, model: str, tokens: int) -> Client:
         del key, model, tokens
-        return Client(name="a", account=Account("a"))
+        return Client(Account("a"))
 
 
 def test_a_budget_pauses_and_two_hundred_at_once_do_not_pass_it(tmp_path: Path) -> None:
@@ -237,5 +242,34 @@ def test_models_health_and_metrics_are_told(tmp_path: Path) -> None:
             assert json.loads(await h.get("/health"))["status"] == "ok"
             assert b'requests_total{wire="openai",status="200"} 1' in await h.get("/metrics")
             assert b"nothing is served" in await h.get("/v1/else")
+
+    run(work())
+
+
+def test_only_holders_of_keys_are_answered_and_only_as_much_as_they_may(tmp_path: Path) -> None:
+    with open_database(None, tmp_path) as database:
+        store = VirtualKeyStore(database)
+        secret, key = minted("ci", team="web", models=("smart",), requests_per_minute=2)
+        store.add(key, digest(secret))
+        other, off = minted("old", disabled=True)
+        store.add(off, digest(other))
+        holders = KeyHolders(VirtualKeys(store))
+
+    async def work() -> None:
+        async with house(tmp_path, clients=holders) as h:
+
+            async def ask(key: str, model: str = "smart") -> tuple[int, bytes]:
+                body = {"model": model, **QUESTIONS["/v1/chat/completions"]}
+                answer = await h.post("/v1/chat/completions", body, key=key)
+                return answer.status, await answer.read(1 << 20)
+
+            assert (await ask("kk_wrong"))[0] == 401
+            assert (await ask(other))[0] == 401
+            assert (await ask(secret, "cloud/large"))[0] == 404
+            assert [(await ask(secret))[0] for _ in range(3)] == [200, 200, 429]
+            assert h.provider.account.told()["requests"] == 2
+            assert secret.encode() not in (await ask(secret))[1]
+            await asyncio.sleep(0.1)
+            assert {entry.account.team for entry in LedgerReader(h.database).entries()} == {"web"}
 
     run(work())

@@ -82,7 +82,7 @@ class Gateway:
 
     async def _models(self, scope: Message, send: Send) -> None:
         try:
-            self._clients.admit(key_of(scope["headers"]), "", 0)
+            self._clients.known(key_of(scope["headers"]))
         except ProviderFault as fault:
             await send_refusal(send, WIRES["openai"], fault)
             return
@@ -123,8 +123,12 @@ class Gateway:
         body = await body_of(receive, self._largest)
         seen = peek(body)
         tokens = body_tokens(body)
-        client = self._clients.admit(key_of(headers), seen.model, tokens)
-        candidates = self._candidates(seen.model)
+        client = self._clients.admit(key_of(headers), seen.model, tokens + (seen.answer_tokens or 0))
+        try:
+            candidates = self._candidates(seen.model)
+        except ProviderFault:
+            client.over(0)
+            raise
         call = f"{self._run}-{next(self._numbers)}"
         asking = Asking(wire, scope["path"], body, seen, passed(headers))
         bill = self._books.open(call, _job(client, seen, tokens))
@@ -141,6 +145,7 @@ class Gateway:
             return 200
         finally:
             self._books.close(call)
+            client.over(bill.tokens)
 
     def _candidates(self, name: str) -> tuple[Candidate, ...]:
         model = self._configuration.models.get(name)

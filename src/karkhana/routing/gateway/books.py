@@ -27,7 +27,7 @@ class Job(NamedTuple):
 class Bill:
     """What one call did cost so far."""
 
-    __slots__ = ("closed", "cost", "job", "open")
+    __slots__ = ("closed", "cost", "job", "open", "tokens")
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -35,6 +35,8 @@ class Bill:
         """Of what is settled; ``None``: nothing yet."""
         self.open: dict[int, Reservation] = {}
         self.closed = False
+        self.tokens = 0
+        """Of the prompt and the answer, as far as the providers told."""
 
 
 class Books:
@@ -78,6 +80,7 @@ class Books:
         else:
             spent = cost(ending.usage, self._prices.rate((attempt.place.provider, attempt.place.model)))
             self._ledger.settle(reservation, spent, ending.usage)
+            bill.tokens += ending.usage.prompt + ending.usage.output
             if isinstance(spent, Unpriced) or isinstance(bill.cost, Unpriced):
                 bill.cost = spent if isinstance(spent, Unpriced) else bill.cost
             else:

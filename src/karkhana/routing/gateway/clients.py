@@ -5,21 +5,33 @@ A client's key never reaches a provider, and a provider's key never reaches a cl
 
 from typing import Protocol
 
-import msgspec
-
 from karkhana.domain.spending import Account
 from karkhana.routing.faults import Fault, ProviderFault
+from karkhana.routing.keys import KeyRefused, ModelNotAllowed, VirtualKeys
+from karkhana.routing.limits import Limits, RateLimited
 
 
-class Client(msgspec.Struct, frozen=True, kw_only=True):
-    """A client that may ask."""
+class Client:
+    """A client that may ask, for one request."""
 
-    name: str
-    account: Account = Account()
+    __slots__ = ("_limits", "_taken", "account")
+
+    def __init__(self, account: Account, limits: Limits | None = None, taken: int = 0) -> None:
+        self.account = account
+        self._limits = limits
+        self._taken = taken
+
+    def over(self, used: int) -> None:
+        """The request is over and used so many tokens, which may be others than it was let in with."""
+        if self._limits is not None:
+            self._limits.correct(self._taken, used)
 
 
 class Clients(Protocol):
     """Tells clients by their keys."""
+
+    def known(self, key: str) -> None:
+        """Raises ``ProviderFault`` (``UNAUTHORISED``) for a key that nobody has."""
 
     def admit(self, key: str, model: str, tokens: int) -> Client:
         """The client of a key, if it may ask ``model`` with up to ``tokens`` tokens now.
@@ -31,12 +43,41 @@ class Clients(Protocol):
 class OpenHouse:
     """Everybody may ask; only for a gateway on a loopback address."""
 
+    def known(self, key: str) -> None:
+        """Everybody is."""
+
     def admit(self, key: str, model: str, tokens: int) -> Client:
         """Anybody."""
         del key, model, tokens
-        return Client(name="anybody")
+        return Client(Account())
 
 
-def not_admitted(message: str, fault: Fault = Fault.UNAUTHORISED, *, wait_s: float | None = None) -> ProviderFault:
-    """Why a client may not ask."""
-    return ProviderFault(fault, message, retry_after_s=wait_s)
+class KeyHolders:
+    """Those who have a virtual key."""
+
+    def __init__(self, keys: VirtualKeys) -> None:
+        self._keys = keys
+
+    def known(self, key: str) -> None:
+        try:
+            self._keys.find(key)
+        except KeyRefused as refused:
+            raise _refusal(refused) from None
+
+    def admit(self, key: str, model: str, tokens: int) -> Client:
+        try:
+            holder = self._keys.find(key)
+            holder.check(model)
+            holder.limits.take(tokens)
+        except KeyRefused as refused:
+            raise _refusal(refused) from None
+        except RateLimited as limited:
+            wait_s = min(limited.retry_after_s, 3600.0)
+            message = f"{limited.message}; {limited.next}"
+            raise ProviderFault(Fault.RATE_LIMITED, message, retry_after_s=wait_s) from None
+        return Client(holder.account, holder.limits, tokens)
+
+
+def _refusal(refused: KeyRefused) -> ProviderFault:
+    fault = Fault.UNKNOWN_MODEL if isinstance(refused, ModelNotAllowed) else Fault.UNAUTHORISED
+    return ProviderFault(fault, f"{refused.message}; {refused.next}")

@@ -6,24 +6,27 @@ Blocks: prices and the database are opened before anything is served.
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
-from karkhana.domain.errors import InvalidInput, InvalidSetting
+from karkhana.domain.errors import InvalidInput, InvalidSetting, KarkhanaError
 from karkhana.http.pool import Pool, PoolSettings
 from karkhana.http.server import Limits, listen, serve, server
 from karkhana.routing.calling import Caller
 from karkhana.routing.configuration import Configuration, read_configuration
 from karkhana.routing.gateway.app import Gateway
 from karkhana.routing.gateway.books import Books
-from karkhana.routing.gateway.clients import Clients, OpenHouse
+from karkhana.routing.gateway.clients import Clients, KeyHolders, OpenHouse
+from karkhana.routing.keys import VirtualKeys
 from karkhana.routing.ledger import Ledger
 from karkhana.routing.prices import PriceBook
 from karkhana.routing.prices_shipped import price_book
 from karkhana.routing.provider import Provider
 from karkhana.routing.wires.registry import WIRES
 from karkhana.storage.database import Database
+from karkhana.storage.virtual_key_store import VirtualKeyStore
 
+REFRESH_S = 1.0
 PRICES = "prices.json"
 """In Karkhana's home: the prices that were found for the configured models."""
 
@@ -65,11 +68,6 @@ def serve_gateway(configuration: Configuration, database: Database, home: Path, 
     Raises ``InvalidInput`` for an address that cannot be used, and what opening the parts raises.
     """
     serving = configuration.serving
-    if not serving.open:
-        raise InvalidSetting(
-            "the gateway asks clients for keys, and none can be made yet",
-            "Set open = true in [gateway] to serve programs on this machine without keys.",
-        )
     prices = price_book(configuration, home / PRICES)
     try:
         listening = listen(serving.host, serving.port)
@@ -79,12 +77,29 @@ def serve_gateway(configuration: Configuration, database: Database, home: Path, 
         ) from error
     host, port = listening.getsockname()[:2]
 
+    keys = None if serving.open else VirtualKeys(VirtualKeyStore(database))
+
     async def work() -> None:
-        async with gateway(configuration, database, prices) as app:
-            await serve(server(app, Limits()), listening, lambda: ready(f"http://{host}:{port}"))
+        clients = OpenHouse() if keys is None else KeyHolders(keys)
+        async with gateway(configuration, database, prices, clients) as app:
+            fresh = asyncio.ensure_future(_refreshed(keys)) if keys is not None else None
+            try:
+                await serve(server(app, Limits()), listening, lambda: ready(f"http://{host}:{port}"))
+            finally:
+                if fresh is not None:
+                    fresh.cancel()
 
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(work())
+
+
+async def _refreshed(keys: VirtualKeys) -> None:
+    """Keys that are added, changed or removed count from the next second on."""
+    while True:
+        await asyncio.sleep(REFRESH_S)
+        # A database that is away for a moment must not end the gateway: the keys known so far stay.
+        with suppress(KarkhanaError):
+            await asyncio.to_thread(keys.refresh)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
