@@ -322,3 +322,44 @@ def test_a_broken_answer_is_not_passed_on_as_a_whole_one() -> None:
                     )
 
     run(work())
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        (b'data: {"error":{"message":"busy","code":"overloaded"}}\n\n', Fault.OVERLOADED),
+        (b"data: {\n\n", Fault.BROKEN),
+        (b"", Fault.BROKEN),
+    ],
+)
+def test_a_refusal_within_a_passed_on_stream_comes_before_its_beginning(said: bytes, fault: Fault) -> None:
+    role = b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'
+
+    async def work() -> None:
+        for before in (b"", role) if said else (b"",):
+            async with saying(http(before + said, kind=b"text/event-stream")) as provider:
+                passage = await provider.pass_on("m", b"{}", stream=True, meter=OpenAIMeter(), deadline_s=5)
+                with pytest.raises(ProviderFault) as caught:
+                    await passage.begin()
+                assert caught.value.fault is fault
+
+    run(work())
+
+
+@pytest.mark.parametrize("said", [b"", b": comment\n\n", b"event: new\ndata: 3\n\n", b"x" * 200_000])
+def test_a_stream_is_passed_on_byte_for_byte_whatever_it_is(said: bytes) -> None:
+    role = b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'
+    word = b'data: {"choices":[{"delta":{"content":"one"}}]}\n\n'
+
+    async def work() -> None:
+        for data in (role + said + word, role + word + said, role + said):
+            async with saying(http(data, kind=b"text/event-stream")) as provider:
+                passage = await provider.pass_on("m", b"{}", stream=True, meter=OpenAIMeter(), deadline_s=5)
+                try:
+                    await passage.begin()
+                except ProviderFault:
+                    assert data.startswith(role + b"event: new")
+                    continue
+                assert b"".join([piece async for piece in passage]) == data
+
+    run(work())

@@ -133,14 +133,15 @@ class Provider:
             if b"html" in (value_of(answer.headers, b"content-type") or b"").lower():
                 answer.close()
                 raise broken("the answer is a web page, not a stream")
-            return Passage(answer.headers, Pieces(answer, chosen.secret, end, self._largest), meter)
+            pieces = Pieces(answer, chosen.secret, end, self._largest)
+            return Passage(answer.headers, pieces, meter, self.wire, chosen.secret)
         whole = await self._rest(answer, chosen, end)
         try:
             msgspec.json.decode(whole, type=msgspec.Raw)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise broken(f"the answer is no JSON: {error}") from error
         meter.whole(whole)
-        return Passage(answer.headers, whole, meter)
+        return Passage(answer.headers, whole, meter, self.wire)
 
     # -- the exchange
 

@@ -6,12 +6,13 @@ Both end by their deadline, are bounded in bytes, and must be read to their end 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 
 from karkhana.domain.chat import Delta, Started, Stopped, Usage
 from karkhana.http.connection import Answer
-from karkhana.http.errors import HttpError
+from karkhana.http.errors import BodyStalled, HttpError
 from karkhana.http.messages import Headers
-from karkhana.routing.faults import Fault, ProviderFault
+from karkhana.routing.faults import ProviderFault
 from karkhana.routing.provider_faults import broken, cleaned, fault_of
 from karkhana.routing.sse import EventTooLarge
 from karkhana.routing.wires.metering import Meter
@@ -19,6 +20,8 @@ from karkhana.routing.wires.wire import Wire
 
 LINGER_S = 1.0
 """Seconds that the end of a connection's answer may take once all was said; then the connection is given up."""
+LOOKED_AT = 64 << 10
+"""Bytes of a passed-on stream in which its beginning is looked for."""
 NONSENSE = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError)
 """What reading an answer of an unforeseen shape raises."""
 
@@ -27,19 +30,18 @@ class Pieces:
     """The body of an answer, by a time and up to a number of bytes."""
 
     def __init__(self, answer: Answer, secret: str, end: float, largest: int) -> None:
+        """``end`` is a time of the event loop."""
         self._answer = answer
         self._secret = secret
-        self._end = end
         self._left = largest
         self._body: AsyncIterator[bytes] = aiter(answer)
+        # One timer for all pieces; a timeout around each of them would cost more than the piece.
+        self._timer = asyncio.get_running_loop().call_at(end, self._late)
 
-    async def next(self, end: float | None = None) -> bytes | None:
+    async def next(self) -> bytes | None:
         """The next piece, ``None`` at the end. Raises ``ProviderFault``."""
         try:
-            async with asyncio.timeout_at(self._end if end is None else end):
-                piece = await anext(self._body, None)
-        except TimeoutError:
-            raise ProviderFault(Fault.TIMEOUT, "the answer was not complete in time") from None
+            piece = await anext(self._body, None)
         except HttpError as error:
             raise cleaned(fault_of(error), self._secret) from error
         self._left -= len(piece or b"")
@@ -47,8 +49,22 @@ class Pieces:
             raise broken("the answer is longer than what is borne")
         return piece
 
+    async def finish(self, seconds: float) -> None:
+        """Read what is left, for so many seconds, so that the connection can be used again."""
+        self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._late)
+        # The answer is whole; how its connection ended is of no interest.
+        with suppress(ProviderFault):
+            while await self.next() is not None:
+                pass
+
     def close(self) -> None:
+        """Give the connection up unless all was read. May be called twice."""
+        self._timer.cancel()
         self._answer.close()
+
+    def _late(self) -> None:
+        self._answer.fail(BodyStalled(str(self._answer.url), "the answer was not complete in time"))
 
 
 Ended = Callable[[Usage | None, ProviderFault | None, bool], None]
@@ -166,27 +182,22 @@ class DeltaStream:
             self._ready.append(delta)
 
     async def _linger(self) -> None:
-        """Read what ends the exchange, so that the connection can be used again."""
-        if self._pieces is None:
-            return
-        end = asyncio.get_running_loop().time() + LINGER_S
-        try:
-            while await self._pieces.next(end) is not None:
-                pass
-        except ProviderFault:
-            pass  # the answer is whole; how its connection ended is of no interest
-        self.close()
+        if self._pieces is not None:
+            await self._pieces.finish(LINGER_S)
+            self.close()
 
 
 class Passage:
     """An answer that is handed on as it came; iterates over its bytes. Raises ``ProviderFault``."""
 
-    def __init__(self, headers: Headers, source: Pieces | bytes, meter: Meter) -> None:
+    def __init__(self, headers: Headers, source: Pieces | bytes, meter: Meter, wire: Wire, secret: str = "") -> None:
         self.headers = headers
         """The provider's, all of them."""
         self._source: Pieces | None = source if isinstance(source, Pieces) else None
         self._first: bytes | None = source if isinstance(source, bytes) else None
         self._meter = meter
+        self._wire = wire
+        self._secret = secret
         self._told = _Told()
 
     def when_ended(self, ended: Ended) -> None:
@@ -217,12 +228,46 @@ class Passage:
         return piece
 
     async def begin(self) -> None:
-        """Wait for the first bytes of the body, so that what fails before can be tried elsewhere."""
-        if self._first is None and self._source is not None:
-            self._first = await self._read()
-            if self._first is None:
+        """Wait until something of the answer is there, so that what fails before can be tried elsewhere.
+
+        Only the first events are looked at: providers refuse within streams too. They are handed on as they came.
+        """
+        if self._source is None or self._first is not None:
+            return
+        held, size = [], 0
+        begun = self._beginnings()
+        while size < LOOKED_AT:
+            piece = await self._read()
+            if piece is None:
+                break
+            held.append(piece)
+            size += len(piece)
+            try:
+                if begun(piece):
+                    break
+            except ProviderFault as fault:
                 self.close()
-                raise broken("the stream ended before it began")
+                raise cleaned(fault, self._secret) from None
+        if not held:
+            self.close()
+            raise broken("the stream ended before it began")
+        self._first = b"".join(held)
+
+    def _beginnings(self) -> Callable[[bytes], bool]:
+        """Tells whether a piece has the beginning of an answer, or what cannot be told. Raises ``ProviderFault``."""
+        events, reader = self._wire.framing.reader(), self._wire.client.reader()
+
+        def begun(piece: bytes) -> bool:
+            try:
+                # What comes after the beginning is not looked at.
+                return any(
+                    not isinstance(delta, Started) for event in events.feed(piece) for delta in reader.read(event)
+                )
+            except (EventTooLarge, *NONSENSE):
+                # The client may understand what we do not.
+                return True
+
+        return begun
 
     def close(self) -> None:
         """Give the connection up unless all was read. May be called twice."""
