@@ -223,7 +223,14 @@ def test_without_a_price_calls_are_written_down_but_not_under_a_hard_limit(datab
 
 
 @pytest.mark.parametrize(
-    ("cost", "usage"), [(usd("9000000"), USAGE), (usd(1), Usage(input=1 << 70)), (usd(1), Usage(output=1 << 51))]
+    ("cost", "usage"),
+    [
+        (usd("9000000"), USAGE),
+        (Unpriced("openai/gpt"), USAGE),
+        (usd(1), Usage(input=1 << 70)),
+        (usd(1), Usage(output=1 << 51)),
+        (usd(1), Usage(reasoning=1 << 64)),
+    ],
 )
 def test_a_count_that_cannot_be_true_counts_as_unknown(database, reader, cost, usage) -> None:
     async def work() -> None:

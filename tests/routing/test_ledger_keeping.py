@@ -218,7 +218,7 @@ def test_the_ledger_keeps_the_books_right(sqlite_template: Path) -> None:
     run_state_machine_as_test(
         Books,
         settings=settings(
-            max_examples=40,
+            max_examples=25,
             stateful_step_count=25,
             deadline=None,
             # each step of a search for a smaller example opens a database: that would take minutes

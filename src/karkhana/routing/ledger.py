@@ -49,7 +49,7 @@ _Job = tuple[Callable[[], Any], Callable[[Any, Exception | None], None]]
 
 
 class Ledger:
-    """For one event loop."""
+    """For one event loop of one process: a fork must make its own."""
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._keeper = LedgerKeeper(LedgerStore(database), clock)
@@ -65,12 +65,17 @@ class Ledger:
         self._last = 0.0
         self._day = (-1, "")
         self._failure: Exception | None = None
+        self._failures = 0
 
     async def __aenter__(self) -> "Ledger":
         self._loop = asyncio.get_running_loop()
         self._thread.start()
-        self._numbers = itertools.count((await self._do(self._keeper.start) << 40) + 1)
-        await self._do(self._keeper.beat)
+        try:
+            self._numbers = itertools.count((await self._do(self._keeper.start) << 40) + 1)
+            await self._do(self._keeper.beat)
+        except BaseException:
+            self._jobs.put(None)
+            raise
         self._beat = self._loop.call_later(BEAT_S, self._live)
         return self
 
@@ -115,10 +120,12 @@ class Ledger:
     def settle(self, reservation: Reservation, cost: Money | Unpriced, usage: Usage) -> None:
         """The call is over and did cost this, more or less than reserved.
 
-        A provider's count that cannot be true is no count: see :meth:`settle_unknown`.
+        A provider's count that cannot be true is no count, nor is a price that was known before no price: see
+        :meth:`settle_unknown`.
         """
         amount = None if isinstance(cost, Unpriced) else picos(cost)
-        if (amount is not None and amount > _LARGEST_PICOS) or max(usage.prompt, usage.output) > _MOST_TOKENS:
+        nonsense = max(usage.prompt, usage.output, usage.reasoning) > _MOST_TOKENS
+        if nonsense or (reservation.amount is not None if amount is None else amount > _LARGEST_PICOS):
             self.settle_unknown(reservation)
             return
         self._close(
@@ -148,8 +155,9 @@ class Ledger:
 
     async def written(self) -> None:
         """Wait until all that was settled is on disk. Raises what keeps it from being written."""
+        before = self._failures
         while self._closings or self._openings or self._busy:
-            if self._failure is not None and not self._busy:
+            if self._failures != before and self._failure is not None:
                 raise self._failure
             await asyncio.sleep(GATHER_S)
 
@@ -199,6 +207,7 @@ class Ledger:
     ) -> None:
         self._busy, self._failure = False, error
         if error is not None:
+            self._failures += 1
             # once it works again; what is over cannot be refused any more
             self._closings = closings + self._closings
         for index, (reservation, future) in enumerate(waiting):

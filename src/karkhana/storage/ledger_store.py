@@ -11,11 +11,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+import msgspec
+
 from karkhana.storage.database import Database, connect_sqlite
 from karkhana.storage.failures import explained
 
 _CHUNKS = (64, 16, 4, 1)
-"""Rows that a statement takes. Few sizes, so that each is prepared once."""
+"""Rows that a statement takes on SQLite. Few sizes, so that each is prepared once."""
 
 
 class OpenEntry(NamedTuple):
@@ -32,6 +34,7 @@ class OpenEntry(NamedTuple):
     model: str
     prices: str
     reserved: int | None
+    state: str = "open"
 
 
 class ClosedEntry(NamedTuple):
@@ -75,12 +78,15 @@ class LostEntry(NamedTuple):
     reserved: int | None
 
 
-_OPEN = f"INSERT INTO ledger_entries ({', '.join(OpenEntry._fields)}, state) VALUES "  # noqa: S608 - names of our own
-_OPEN_ROW = f"({', '.join('?' * len(OpenEntry._fields))}, 'open')"
-_CLOSED_TYPES = ("BIGINT", "TEXT", "BIGINT", "DOUBLE PRECISION", *["BIGINT"] * 6)
+_OPEN = f"INSERT INTO ledger_entries ({', '.join(OpenEntry._fields)}) "
+_OPEN_TYPES = ("BIGINT", "BIGINT", "DOUBLE PRECISION", *["TEXT"] * 7, "BIGINT", "TEXT")
 _CLOSE = "UPDATE ledger_entries SET " + ", ".join(  # noqa: S608 - names of our own
     f"{name} = v.column{number}" for number, name in enumerate(ClosedEntry._fields, 1) if number > 1
 )
+_CLOSED_TYPES = ("BIGINT", "TEXT", "BIGINT", "DOUBLE PRECISION", *["BIGINT"] * 6)
+_BEGIN_POSTGRES = "BEGIN; LOCK TABLE ledger_entries IN ROW EXCLUSIVE MODE"
+"""A new budget adds up the entries there are: it must wait for those that are on their way."""
+_BALANCE_TYPES = ("BIGINT", "TEXT", "BIGINT", "BIGINT")
 
 
 class _Cursor(Protocol):
@@ -109,10 +115,7 @@ class LedgerStore:
         with explained(self._database.where):
             connection = self._connected()
             try:
-                connection.execute("BEGIN" if self._postgres else "BEGIN IMMEDIATE")
-                if self._postgres:
-                    # a new budget adds up the entries there are: it must wait for those that are on their way
-                    connection.execute("LOCK TABLE ledger_entries IN ROW EXCLUSIVE MODE")
+                connection.execute(_BEGIN_POSTGRES if self._postgres else "BEGIN IMMEDIATE")
                 yield LedgerTransaction(connection, self._postgres)
                 connection.execute("COMMIT")
             except BaseException:
@@ -171,9 +174,9 @@ class LedgerTransaction:
     def budgets(self, scopes: Iterable[str]) -> list[BudgetRow]:
         """Budgets of these scopes as they are now."""
         found: list[BudgetRow] = []
-        for chunk in _chunks([(scope,) for scope in sorted(scopes)]):
-            query = "SELECT budget, scope, period, soft, hard FROM budgets WHERE scope IN (VALUES "
-            found += map(BudgetRow._make, self._run(query + _values(("TEXT",), len(chunk)) + ")", _flat(chunk)))
+        for listed, values in self._listed(("TEXT",), [(scope,) for scope in sorted(scopes)]):
+            query = f"SELECT budget, scope, period, soft, hard FROM budgets WHERE scope IN ({listed})"  # noqa: S608 - placeholders
+            found += map(BudgetRow._make, self._run(query, values))
         return found
 
     def balances(self, wanted: Iterable[tuple[int, str]]) -> list[BalanceRow]:
@@ -181,40 +184,38 @@ class LedgerTransaction:
         rows = sorted(wanted)
         found = self._balances(rows)
         if len(found) < len(rows):
-            for chunk in _chunks(rows):
-                query = "INSERT INTO budget_balances (budget, start, spent, reserved) VALUES "
-                values = ", ".join(["(?, ?, 0, 0)"] * len(chunk))
-                self._do(query + values + " ON CONFLICT DO NOTHING", _flat(chunk))
+            missing = [BalanceRow(budget, start, 0, 0) for budget, start in rows]
+            for listed, values in self._listed(_BALANCE_TYPES, missing):
+                # "WHERE true": SQLite would take ON for a join
+                query = f"INSERT INTO budget_balances (budget, start, spent, reserved) SELECT * FROM ({listed}) AS v"  # noqa: S608 - placeholders
+                self._do(query + " WHERE true ON CONFLICT DO NOTHING", values)
             found = self._balances(rows)
         return found
 
     def _balances(self, rows: Sequence[tuple[int, str]]) -> list[BalanceRow]:
         found: list[BalanceRow] = []
-        for chunk in _chunks(rows):
-            query = "SELECT budget, start, spent, reserved FROM budget_balances WHERE (budget, start) IN (VALUES "
-            query += _values(("BIGINT", "TEXT"), len(chunk)) + ") ORDER BY budget, start"
-            query += " FOR UPDATE" if self._postgres else ""
-            found += map(BalanceRow._make, self._run(query, _flat(chunk)))
+        for listed, values in self._listed(("BIGINT", "TEXT"), rows):
+            query = f"SELECT budget, start, spent, reserved FROM budget_balances WHERE (budget, start) IN ({listed})"  # noqa: S608 - placeholders
+            query += " ORDER BY budget, start" + (" FOR UPDATE" if self._postgres else "")
+            found += map(BalanceRow._make, self._run(query, values))
         return found
 
-    def set_balances(self, rows: Iterable[BalanceRow]) -> None:
-        for chunk in _chunks(list(rows)):
-            values = _values(("BIGINT", "TEXT", "BIGINT", "BIGINT"), len(chunk))
-            query = f"UPDATE budget_balances SET spent = v.column3, reserved = v.column4 FROM (VALUES {values}) AS v"  # noqa: S608 - placeholders
-            self._do(query + " WHERE budget = v.column1 AND start = v.column2", _flat(chunk))
+    def set_balances(self, rows: Sequence[BalanceRow]) -> None:
+        for listed, values in self._listed(_BALANCE_TYPES, rows):
+            query = f"UPDATE budget_balances SET spent = v.column3, reserved = v.column4 FROM ({listed}) AS v"  # noqa: S608 - placeholders
+            self._do(query + " WHERE budget = v.column1 AND start = v.column2", values)
 
     def open(self, rows: Sequence[OpenEntry]) -> None:
-        for chunk in _chunks(rows):
-            self._do(_OPEN + ", ".join([_OPEN_ROW] * len(chunk)), _flat(chunk))
+        for listed, values in self._listed(_OPEN_TYPES, rows):
+            self._do(_OPEN + listed, values)
 
     def close(self, rows: Sequence[ClosedEntry], state: Literal["open", "unknown"] = "open") -> set[int]:
         """Close those that are in ``state``; which they were."""
         closed: set[int] = set()
-        for chunk in _chunks(rows):
-            query = f"{_CLOSE} FROM (VALUES {_values(_CLOSED_TYPES, len(chunk))}) AS v"
+        for listed, values in self._listed(_CLOSED_TYPES, rows):
             # not a parameter: SQLite would prepare the statement anew for each value, since an index depends on it
-            query += f" WHERE ledger_entries.entry = v.column1 AND ledger_entries.state = '{state}' RETURNING entry"
-            closed.update(row[0] for row in self._run(query, _flat(chunk)))
+            query = f"{_CLOSE} FROM ({listed}) AS v WHERE entry = v.column1 AND state = '{state}' RETURNING entry"
+            closed.update(row[0] for row in self._run(query, values))
         return closed
 
     def charge_lost(self, before: float, now: float, limit: int = 1000) -> list[LostEntry]:
@@ -229,6 +230,15 @@ class LedgerTransaction:
         query += skip + ") RETURNING entry, day, key_id, team, task_id, reserved"
         return [LostEntry._make(row) for row in self._run(query, (now, before, limit))]
 
+    def _listed(self, types: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Sequence[Any]]]:
+        """Rows as a query whose columns are named column1, column2 and so on, with its values."""
+        if not self._postgres:
+            for chunk in _chunks(rows):
+                yield _values(types, len(chunk)), [value for row in chunk for value in row]
+        elif rows:
+            # one value, since its driver takes more than a microsecond for each
+            yield _elements(types), (msgspec.json.encode(rows).decode(),)
+
     def _run(self, query: str, values: Sequence[Any]) -> list[Any]:
         return self._do(query, values).fetchall()
 
@@ -238,12 +248,14 @@ class LedgerTransaction:
 
 @functools.cache
 def _values(types: tuple[str, ...], rows: int) -> str:
-    # PostgreSQL does not guess the types of a list that stands alone
-    return ", ".join([f"({', '.join(f'CAST(? AS {kind})' for kind in types)})"] * rows)
+    row = ", ".join(f"CAST(? AS {kind})" for kind in types)
+    return "VALUES " + ", ".join([f"({row})"] * rows)
 
 
-def _flat(rows: Sequence[Sequence[Any]]) -> list[Any]:
-    return [value for row in rows for value in row]
+@functools.cache
+def _elements(types: tuple[str, ...]) -> str:
+    columns = ", ".join(f"CAST(r->>{n} AS {kind}) AS column{n + 1}" for n, kind in enumerate(types))
+    return f"SELECT {columns} FROM json_array_elements(CAST(? AS json)) AS r"  # noqa: S608 - types of our own
 
 
 def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
