@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import pytest
@@ -163,6 +164,46 @@ def test_proofs_of_reasoning_go_home_and_nowhere_else(client: Wire, provider: Wi
     if secret:
         assert secret in home
         assert secret not in elsewhere
+
+
+@pytest.mark.parametrize("name", ["anthropic", "openai", "openai_responses", "gemini"])
+@pytest.mark.parametrize("streamed", [True, False])
+def test_the_proof_of_a_call_goes_home_to_gemini_from_any_client_that_can_keep_it(name: str, streamed: bool) -> None:
+    client, gemini = WIRES[name], WIRES["gemini"]
+    calls = (
+        ToolCall(id="call_1", name="read", arguments="{}", signature="gemini:UFJPT0Y="),
+        ToolCall(id="call_2", name="now", arguments="{}"),
+    )
+    answer = ChatAnswer(id="r", model="m", parts=(Text(text="I look."), *calls), stop=StopReason.TOOL_CALLS)
+    shown = client.client.answer(client.server.body(answer, ASKED))
+    if streamed:
+        shown = collected(read(client, written(client, read(gemini, written(gemini, deltas_of(answer))))))
+    results = tuple(ToolResult(id=call.id, parts=(Text(text="x"),)) for call in calls)
+    messages = (
+        *ASKED.messages,
+        Message(role=Role.ASSISTANT, parts=answer.parts),
+        Message(role=Role.USER, parts=results),
+    )
+    again = client.server.request(*_asked_again(client, messages, client.server.body(shown, ASKED)))
+    body = gemini.client.call(msgspec.structs.replace(again, model="gemini-3-pro"), "").body
+    parts = body["contents"][1]["parts"]
+    assert [part.get("thoughtSignature") for part in parts] == [None, "UFJPT0Y=", None]
+    assert [part.get("functionCall", {}).get("id") for part in parts] == [None, "call_1", "call_2"]
+
+
+def _asked_again(client: Wire, messages: tuple[Message, ...], answer: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A request that has an answer in it just as it came, which is what clients' libraries send."""
+    call = client.client.call(ChatRequest(model="m", messages=messages), "")
+    match client.name:
+        case "anthropic":
+            call.body["messages"][1] = {"role": "assistant", "content": answer["content"]}
+        case "openai":
+            call.body["messages"][1] = answer["choices"][0]["message"]
+        case "openai_responses":
+            call.body["input"] = [call.body["input"][0], *answer["output"], *call.body["input"][-2:]]
+        case "gemini":
+            call.body["contents"][1] = answer["candidates"][0]["content"]
+    return call.path, call.body
 
 
 @pytest.mark.parametrize("name", ["openai", "openai_responses"])

@@ -11,7 +11,11 @@ that name, gives it back unchanged as it must with any proof, and so it finds it
 ''
 """
 
-from karkhana.domain.chat import Reasoning
+from collections.abc import Iterable
+
+import msgspec
+
+from karkhana.domain.chat import Part, Reasoning, ToolCall
 
 WIRES = ("openai", "anthropic", "gemini", "openai_responses", "ollama")
 _HIDDEN = "hidden:"
@@ -42,3 +46,21 @@ def unpacked(text: str, proof: str) -> Reasoning:
     if proof.startswith(_HIDDEN):
         return Reasoning(text=text, hidden=proof.removeprefix(_HIDDEN))
     return Reasoning(text=text, signature=proof)
+
+
+def before_call(part: Part) -> Reasoning | None:
+    """What carries a call's proof on a wire whose calls have no place for it: reasoning without a text before it."""
+    return Reasoning(signature=part.signature) if isinstance(part, ToolCall) and part.signature else None
+
+
+def with_proofs(parts: Iterable[Part]) -> list[Part]:
+    """The reverse of :func:`before_call`. Only Gemini's calls have proofs of their own."""
+    found: list[Part] = []
+    for part in parts:
+        before = found[-1] if found else None
+        proof = before.signature if isinstance(before, Reasoning) and not before.text else ""
+        if proof.startswith("gemini:") and isinstance(part, ToolCall) and not part.signature:
+            found[-1] = msgspec.structs.replace(part, signature=proof)
+        else:
+            found.append(part)
+    return found

@@ -27,7 +27,7 @@ from karkhana.routing.wires.anthropic.errors import refusal_of
 from karkhana.routing.wires.anthropic.writing import MessagesWriter, body_of
 from karkhana.routing.wires.cache_marks import cache_of
 from karkhana.routing.wires.images import bytes_of
-from karkhana.routing.wires.seals import sealed
+from karkhana.routing.wires.seals import sealed, with_proofs
 from karkhana.routing.wires.tool_calls import arguments_text
 from karkhana.routing.wires.wire import (
     BadRequest,
@@ -108,12 +108,10 @@ def _message(value: Json, field: str) -> Message:
         role = Role(str(value.get("role")))
     except ValueError as error:
         raise BadRequest(f"{field}.role must be user, assistant or system", f"{field}.role") from error
-    content = f"{field}.content"
     if isinstance(value.get("content"), str):
         return Message(role=role, parts=(Text(text=value["content"]),))
-    return Message(
-        role=role, parts=tuple(_part(each, place) for each, place in objects_of(value.get("content"), content))
-    )
+    said = objects_of(value.get("content"), f"{field}.content")
+    return Message(role=role, parts=tuple(with_proofs(_part(each, place) for each, place in said)))
 
 
 def _part(block: Json, field: str) -> Part:

@@ -22,7 +22,7 @@ from karkhana.domain.chat import (
 from karkhana.routing.faults import ProviderFault
 from karkhana.routing.sse import event
 from karkhana.routing.wires.anthropic.errors import refusal_of
-from karkhana.routing.wires.seals import shown
+from karkhana.routing.wires.seals import before_call, shown
 from karkhana.routing.wires.tool_calls import arguments_object, fresh_id
 from karkhana.routing.wires.wire import Json
 
@@ -34,6 +34,7 @@ REASONS = {
     StopReason.REFUSED: "refusal",
     StopReason.PAUSED: "pause_turn",
 }
+_APART = -1
 _PIECES = {
     "text": ("text_delta", "text"),
     "thinking": ("thinking_delta", "thinking"),
@@ -44,7 +45,8 @@ _PIECES = {
 def body_of(answer: ChatAnswer, request: ChatRequest) -> Json:
     """A whole answer."""
     found: Json = {"id": answer.id or fresh_id("msg_"), "type": "message", "role": "assistant"}
-    found |= {"model": answer.model or request.model, "content": [_block(part) for part in answer.parts]}
+    parts = [each for part in answer.parts for each in (before_call(part), part) if each is not None]
+    found |= {"model": answer.model or request.model, "content": [_block(part) for part in parts]}
     found |= {"stop_reason": REASONS[answer.stop], "stop_sequence": answer.stop_sequence or None}
     return found | {"usage": usage_json(answer.usage or Usage())}
 
@@ -83,6 +85,8 @@ class MessagesWriter:
     def __init__(self, request: ChatRequest) -> None:
         self._model = request.model
         self._kinds: dict[int, str] = {}
+        self._places: dict[int, int] = {}
+        self._next = 0
         self._signatures: dict[int, str] = {}
 
     def write(self, delta: Delta) -> bytes:
@@ -90,7 +94,8 @@ class MessagesWriter:
             case Started():
                 return self._start(delta)
             case PartStarted(index=index, part=part):
-                return self._part(index, part)
+                carrier = before_call(part)
+                return (self._whole(carrier) if carrier is not None else b"") + self._part(index, part)
             case TextAdded(index=index, text=text):
                 kind, name = _PIECES.get(self._kinds.get(index, ""), ("", ""))
                 return self._piece(index, {"type": kind, name: text}) if kind else b""
@@ -102,7 +107,7 @@ class MessagesWriter:
                 proof = shown(self._signatures.pop(index, ""), "anthropic")
                 thinking = proof and self._kinds.get(index) == "thinking"
                 last = self._piece(index, {"type": "signature_delta", "signature": proof}) if thinking else b""
-                return last + _event("content_block_stop", {"index": index})
+                return last + _event("content_block_stop", {"index": self._places.pop(index, index)})
             case Stopped(stop=stop, usage=usage, stop_sequence=sequence):
                 reason = {"stop_reason": REASONS[stop], "stop_sequence": sequence or None}
                 last = _event("message_delta", {"delta": reason, "usage": usage_json(usage or Usage())})
@@ -123,10 +128,15 @@ class MessagesWriter:
         block = _block(msgspec.structs.replace(empty, arguments="") if isinstance(empty, ToolCall) else empty)
         self._kinds[index] = block["type"]
         self._signatures[index] = part.signature
-        return _event("content_block_start", {"index": index, "content_block": block})
+        self._places[index], self._next = self._next, self._next + 1
+        return _event("content_block_start", {"index": self._places[index], "content_block": block})
 
     def _piece(self, index: int, delta: Json) -> bytes:
-        return _event("content_block_delta", {"index": index, "delta": delta})
+        return _event("content_block_delta", {"index": self._places.get(index, index), "delta": delta})
+
+    def _whole(self, reasoning: Reasoning) -> bytes:
+        """A block that is none of the answer's parts."""
+        return self._part(_APART, reasoning) + self.write(PartEnded(index=_APART))
 
 
 def _event(kind: str, fields: Json) -> bytes:

@@ -24,6 +24,7 @@ from karkhana.routing.wires.images import image_of
 from karkhana.routing.wires.openai_errors import refusal_of
 from karkhana.routing.wires.openai_responses.answers import reasoning_of
 from karkhana.routing.wires.openai_responses.writing import ResponsesWriter, body_of
+from karkhana.routing.wires.seals import with_proofs
 from karkhana.routing.wires.wire import (
     BadRequest,
     Json,
@@ -143,9 +144,9 @@ def _joined(items: list[tuple[Role, tuple[Part, ...]]]) -> Iterator[Message]:
         if following is role and _belong(role, parts, more):
             parts += more
         else:
-            yield Message(role=role, parts=parts)
+            yield Message(role=role, parts=tuple(with_proofs(parts)))
             role, parts = following, more
-    yield Message(role=role, parts=parts)
+    yield Message(role=role, parts=tuple(with_proofs(parts)))
 
 
 def _belong(role: Role, parts: tuple[Part, ...], more: tuple[Part, ...]) -> bool:

@@ -26,10 +26,11 @@ from karkhana.routing.faults import ProviderFault
 from karkhana.routing.sse import event
 from karkhana.routing.wires.openai_errors import refusal_of
 from karkhana.routing.wires.openai_responses.answers import FOREIGN, NAME
-from karkhana.routing.wires.seals import own, packed
+from karkhana.routing.wires.seals import before_call, own, packed
 from karkhana.routing.wires.tool_calls import fresh_id
 from karkhana.routing.wires.wire import Json
 
+_APART = -1
 _REASONS = {StopReason.LENGTH: "max_output_tokens", StopReason.REFUSED: "content_filter"}
 """Of answers that are incomplete; the others are complete."""
 
@@ -37,7 +38,8 @@ _REASONS = {StopReason.LENGTH: "max_output_tokens", StopReason.REFUSED: "content
 def body_of(answer: ChatAnswer, request: ChatRequest) -> Json:
     """A whole answer; each part is an item of its own."""
     head = _head(answer.id, answer.model or request.model, request)
-    items = [item_of(part, f"{head['id']}_{number}") for number, part in enumerate(answer.parts)]
+    parts = [each for part in answer.parts for each in (before_call(part), part) if each is not None]
+    items = [item_of(part, f"{head['id']}_{number}") for number, part in enumerate(parts)]
     return _ended(head, items, answer.stop, answer.usage)
 
 
@@ -101,6 +103,31 @@ def usage_json(usage: Usage) -> Json:
     }
 
 
+class _Item:
+    """A part that is not over, as the item that it becomes."""
+
+    def __init__(self, part: Text | Reasoning | ToolCall, place: int, answer: str) -> None:
+        self.part = part
+        self.place = place
+        self.texts: list[str] = []
+        self._name = f"{answer}_{place}"
+        self.identifier = str(self.json("in_progress")["id"])
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+    def json(self, status: str) -> Json:
+        whole = {"arguments": self.text} if isinstance(self.part, ToolCall) else {"text": self.text}
+        return item_of(msgspec.structs.replace(self.part, **whole), self._name, status)
+
+    def about(self, kind: str, fields: Json) -> tuple[str, Json]:
+        return kind, {"item_id": self.identifier, "output_index": self.place, **fields}
+
+
+Named = tuple[str, Json]
+
+
 class ResponsesWriter:
     """Writes the events of one answer. Keeps its parts, for the last event repeats all of them."""
 
@@ -108,10 +135,9 @@ class ResponsesWriter:
         self._request = request
         self._head = _head("", request.model, request)
         self._number = 0
-        self._open: dict[int, Text | Reasoning | ToolCall] = {}
-        self._texts: dict[int, list[str]] = {}
-        self._identifiers: dict[int, str] = {}
-        self._items: dict[int, Json] = {}
+        self._next = 0
+        self._open: dict[int, _Item] = {}
+        self._done: list[Json] = []
 
     def write(self, delta: Delta) -> bytes:
         return b"".join(self._event(kind, fields) for kind, fields in self._events(delta))
@@ -120,69 +146,74 @@ class ResponsesWriter:
         """Some clients look for the one event, some for the other, and OpenAI's library for ``error`` in the first."""
         error = refusal_of(fault)[1]["error"]
         told = {"code": error["code"] or error["type"], "message": error["message"]}
-        failed = self._head | {"status": "failed", "error": told}
-        return self._event("error", told | {"param": None, "error": error}) + self._event(
-            "response.failed", {"response": failed}
-        )
+        failed = {"response": self._head | {"status": "failed", "error": told}}
+        return self._event("error", told | {"param": None, "error": error}) + self._event("response.failed", failed)
 
-    def _events(self, delta: Delta) -> Iterator[tuple[str, Json]]:
+    def _events(self, delta: Delta) -> Iterator[Named]:
         match delta:
             case Started():
                 self._head = _head(delta.id, delta.model or self._request.model, self._request)
                 yield "response.created", {"response": self._head}
                 yield "response.in_progress", {"response": self._head}
             case PartStarted(index=index, part=part):
-                self._open[index], self._texts[index] = part, []
-                item = self._item(index, "in_progress")
-                self._identifiers[index] = item["id"]
-                yield "response.output_item.added", {"output_index": index, "item": item}
-                yield from self._content(index, "added")
+                if (carrier := before_call(part)) is not None:
+                    yield from self._started(_APART, carrier)
+                    yield from self._ended(_APART)
+                yield from self._started(index, part)
             case TextAdded(index=index, text=text) if index in self._open:
-                self._texts[index].append(text)
-                kind, place = _pieces(self._open[index])
-                yield f"{kind}.delta", self._place(index) | place | {"delta": text}
+                yield from self._added(self._open[index], text)
             case SignatureAdded(index=index, signature=signature) if index in self._open:
-                part = self._open[index]
-                self._open[index] = msgspec.structs.replace(part, signature=part.signature + signature)
+                item = self._open[index]
+                item.part = msgspec.structs.replace(item.part, signature=item.part.signature + signature)
             case PartEnded(index=index) if index in self._open:
-                kind, place = _pieces(self._open[index])
-                name = "arguments" if isinstance(self._open[index], ToolCall) else "text"
-                yield f"{kind}.done", self._place(index) | place | {name: "".join(self._texts[index])}
-                yield from self._content(index, "done")
-                self._items[index] = self._item(index, "completed")
-                del self._open[index], self._texts[index]
-                yield "response.output_item.done", {"output_index": index, "item": self._items[index]}
+                yield from self._ended(index)
             case Stopped(stop=stop, usage=usage):
-                items = [item for _, item in sorted(self._items.items())]
-                response = _ended(self._head, items, stop, usage)
+                response = _ended(self._head, self._done, stop, usage)
                 yield f"response.{response['status']}", {"response": response}
             case _:
                 return
 
-    def _content(self, index: int, what: str) -> Iterator[tuple[str, Json]]:
-        """The part within an item, of the kinds that have parts."""
-        text = "".join(self._texts[index])
-        match self._open[index]:
-            case Text():
-                yield f"response.content_part.{what}", self._place(index) | {"content_index": 0, "part": _text(text)}
-            case Reasoning():
-                part = {"type": "summary_text", "text": text}
-                yield f"response.reasoning_summary_part.{what}", self._place(index) | {"summary_index": 0, "part": part}
-            case _:
-                return
+    def _started(self, index: int, part: Text | Reasoning | ToolCall) -> Iterator[Named]:
+        item = self._open[index] = _Item(part, self._next, self._head["id"])
+        self._next += 1
+        yield "response.output_item.added", {"output_index": item.place, "item": item.json("in_progress")}
+        if isinstance(part, Text):
+            yield from _content(item, "added")
 
-    def _item(self, index: int, status: str) -> Json:
-        part, text = self._open[index], "".join(self._texts[index])
-        whole = {"arguments": text} if isinstance(part, ToolCall) else {"text": text}
-        return item_of(msgspec.structs.replace(part, **whole), f"{self._head['id']}_{index}", status)
+    def _added(self, item: _Item, text: str) -> Iterator[Named]:
+        if isinstance(item.part, Reasoning) and not item.texts:
+            yield from _content(item, "added")
+        item.texts.append(text)
+        kind, place = _pieces(item.part)
+        yield item.about(f"{kind}.delta", place | {"delta": text})
 
-    def _place(self, index: int) -> Json:
-        return {"item_id": self._identifiers[index], "output_index": index}
+    def _ended(self, index: int) -> Iterator[Named]:
+        item = self._open.pop(index)
+        # Reasoning without a text has no summary that could end.
+        if item.texts or not isinstance(item.part, Reasoning):
+            kind, place = _pieces(item.part)
+            name = "arguments" if isinstance(item.part, ToolCall) else "text"
+            yield item.about(f"{kind}.done", place | {name: item.text})
+            yield from _content(item, "done")
+        self._done.append(item.json("completed"))
+        yield "response.output_item.done", {"output_index": item.place, "item": self._done[-1]}
 
     def _event(self, kind: str, fields: Json) -> bytes:
         value = {"type": kind, "sequence_number": self._number, **fields}
         self._number += 1
         return event(msgspec.json.encode(value), kind.encode())
+
+
+def _content(item: _Item, what: str) -> Iterator[Named]:
+    """The part within an item, of the kinds that have parts."""
+    match item.part:
+        case Text():
+            yield item.about(f"response.content_part.{what}", {"content_index": 0, "part": _text(item.text)})
+        case Reasoning():
+            part = {"type": "summary_text", "text": item.text}
+            yield item.about(f"response.reasoning_summary_part.{what}", {"summary_index": 0, "part": part})
+        case _:
+            return
 
 
 def _pieces(part: Text | Reasoning | ToolCall) -> tuple[str, Json]:
