@@ -1,0 +1,38 @@
+"""The file in docs/gateway.md is right, and the page tells every field."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from karkhana.routing.configuration import (
+    ModelEntry,
+    PriceEntry,
+    ProviderEntry,
+    Serving,
+    read_configuration,
+)
+from karkhana.routing.gateway.doors import DOORS
+from karkhana.routing.wires.registry import WIRES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text()
+EXAMPLE = re.findall(r"```toml\n(.*?)```", PAGE, re.S)[0]
+
+
+def test_the_example_is_read() -> None:
+    found = read_configuration(EXAMPLE, environ={"CLOUD_KEY": "k"})
+    assert sorted(found.models) == ["fast", "smart"]
+    assert found.models["smart"].entry.output == 8192
+
+
+@pytest.mark.parametrize(
+    "field",
+    sorted({name for kind in (Serving, ProviderEntry, ModelEntry, PriceEntry) for name in kind.__struct_fields__}),
+)
+def test_every_field_is_in_the_manual(field: str) -> None:
+    assert f"`{field}`" in PAGE
+
+
+@pytest.mark.parametrize("word", [*WIRES, *(path for path in DOORS if path.startswith("/v1"))])
+def test_every_wire_and_door_is_in_the_manual(word: str) -> None:
+    assert word in PAGE
