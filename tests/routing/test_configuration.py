@@ -11,7 +11,6 @@ port = 4100
 wire = "openai"
 base_url = "https://api.example.test/v1"
 key_variables = ["CLOUD_KEY", "CLOUD_KEY_2"]
-labels = ["eu"]
 
 [provider.local]
 wire = "openai"
@@ -19,7 +18,7 @@ base_url = "http://127.0.0.1:8080/v1"
 
 [model.fast]
 candidates = ["local/small", "cloud/org/large"]
-policy = "cascade"
+output = 4096
 
 [price."cloud/org/large"]
 input = "0.15"
@@ -51,11 +50,10 @@ def test_a_whole_file_is_read() -> None:
         ),
         ("https://api.example.test/v1", "api.example.test", r"line 5: provider.cloud"),
         ('"CLOUD_KEY_2"', '"OTHER"', r"line 8: .*\(OTHER\) is not set"),
-        ('"local/small"', '"small"', r"line 16: model.fast.* PROVIDER/MODEL"),
-        ('"local/small"', '"else/small"', r"line 16: .*'else', which is not there"),
-        ('policy = "cascade"', 'policy = "magic"', r"line 17: model.fast.policy .*order or cascade"),
-        ('input = "0.15"', 'input = "-1"', r"line 20: .*not negative"),
-        ('input = "0.15"', "", r"line 1[89]: price.cloud/org/large .*missing"),
+        ('"local/small"', '"small"', r"line 15: model.fast.* PROVIDER/MODEL"),
+        ('"local/small"', '"else/small"', r"line 15: .*'else', which is not there"),
+        ('input = "0.15"', 'input = "-1"', r"line 19: .*not negative"),
+        ('input = "0.15"', "", r"line 1[789]: price.cloud/org/large .*missing"),
         ("[gateway]", "[getaway]", r"line 2: getaway is no part"),
         ("[gateway]", "[gateway", r"line 2"),
     ],

@@ -41,8 +41,6 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A longer request is refused before it is read to its end."""
     deadline_s: float = 600.0
     """Seconds of clock that a request may take with all attempts."""
-    cache_mb: int = 64
-    """Memory for answers to repeated requests at temperature 0; 0 turns the cache off."""
     open: bool = False
     """Serve clients without a key. Only on a loopback address."""
 
@@ -53,8 +51,6 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError("deadline_s must be above 0 and at most 86400")
         if not 1 <= self.largest_request_mb <= 1024:
             raise ValueError("largest_request_mb must be from 1 to 1024")
-        if self.cache_mb < 0:
-            raise ValueError("cache_mb must not be negative")
         if self.open and self.host not in ("127.0.0.1", "::1", "localhost"):
             raise ValueError("open = true is only possible on a loopback address")
 
@@ -67,8 +63,6 @@ class ProviderEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     base_url: str
     key_variables: tuple[str, ...] = ()
     """Environment variables that hold keys; several are used in turn."""
-    labels: tuple[str, ...] = ()
-    """What holds for data that is sent there, e.g. ``eu`` or ``no-training``; a request may ask for labels."""
     connections: int = 1024
 
     def __post_init__(self) -> None:
@@ -92,15 +86,8 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     candidates: tuple[str, ...]
     """``PROVIDER/MODEL``, the preferred first."""
-    policy: str = "order"
-    """``order``: as listed, the next one when one fails; ``cascade``: the cheapest that probably suffices first."""
-    context: int | None = None
-    """Tokens of prompt and answer together."""
     output: int | None = None
     """Tokens of an answer."""
-    tools: bool = True
-    images: bool = True
-    json: bool = True
 
     def __post_init__(self) -> None:
         if not self.candidates:
@@ -109,8 +96,6 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             provider, slash, model = text.partition("/")
             if not (provider and slash and model):
                 raise ValueError(f"in candidates {text!r} must be written PROVIDER/MODEL")
-        if self.policy not in ("order", "cascade"):
-            raise ValueError("policy must be order or cascade")
 
 
 class PriceEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
