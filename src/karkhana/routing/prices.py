@@ -144,9 +144,13 @@ def bound(prompt: int, answer: int, rate: Rate | Unpriced, *, caches: bool = Tru
     """
     if isinstance(rate, Unpriced):
         return rate
-    reached = [tier for tier in rate.tiers if tier.start < prompt or tier.start == 0]
-    read = max(max(tier[1:5]) if caches else max(tier.input, tier.cache_read) for tier in reached)
-    written = max(max(tier.output, tier.reasoning) for tier in reached)
+    read = written = 0
+    for tier in rate.tiers:
+        if tier.start >= prompt and tier.start > 0:
+            break
+        plain = max(tier.input, tier.cache_read)
+        read = max(read, plain, tier.cache_write, tier.cache_write_long) if caches else max(read, plain)
+        written = max(written, tier.output, tier.reasoning)
     return money(-(-(prompt * read + answer * written) // _MILLION) + rate.call)
 
 
