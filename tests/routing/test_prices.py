@@ -110,6 +110,9 @@ def test_tools_and_formats_are_part_of_the_prompt() -> None:
 def test_pictures_in_a_body_do_not_count_as_text() -> None:
     picture = b'{"image_url":{"url":"data:image/png;base64,' + b"iVBORw0KGgo" * 50_000 + b'"}}'
     assert 4096 < body_tokens(picture) < 20_000
+    document = b'{"source":{"type":"base64","data":"' + b"JVBERi0xLjQK" * 50_000 + b'"}}'
+    assert 4096 < body_tokens(document) < 20_000
+    assert body_tokens(b'{"type":"image","source":{"type":"url","url":"https://example.com/a.png"}}') > 4096
     assert body_tokens(b'{"content":"' + b"words " * 1000 + b'"}') > 2000
 
 
