@@ -96,6 +96,8 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     parameters: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """JSON schema of the arguments."""
     strict: bool | None = None
+    freeform: bool = False
+    """The client takes a text instead of arguments, which stands in them as ``input``."""
     cache: Cache = Cache.NONE
 
 

@@ -244,7 +244,8 @@ def test_a_request_of_a_client_is_read_with_all_it_says() -> None:
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "robot", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages[0].content[0]"),
-        ({"tools": [{"type": "custom"}]}, "tools[0].function.name"),
+        ({"tools": [{"type": "custom"}]}, "tools[0]"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function.name"),
         ({"response_format": {"type": "xml"}}, "response_format"),
     ],
 )

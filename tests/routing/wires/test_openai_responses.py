@@ -417,3 +417,49 @@ def test_reasoning_of_others_comes_back_unchanged(reasoning: Reasoning) -> None:
     assert WIRE.client.answer(body) == answer
     writer = WIRE.server.writer(request)
     assert collected(deltas_in(WIRE, b"".join(map(writer.write, deltas_of(answer))), 9)) == answer
+
+
+def test_a_tool_that_takes_a_text_is_a_function_to_other_wires() -> None:
+    grammar = {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"}
+    found = WIRE.server.request(
+        "",
+        {
+            "model": "m",
+            "tools": [{"type": "custom", "name": "apply_patch", "description": "Edits.", "format": grammar}],
+            "tool_choice": {"type": "custom", "name": "apply_patch"},
+            "input": [
+                {"role": "user", "content": "x"},
+                {"type": "custom_tool_call", "call_id": "c1", "name": "apply_patch", "input": "*** é"},
+                {"type": "custom_tool_call_output", "call_id": "c1", "output": "done"},
+            ],
+        },
+    )
+    assert found.messages[1].parts == (ToolCall(id="c1", name="apply_patch", arguments='{"input":"*** é"}'),)
+    assert found.messages[2].parts == (ToolResult(id="c1", parts=(Text(text="done"),)),)
+    assert found.tool_choice == ToolChoice(use=ToolUse.REQUIRED, name="apply_patch")
+    (tool,) = found.tools
+    assert tool.description == "Edits.\n\nThe input fits this grammar (lark):\nstart: /.+/"
+    assert tool.parameters["required"] == ["input"]
+    calls = (
+        ToolCall(id="c2", name="apply_patch", arguments='{"input": "+ a\\n"}'),
+        ToolCall(id="c3", name="now", arguments="{}"),
+    )
+    answer = ChatAnswer(id="r", model="m", parts=calls, stop=StopReason.TOOL_CALLS)
+    writer = WIRE.server.writer(found)
+    text = b"".join(map(writer.write, deltas_of(answer))).decode()
+    events = [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]
+    for items in (WIRE.server.body(answer, found)["output"], events[-1]["response"]["output"]):
+        assert [item["type"] for item in items] == ["custom_tool_call", "function_call"]
+        assert (items[0]["input"], items[0]["call_id"], items[0]["name"]) == ("+ a\n", "c2", "apply_patch")
+    said = [event for event in events if "custom_tool_call_input" in event["type"]]
+    assert [event["type"].rpartition(".")[2] for event in said] == ["delta", "done"]
+    assert said[0]["delta"] == said[1]["input"] == "+ a\n"
+    assert said[0]["item_id"] == events[2]["item"]["id"]
+
+
+def test_arguments_that_hold_no_text_are_given_as_they_are() -> None:
+    request = ChatRequest(model="m", messages=(ASKED,), tools=(Tool(name="t", freeform=True),))
+    for arguments in ("{", '{"other":1}', '{"input":1}'):
+        call = ToolCall(id="c", name="t", arguments=arguments)
+        body = WIRE.server.body(ChatAnswer(id="r", model="m", parts=(call,), stop=StopReason.TOOL_CALLS), request)
+        assert body["output"][0]["input"] == arguments

@@ -155,6 +155,8 @@ def _joined(messages: list[Message]) -> list[Message]:
 
 
 def _tool(value: Json, field: str) -> Tool:
+    if value.get("type", "function") != "function":
+        raise BadRequest(f"{field}: tools of the type {value['type']!r} are not supported; functions are", field)
     function = object_of(value.get("function"), f"{field}.function")
     return Tool(
         name=text_of(function.get("name"), f"{field}.function.name"),

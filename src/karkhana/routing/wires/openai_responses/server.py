@@ -22,7 +22,9 @@ from karkhana.routing.faults import ProviderFault
 from karkhana.routing.wires.cache_marks import cache_of
 from karkhana.routing.wires.images import image_of
 from karkhana.routing.wires.openai_errors import refusal_of
+from karkhana.routing.wires.openai_responses import freeform
 from karkhana.routing.wires.openai_responses.answers import reasoning_of
+from karkhana.routing.wires.openai_responses.freeform import arguments_of
 from karkhana.routing.wires.openai_responses.writing import ResponsesWriter, body_of
 from karkhana.routing.wires.seals import with_proofs
 from karkhana.routing.wires.wire import (
@@ -111,7 +113,14 @@ def _item(item: Json, field: str) -> tuple[Role, tuple[Part, ...]]:
                 arguments=text_of(item.get("arguments") or "", f"{field}.arguments"),
             )
             return Role.ASSISTANT, (call,)
-        case "function_call_output":
+        case "custom_tool_call":
+            call = ToolCall(
+                id=text_of(item.get("call_id"), f"{field}.call_id"),
+                name=text_of(item.get("name"), f"{field}.name"),
+                arguments=arguments_of(text_of(item.get("input") or "", f"{field}.input")),
+            )
+            return Role.ASSISTANT, (call,)
+        case "function_call_output" | "custom_tool_call_output":
             parts = tuple(_content(item.get("output"), f"{field}.output"))
             result = ToolResult(
                 id=text_of(item.get("call_id"), f"{field}.call_id"),
@@ -173,6 +182,9 @@ def _tools(value: Any) -> tuple[list[Tool], list[str]]:
     """Functions of the client; tools that the provider would run are named as unknown."""
     tools, unknown = [], []
     for tool, place in objects_of(value, "tools"):
+        if tool.get("type") == "custom":
+            tools.append(freeform.tool_of(tool, place))
+            continue
         if tool.get("type") != "function":
             unknown.append(f"{place}.type={tool.get('type')}")
             continue
@@ -192,7 +204,7 @@ def _choice(value: Any, parallel: Any) -> ToolChoice | None:
     if value is None:
         return None if parallel is None else ToolChoice(parallel=parallel)
     if isinstance(value, dict):
-        if value.get("type") != "function":
+        if value.get("type") not in ("function", "custom"):
             raise BadRequest(f"tool_choice.type {value.get('type')!r} is not supported", "tool_choice.type")
         name = text_of(value.get("name"), "tool_choice.name")
         return ToolChoice(use=ToolUse.REQUIRED, name=name, parallel=parallel)

@@ -26,6 +26,7 @@ from karkhana.routing.faults import ProviderFault
 from karkhana.routing.sse import event
 from karkhana.routing.wires.openai_errors import refusal_of
 from karkhana.routing.wires.openai_responses.answers import FOREIGN, NAME
+from karkhana.routing.wires.openai_responses.freeform import freeform, input_of
 from karkhana.routing.wires.seals import before_call, own, packed
 from karkhana.routing.wires.tool_calls import fresh_id
 from karkhana.routing.wires.wire import Json
@@ -39,7 +40,8 @@ def body_of(answer: ChatAnswer, request: ChatRequest) -> Json:
     """A whole answer; each part is an item of its own."""
     head = _head(answer.id, answer.model or request.model, request)
     parts = [each for part in answer.parts for each in (before_call(part), part) if each is not None]
-    items = [item_of(part, f"{head['id']}_{number}") for number, part in enumerate(parts)]
+    names = freeform(request.tools)
+    items = [item_of(part, f"{head['id']}_{number}", names=names) for number, part in enumerate(parts)]
     return _ended(head, items, answer.stop, answer.usage)
 
 
@@ -60,9 +62,12 @@ def _ended(head: Json, items: list[Json], stop: StopReason, usage: Usage | None)
     return found | {"usage": None if usage is None else usage_json(usage)}
 
 
-def item_of(part: Part, identifier: str, status: str = "completed") -> Json:
-    """A part as an item."""
+def item_of(part: Part, identifier: str, status: str = "completed", names: frozenset[str] = frozenset()) -> Json:
+    """A part as an item; ``names`` are those of tools that take one text."""
     match part:
+        case ToolCall(name=name) if name in names:
+            custom: Json = {"type": "custom_tool_call", "id": f"ctc_{identifier}", "status": status}
+            return custom | {"call_id": part.id, "name": name, "input": part.arguments and input_of(part.arguments)}
         case ToolCall():
             call: Json = {"type": "function_call", "id": f"fc_{identifier}", "status": status, "call_id": part.id}
             return call | {"name": part.name, "arguments": part.arguments}
@@ -106,11 +111,12 @@ def usage_json(usage: Usage) -> Json:
 class _Item:
     """A part that is not over, as the item that it becomes."""
 
-    def __init__(self, part: Text | Reasoning | ToolCall, place: int, answer: str) -> None:
+    def __init__(self, part: Text | Reasoning | ToolCall, place: int, answer: str, names: frozenset[str]) -> None:
         self.part = part
         self.place = place
+        self.freeform = isinstance(part, ToolCall) and part.name in names
         self.texts: list[str] = []
-        self._name = f"{answer}_{place}"
+        self._name, self._names = f"{answer}_{place}", names
         self.identifier = str(self.json("in_progress")["id"])
 
     @property
@@ -119,7 +125,7 @@ class _Item:
 
     def json(self, status: str) -> Json:
         whole = {"arguments": self.text} if isinstance(self.part, ToolCall) else {"text": self.text}
-        return item_of(msgspec.structs.replace(self.part, **whole), self._name, status)
+        return item_of(msgspec.structs.replace(self.part, **whole), self._name, status, self._names)
 
     def about(self, kind: str, fields: Json) -> tuple[str, Json]:
         return kind, {"item_id": self.identifier, "output_index": self.place, **fields}
@@ -136,6 +142,7 @@ class ResponsesWriter:
         self._head = _head("", request.model, request)
         self._number = 0
         self._next = 0
+        self._names = freeform(request.tools)
         self._open: dict[int, _Item] = {}
         self._done: list[Json] = []
 
@@ -174,7 +181,7 @@ class ResponsesWriter:
                 return
 
     def _started(self, index: int, part: Text | Reasoning | ToolCall) -> Iterator[Named]:
-        item = self._open[index] = _Item(part, self._next, self._head["id"])
+        item = self._open[index] = _Item(part, self._next, self._head["id"], self._names)
         self._next += 1
         yield "response.output_item.added", {"output_index": item.place, "item": item.json("in_progress")}
         if isinstance(part, Text):
@@ -184,13 +191,20 @@ class ResponsesWriter:
         if isinstance(item.part, Reasoning) and not item.texts:
             yield from _content(item, "added")
         item.texts.append(text)
+        if item.freeform:
+            # Its input can be taken out of the arguments when they are whole.
+            return
         kind, place = _pieces(item.part)
         yield item.about(f"{kind}.delta", place | {"delta": text})
 
     def _ended(self, index: int) -> Iterator[Named]:
         item = self._open.pop(index)
         # Reasoning without a text has no summary that could end.
-        if item.texts or not isinstance(item.part, Reasoning):
+        if item.freeform:
+            said = input_of(item.text)
+            yield item.about("response.custom_tool_call_input.delta", {"delta": said})
+            yield item.about("response.custom_tool_call_input.done", {"input": said})
+        elif item.texts or not isinstance(item.part, Reasoning):
             kind, place = _pieces(item.part)
             name = "arguments" if isinstance(item.part, ToolCall) else "text"
             yield item.about(f"{kind}.done", place | {name: item.text})
