@@ -18,7 +18,7 @@ def test_nothing_is_slow_until_enough_is_known() -> None:
 
 @given(st.lists(st.floats(0.02, 100), min_size=20, max_size=500))
 def test_slow_is_what_95_of_100_recent_ones_were_not(times: list[float]) -> None:
-    hedging = Hedging(HedgingSettings(recent=100))
+    hedging = Hedging(HedgingSettings(recent=100, shortest_s=0.01))
     for seconds in times:
         hedging.waited(A, seconds)
     recent = sorted(times[-100:])

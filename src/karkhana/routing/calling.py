@@ -20,16 +20,17 @@ import msgspec
 from karkhana.domain.chat import Usage
 from karkhana.routing.attempt import Attempt, Ending, Observer, Outcome, Place, Unobserved
 from karkhana.routing.attempts import Retrying
-from karkhana.routing.breaker import Breaker, BreakerSettings, Health
+from karkhana.routing.breaker import BreakerSettings, Health
 from karkhana.routing.configuration import Candidate
 from karkhana.routing.course import Course, Stop
 from karkhana.routing.exchanges import Asked, Exchange
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.hedging import Hedging, HedgingSettings, Pace
-from karkhana.routing.key_ring import REST_S, KeyRing
+from karkhana.routing.key_ring import REST_S
 from karkhana.routing.provider import Provider
 from karkhana.routing.provider_faults import CannotSay, NotSent
 from karkhana.routing.racing import raced
+from karkhana.routing.standings import Standings
 
 T = TypeVar("T")
 
@@ -73,9 +74,7 @@ class Caller:
         self._observer = observer or Unobserved()
         self._clock = clock
         self._draw = draw
-        self._breakers: dict[Place, Breaker] = {}
-        self._rings: dict[Candidate, KeyRing] = {}
-        self._refusals: dict[Candidate, ProviderFault] = {}
+        self._standings = Standings(providers, self._reliability.breaker, self._reliability.key_rest_s)
         self._numbers = itertools.count(1)
 
     async def call(
@@ -86,67 +85,20 @@ class Caller:
         ``name`` is what the observer is told; a number if empty. Raises the last ``ProviderFault``, and whatever the
         observer raises.
         """
-        call = _Call(self, exchange, self._course(candidates), deadline_s, name or f"call-{next(self._numbers)}")
+        stops, refusal = self._standings.stops(candidates, self._clock())
+        course = Course(stops, self._reliability.retrying)
+        course.last = refusal
+        call = _Call(self, exchange, course, deadline_s, name or f"call-{next(self._numbers)}")
         self.hedging.called()
         return await call.carry_out()
 
     def health(self) -> dict[str, Health]:
         """The breakers by place, for a health page."""
-        now = self._clock()
-        return {str(place): breaker.health(now) for place, breaker in self._breakers.items()}
+        return self._standings.health(self._clock())
 
     def resting_keys(self) -> dict[str, float]:
         """Keys that rest (``PROVIDER/MODEL#KEY``), and for how many seconds more."""
-        now = self._clock()
-        return {
-            str(Place(*candidate, label)): seconds
-            for candidate, ring in self._rings.items()
-            for label, seconds in ring.resting(now).items()
-        }
-
-    def _course(self, candidates: Sequence[Candidate]) -> Course:
-        now = self._clock()
-        stops = []
-        for candidate in candidates:
-            ring = self._rings.get(candidate)
-            if ring is None:
-                labels = [key.label for key in self.providers[candidate.provider].keys]
-                ring = self._rings[candidate] = KeyRing(labels, self._reliability.key_rest_s)
-            for label in ring.turn(now):
-                place = Place(candidate.provider, candidate.model, label)
-                breaker = self._breakers.get(place)
-                if breaker is None:
-                    breaker = self._breakers[place] = Breaker(self._reliability.breaker)
-                stops.append(Stop(place, breaker))
-        course = Course(stops, self._reliability.retrying)
-        if not stops:
-            course.last = self._refusal(candidates)
-        return course
-
-    def _refusal(self, candidates: Sequence[Candidate]) -> ProviderFault | None:
-        """Why all keys rest."""
-        for candidate in candidates:
-            if (fault := self._refusals.get(candidate)) is not None:
-                waits = self._rings[candidate].waits_s(self._clock())
-                message = f"{fault.message} (asked again in {waits:.0f} s)"
-                return NotSent(fault.fault, message, status=fault.status, code=fault.code, retry_after_s=waits)
-        return None
-
-    def learn(self, place: Place, permit: int, breaker: Breaker, fault: ProviderFault) -> None:
-        """What a fault says about the provider and the key."""
-        now = self._clock()
-        if fault.fault in (Fault.UNAUTHORISED, Fault.QUOTA):
-            candidate = Candidate(place.provider, place.model)
-            self._rings[candidate].rest(place.key, now, fault.retry_after_s)
-            self._refusals[candidate] = fault
-            breaker.left(permit)
-        elif isinstance(fault, CannotSay):
-            breaker.left(permit)
-        elif fault.fault.blames_provider:
-            breaker.failed(permit, now, fault.retry_after_s)
-        else:
-            # It took the request and understood it.
-            breaker.answered(permit, now)
+        return self._standings.resting_keys(self._clock())
 
 
 class _Sent(NamedTuple):
@@ -246,22 +198,21 @@ class _Call(Generic[T]):
             raise
         first = self._now() - sent.began
         self._caller.hedging.waited(self._pace(place), first)
-        self._caller._rings[Candidate(place.provider, place.model)].works(place.key)
+        self._caller._standings.of[place].ring.works(place.key)
         stop.breaker.answered(permit, self._now())
         self._exchange.watch(answer, lambda *end: self._over(sent, first, *end))
         return Called(answer, place, course.number, self._hedged)
 
     async def _begin(self, sent: _Sent, first_s: float) -> T:
         place = sent.stop.place
-        provider = self._caller.providers[place.provider]
-        key = next(key for key in provider.keys if key.label == place.key)
+        provider, key, _, _ = self._caller._standings.of[place]
         name = f"{self._name}-{sent.attempt.number}"
         asked = Asked(model=place.model, key=key, first_s=first_s, all_s=self._end - sent.began, name=name)
         return await self._exchange.begin(provider, asked)
 
     def _failed(self, sent: _Sent, fault: ProviderFault) -> None:
         now = self._now()
-        self._caller.learn(sent.stop.place, sent.permit, sent.stop.breaker, fault)
+        self._caller._standings.learn(sent.stop.place, sent.permit, fault, now)
         self._course.failed(sent.stop, fault, now, self._caller._draw())
         # A provider does not charge for what it refused with a status or never got.
         charged = not isinstance(fault, NotSent | CannotSay) and fault.status == 0

@@ -41,11 +41,15 @@ class Course:
         self.last: ProviderFault | None = None
         self._retrying = retrying
         self._again: Stop | None = None
+        self._asked = False
 
     @property
     def over(self) -> bool:
         """Whether nothing is left to be tried."""
-        return self.counted >= self._retrying.attempts or all(stop.dead for stop in self.stops)
+        if self.counted >= self._retrying.attempts:
+            return True
+        # Nothing is dead before something failed.
+        return not self.stops if self.last is None else all(stop.dead for stop in self.stops)
 
     def next(self, now_s: float, besides: Stop | None = None) -> tuple[Stop, int] | None:
         """Where to send a request now, with the breaker's permit; ``None``: nowhere, for now.
@@ -60,7 +64,9 @@ class Course:
             found = self._enter(again, now_s, last_resort=False)
             if found is not None:
                 return found
-        order = sorted((s for s in self.stops if not s.dead), key=lambda s: (s is besides, s.tries))
+        order = self.stops
+        if self._asked:
+            order = sorted((s for s in order if not s.dead), key=lambda s: (s is besides, s.tries))
         for last_resort in (False, True):
             for stop in order:
                 found = self._enter(stop, now_s, last_resort)
@@ -96,4 +102,7 @@ class Course:
         if stop.not_before > now_s:
             return None
         permit = stop.breaker.admit(now_s, last_resort=last_resort)
-        return None if permit is None else (stop, permit)
+        if permit is None:
+            return None
+        self._asked = True
+        return stop, permit

@@ -13,7 +13,8 @@ from karkhana.http.messages import Headers
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.provider import Key, Provider
 from karkhana.routing.provider_faults import CannotSay
-from karkhana.routing.provider_streams import DeltaStream, Ended, Passage
+from karkhana.routing.provider_pieces import Ended
+from karkhana.routing.provider_streams import DeltaStream, Passage
 from karkhana.routing.wires.metering import Meter
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ A second request goes out once the first has waited longer than 95 of 100 recent
 calls: in a general slowdown hedges would only add to the load. Source: J. Dean and L. Barroso, "The Tail at Scale",
 CACM 56(2), 2013.
 
->>> hedging = Hedging(HedgingSettings(least=3))
+>>> hedging = Hedging(HedgingSettings(least=3, shortest_s=0.01))
 >>> for seconds in (0.1, 0.2, 0.3): hedging.waited(("a", "m", True), seconds)
 >>> hedging.wait_s(("a", "m", True)), hedging.wait_s(("b", "m", True))
 (0.3, None)
@@ -31,7 +31,7 @@ class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Times that are remembered for each pace."""
     least: int = 20
     """Times without which nothing is known."""
-    shortest_s: float = 0.01
+    shortest_s: float = 0.1
     """Nothing is hedged sooner, in seconds."""
 
 

@@ -20,7 +20,8 @@ from karkhana.http.messages import Headers, Url, value_of
 from karkhana.http.pool import Pool, Timeouts
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.provider_faults import CannotSay, broken, cleaned, fault_of
-from karkhana.routing.provider_streams import NONSENSE, DeltaStream, Passage, Pieces
+from karkhana.routing.provider_pieces import Pieces
+from karkhana.routing.provider_streams import NONSENSE, DeltaStream, Passage
 from karkhana.routing.wires.metering import Meter
 from karkhana.routing.wires.wire import BadRequest, Call, Json, Wire
 

@@ -1,0 +1,91 @@
+"""What is remembered of places between calls: breakers, keys that rest and why. The time is passed in.
+
+Knows nothing of requests and of the way of one call.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from karkhana.routing.attempt import Place
+from karkhana.routing.breaker import Breaker, BreakerSettings, Health
+from karkhana.routing.configuration import Candidate
+from karkhana.routing.course import Stop
+from karkhana.routing.faults import Fault, ProviderFault
+from karkhana.routing.key_ring import KeyRing
+from karkhana.routing.provider import Key, Provider
+from karkhana.routing.provider_faults import CannotSay, NotSent
+
+
+class Standing(NamedTuple):
+    """What belongs to a place."""
+
+    provider: Provider
+    key: Key
+    ring: KeyRing
+    breaker: Breaker
+
+
+class Standings:
+    """All places that were asked so far."""
+
+    def __init__(self, providers: Mapping[str, Provider], breaker: BreakerSettings, key_rest_s: float) -> None:
+        self.of: dict[Place, Standing] = {}
+        self._providers = providers
+        self._breaker = breaker
+        self._key_rest_s = key_rest_s
+        self._rings: dict[Candidate, KeyRing] = {}
+        self._refusals: dict[Candidate, ProviderFault] = {}
+
+    def stops(self, candidates: Sequence[Candidate], now_s: float) -> tuple[list[Stop], ProviderFault | None]:
+        """The places of these candidates, with each one's keys in turn; without any, why all keys rest."""
+        found = []
+        for candidate in candidates:
+            ring = self._rings.get(candidate) or self._enlist(candidate)
+            for label in ring.turn(now_s):
+                place = Place(candidate.provider, candidate.model, label)
+                found.append(Stop(place, self.of[place].breaker))
+        return found, None if found else self._refusal(candidates, now_s)
+
+    def learn(self, place: Place, permit: int, fault: ProviderFault, now_s: float) -> None:
+        """What the fault of an attempt says about the provider and the key."""
+        _, _, ring, breaker = self.of[place]
+        if fault.fault in (Fault.UNAUTHORISED, Fault.QUOTA):
+            ring.rest(place.key, now_s, fault.retry_after_s)
+            self._refusals[Candidate(place.provider, place.model)] = fault
+            breaker.left(permit)
+        elif isinstance(fault, CannotSay):
+            breaker.left(permit)
+        elif fault.fault.blames_provider:
+            breaker.failed(permit, now_s, fault.retry_after_s)
+        else:
+            # It took the request and understood it.
+            breaker.answered(permit, now_s)
+
+    def health(self, now_s: float) -> dict[str, Health]:
+        """The breakers by place."""
+        return {str(place): standing.breaker.health(now_s) for place, standing in self.of.items()}
+
+    def resting_keys(self, now_s: float) -> dict[str, float]:
+        """Places whose key rests, and for how many seconds more."""
+        return {
+            str(Place(*candidate, label)): seconds
+            for candidate, ring in self._rings.items()
+            for label, seconds in ring.resting(now_s).items()
+        }
+
+    def _enlist(self, candidate: Candidate) -> KeyRing:
+        """A candidate is seen for the first time."""
+        provider = self._providers[candidate.provider]
+        ring = self._rings[candidate] = KeyRing([key.label for key in provider.keys], self._key_rest_s)
+        for key in provider.keys:
+            place = Place(candidate.provider, candidate.model, key.label)
+            self.of[place] = Standing(provider, key, ring, Breaker(self._breaker))
+        return ring
+
+    def _refusal(self, candidates: Sequence[Candidate], now_s: float) -> ProviderFault | None:
+        for candidate in candidates:
+            if (fault := self._refusals.get(candidate)) is not None:
+                waits = self._rings[candidate].waits_s(now_s)
+                message = f"{fault.message} (asked again in {waits:.0f} s)"
+                return NotSent(fault.fault, message, status=fault.status, code=fault.code, retry_after_s=waits)
+        return None
