@@ -300,6 +300,7 @@ def test_bytes_are_passed_on_and_counted(stream: bool) -> None:
             await passage.begin()
             ends: list[tuple[Usage | None, ProviderFault | None, bool]] = []
             passage.when_ended(lambda *end: ends.append(end))
+            assert len(ends) == (0 if stream else 1)
             data = b"".join([piece async for piece in passage])
             assert ends == [(Usage(input=4, output=1), None, True)]
             assert data.endswith(b"data: [DONE]\n\n") if stream else passage.usage == Usage(input=4, output=1)

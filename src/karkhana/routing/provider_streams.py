@@ -15,6 +15,7 @@ from karkhana.routing.sse import EventTooLarge
 from karkhana.routing.wires.metering import Meter
 from karkhana.routing.wires.wire import Wire
 
+__all__ = ["DeltaStream", "Ended", "Passage"]
 LINGER_S = 1.0
 """Seconds that the end of a connection's answer may take once all was said; then the connection is given up."""
 LOOKED_AT = 64 << 10
@@ -132,9 +133,14 @@ class Passage:
         self._wire = wire
         self._secret = secret
         self._told = Told()
+        if self._source is None:
+            self._told.tell(self.usage, None, True)
 
     def when_ended(self, ended: Ended) -> None:
-        """``ended`` is called once: when all was read, a fault was raised, or the answer was closed."""
+        """``ended`` is called once: when all was read, a fault was raised, or the answer was closed.
+
+        For a whole answer that is at once.
+        """
         self._told.to(ended)
 
     @property
