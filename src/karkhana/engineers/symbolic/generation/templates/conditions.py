@@ -1,4 +1,4 @@
-"""Conditions by what depends on them: a block that uses a value which may be missing, a result that must be refused."""
+"""Conditions by what depends on them, and what is left out: a call, a default, a word on each of two sides."""
 
 import itertools
 from collections.abc import Iterator
@@ -54,16 +54,6 @@ def _used(scene: Scene, body: cst.CSTNode, asked: str) -> list[str]:
 
 def _is_bound_before(scene: Scene, name: str, offset: int) -> bool:
     return name in scene.bound_at(offset, scene.view.root)
-
-
-@template("raise-instead")
-def raise_instead(scene: Scene) -> Iterator[Idea]:
-    """A result where the test expects an exception: ``return None`` → ``raise TypeError``."""
-    view = scene.view
-    for back in view.suspicious(cst.Return, cst.Pass, cst.Continue, cst.Break):
-        nested = isinstance(view.parent(view.parent(view.parent(back) or back) or back), cst.If | cst.ExceptHandler)
-        for error in scene.raisable:
-            yield Idea(view.line(back), (view.replace(back, f"raise {error}"),), 1.0 if nested else 0.4)
 
 
 @template("own-call")
