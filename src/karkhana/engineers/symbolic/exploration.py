@@ -111,10 +111,14 @@ class Exploration:
         """(note, attempt, whether it is only worth its price when nothing has passed)."""
         live = [idea for idea in ideas if not idea.fresh]
         fresh = [idea for idea in ideas if idea.fresh]
+
+        def passing() -> bool:
+            return any(outcome.passing for outcome in so_far)
+
         return (
             ("", lambda: search.singles(live[:_FIRST]), False),
             ("again, in the suite's own order", lambda: search.again_in_order(so_far[0]), True),
-            ("constants, defaults and what runs at import", lambda: search.fresh(fresh), False),
+            ("constants, defaults and what runs at import", lambda: search.fresh(fresh, as_rivals=passing()), False),
             ("less likely ones", lambda: search.singles(live[_FIRST:]), True),
             ("again, with more time", lambda: search.again_longer(so_far[0]), True),
             ("two changes at once", lambda: search.pairs(so_far[0]), True),

@@ -28,6 +28,8 @@ _LONGER = 0.2
 """Share of the time that is left for what ran out of time, which is hopeless as a rule."""
 _FRESH = 0.6
 """The same for changes that need the suite collected again."""
+_RIVALS = 0.25
+"""The same when something passes without them."""
 _OBSERVATION_S = 8.0
 """CPU seconds for comparing the behaviour of passing candidates."""
 _FAINT = 0.03
@@ -179,9 +181,13 @@ class Search:
     def _ordered(self) -> bool:
         return any(self._spectrum.tests[n].order_dependent for n in self._numbers)
 
-    def fresh(self, hypotheses: Sequence[Hypothesis]) -> Outcome:
-        """Changes that need the suite to be collected again, each as dear as hundreds of the others."""
-        return self._try(list(hypotheses), ordered=self._ordered(), share=_FRESH if self.spent_s else 1.0)
+    def fresh(self, hypotheses: Sequence[Hypothesis], *, as_rivals: bool = False) -> Outcome:
+        """Changes that need the suite to be collected again, each as dear as hundreds of the others.
+
+        ``as_rivals``: something passes already, and these only show whether anything else does.
+        """
+        share = 1.0 if not self.spent_s else _RIVALS if as_rivals else _FRESH
+        return self._try(list(hypotheses), ordered=self._ordered(), share=share)
 
     def again_longer(self, outcome: Outcome) -> Outcome:
         """Those that ran out of time once more with more of it: a right fix may be slow."""
