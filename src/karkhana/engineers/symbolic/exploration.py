@@ -62,7 +62,15 @@ class Exploration:
         """
         budget = Budget(seconds=max(1.0, (self._hands.left() - _RESERVE_S) * share), cpu_s=self._cpu_left * share)
         arguments = pytest_arguments(self._hands.assignment.test_command)
-        search = Search(self._hands.run, spectrum, arguments, places, budget, announce=self._announcer(places))
+        search = Search(
+            self._hands.run,
+            spectrum,
+            arguments,
+            places,
+            budget,
+            announce=self._announcer(places),
+            read=self._hands.text,
+        )
         comparison = Comparison(self._hands, search, places, spectrum, known)
         try:
             return self._tried(search, comparison, places, ideas)
