@@ -167,7 +167,7 @@ def has_call(node: ast.AST) -> bool:
 def _classify(span: Span, gap: str, role: str, number: int, after_call: bool, *, whole: bool = False) -> Iterator[Item]:
     """What one span is; a relation is a call and its value."""
     text = span.text
-    exception = EXCEPTION.fullmatch(text)
+    exception = EXCEPTION.fullmatch(text) or (span.ticked and _ANY_EXCEPTION.fullmatch(text)) or None
     if exception or (
         re.fullmatch(r"(?:[a-z_]\w*\.)*[A-Z]\w+", text) and re.search(r"(rais|throw)\w*\W*(an?\W*)?$", gap)
     ):
@@ -195,7 +195,9 @@ def _classify(span: Span, gap: str, role: str, number: int, after_call: bool, *,
             yield Item(kind="value", text=ast.unparse(right), role=role, sentence=number)
             return
     if literal(text):
-        yield Item(kind="value", text=text, words=_phrase(text, span), role=role, sentence=number)
+        # Quoted words of the prose are only a result when they look like one, or the sentence says so.
+        bare = not span.ticked and bool(_QUOTED.fullmatch(text)) and not _stated(gap)
+        yield Item(kind="value", text=text, words=_phrase(text, span), role=role, bare=bare, sentence=number)
     elif has_call(tree):
         value = after_call and bool(role) and is_constructed(tree)
         kind = "value" if value or (role and _stated(gap)) else "call"
@@ -203,6 +205,10 @@ def _classify(span: Span, gap: str, role: str, number: int, after_call: bool, *,
     elif span.ticked and role:
         python = text if isinstance(tree, ast.Attribute | ast.UnaryOp | ast.Name | ast.Tuple | ast.List) else ""
         yield Item(kind="value", text=python, words=text, role=role, sentence=number)
+
+
+_ANY_EXCEPTION = re.compile(r"(?:[a-z_]\w*\.){1,6}[A-Z]\w+: ([^\n]{1,300})")
+"""An exception by its module and message, whatever its name ends with."""
 
 
 def is_constructed(tree: ast.expr) -> bool:
@@ -224,6 +230,8 @@ def is_constructed(tree: ast.expr) -> bool:
     )
 
 
+_QUOTED = re.compile(r"""["'][^\W\d_][\w'\u2019-]*(?: [\w'\u2019,-]+){2,}[.!?]?["']""")
+"""Three words or more."""
 _STATED = re.compile(
     r"\b(?:return|be|give|equal|produce|yield|print|output|evaluate to|instead of|rather than|got|returns|returned"
     r"|expected|gives|gave)\s*:?\s*$",
@@ -237,7 +245,10 @@ def _stated(gap: str) -> bool:
 
 
 def _phrase(text: str, span: Span) -> str:
-    return text if span.ticked else ""
+    return text if span.ticked or _PLAIN_NUMBER.fullmatch(text) else ""
+
+
+_PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 _PHRASE = re.compile(

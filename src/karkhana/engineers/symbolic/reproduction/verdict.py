@@ -110,7 +110,8 @@ def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]
             continue
         score = one.weight * (1.0 if one.role == EXPECTED else _UNNAMED)
         score += (_CONFIRMED if confirmed else 0.0) + (_SHOWN if one.shown else 0.0)
-        if one.bare and difflib.SequenceMatcher(None, one.words, outcome.repr.strip("'")).ratio() < _LIKE:
+        plain = confirmed and one.role == EXPECTED and one.source < 0 and re.fullmatch(r"[\w.-]+", one.words)
+        if one.bare and not plain and _unlike(one, outcome):
             continue
         if one.role == UNKNOWN and not confirmed and one.weight < STRUCTURE:
             continue
@@ -121,6 +122,11 @@ def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]
         if one.weight < STRUCTURE and not (agreement.alike or form in ("repr", "str", "list")):
             score -= 0.3
         yield _claim(EQUAL, trial, outcome, expected, score, form=form, source=one.source)
+
+
+def _unlike(said: Said, outcome: Outcome) -> bool:
+    words = said.words or said.text.strip("'\"")
+    return difflib.SequenceMatcher(None, words, outcome.repr.strip("'")).ratio() < _LIKE
 
 
 def _form(said: Said, agreement: Agreement, outcome: Outcome) -> tuple[str, str]:
@@ -163,6 +169,11 @@ def _of_failure(trial: Trial, outcome: Outcome, said: list[Said]) -> Iterator[Cl
         # It raises where it should compare.
         yield _claim(HOLDS, trial, outcome, "", 0.9)
         return
+    if raised is not None and outcome.stage == "setup" and _is_assert(trial) and _inside(raised):
+        # It never comes to the assertion, and the ticket says that something is raised.
+        if any(s.kind == "raises" and s.role == ACTUAL for s in said):
+            yield _claim(HOLDS, trial, outcome, "", 0.6)
+        return
     told = next((s for s in said if s.kind == "raises" and s.role != EXPECTED and raised and _is(raised, s)), None)
     wished = [s for s in said if s.kind == "raises" and s.role == EXPECTED]
     if raised is not None and any(_is(raised, s) for s in wished):
@@ -176,7 +187,7 @@ def _of_failure(trial: Trial, outcome: Outcome, said: list[Said]) -> Iterator[Cl
             yield _claim(RAISES, trial, outcome, one.text, one.weight + bonus, source=one.source)
     if outcome.stage != "import" and not trial.scene.statement:
         for one in said:
-            if one.kind != "value" or one.role == ACTUAL or not one.text:
+            if one.kind != "value" or one.role == ACTUAL or not one.text or one.bare:
                 continue
             if one.role == EXPECTED or (one.weight >= STRUCTURE and told):
                 # What is shown beside a call that raises is what was hoped for.
