@@ -59,5 +59,5 @@ def test_what_needs_a_new_interpreter_comes_before_the_unlikely() -> None:
 
 def test_rivals_as_likely_as_what_passes_are_tried_before_it_counts() -> None:
     hit = change(1, 0.5)
-    better, worse = change(2, 0.6, fresh=True), change(3, 0.4, fresh=True)
+    better, worse = change(2, 0.3, fresh=True), change(3, 0.2, fresh=True)
     assert asked([hit, better, worse], [hit]) == [("live", [hit]), ("rivals", [better]), ("rivals", [worse])]

@@ -26,6 +26,8 @@ _FIRST = 2500
 """Live candidates that are tried before those that need a fresh interpreter; the right one is seldom behind them."""
 _HEARD = 8
 """Candidates in need of a fresh interpreter that are tried although something convincing passes already."""
+_AS_LIKELY = 0.5
+"""Share of the score of what passes from which on those are tried."""
 _NAMED = 3
 """Places that a note names."""
 _WORDS = {
@@ -128,7 +130,7 @@ class Exploration:
             return [h for outcome in so_far for h in outcome.passing]
 
         def as_likely() -> list[Hypothesis]:
-            least = max((h.score for h in passing()), default=math.inf)
+            least = _AS_LIKELY * max((h.score for h in passing()), default=math.inf)
             return [idea for idea in fresh if idea.score >= least][:_HEARD]
 
         def other() -> list[Hypothesis]:
