@@ -124,7 +124,8 @@ def _by_running(
 ) -> tuple[list[int], int | None]:
     """Numbers of the candidates that were run, and of the one that a reviewer would be shown."""
     budget = Budget(seconds=SECONDS, candidates=CANDIDATES)
-    search = Search(failure.run, failure.spectrum, pytest_arguments(tuple(command.split())), places, budget)
+    arguments = pytest_arguments(tuple(command.split()))
+    search = Search(failure.run, failure.spectrum, arguments, places, budget, read=failure.files.get)
     outcome = search.singles(ideas)
     passed = [n for n, status in enumerate(outcome.statuses) if status == "p"]
     chosen = next((n for n in passed if n in wanted), passed[0] if passed else None)
