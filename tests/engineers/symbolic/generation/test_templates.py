@@ -254,3 +254,23 @@ def test_only_what_may_be_a_container_is_copied() -> None:
     text = "def f(a):\n    return a\n"
     assert "def f(a):\n    return a.copy()\n" in made("alias", text, types={"a": frozenset({"list"})})
     assert made("alias", text, types={"a": frozenset({"int"})}) == set()
+
+
+def test_a_switch_decides_whether_a_value_is_passed_on() -> None:
+    text = "def f(a, named=True):\n    return g(index=a)\n"
+    assert "def f(a, named=True):\n    return g(index=a if named else None)\n" in made("conditional-value", text)
+
+
+def test_only_operators_are_asked_about_other_classes() -> None:
+    text = "    def {}(self, other):\n        return self.n < other.n\n"
+    guard = "        if not isinstance(other, C):\n            return NotImplemented\n"
+    assert any(guard in body for body in made("foreign-operand", text.format("__lt__"), classes=("C",)))
+    assert made("foreign-operand", text.format("merge"), classes=("C",)) == set()
+
+
+def test_expressions_of_other_functions_with_the_same_variable() -> None:
+    text = "def f(size):\n    return size\n"
+    module = text + "\n\ndef g(size):\n    size.append(1)\n    return int(size.strip())\n"
+    found = made("kindred-expression", text, module=module)
+    assert "def f(size):\n    return size.strip()\n" in found
+    assert not any("append" in body for body in found)

@@ -48,16 +48,14 @@ def _expressions(scene: Scene, name: str) -> list[str]:
     own, around = scene.view.text, scene.view.module_text.replace(scene.view.text, "\n")
     known = {*scene.view.globals, *BUILTINS, "self", name}
     chain = rf"{re.escape(name)}(?:\.\w+)*"
-    wrapped = re.findall(rf"(?<![\w.])((?:[^\W\d]\w*\.)*[^\W\d]\w*\({chain}\))", around)
+    wrapped = re.findall(rf"(?<![\w.])(?<!def )(?<!class )((?:[^\W\d]\w*\.)*[^\W\d]\w*\({chain}\))", around)
     methods = re.findall(rf"(?<![\w.])({chain}\.\w+\([^()\n]{{0,12}}\))", around)
     found = Counter(
         text
         for text in (*wrapped, *methods)
         if len(text) <= _LONGEST and text not in own and re.split(r"\W", text)[0] in known
     )
-    usual = [
-        text for text, _ in found.most_common() if not text.startswith(("isinstance(", "len(", "super(", "print("))
-    ]
+    usual = [text for text, _ in found.most_common() if not _WITHOUT_VALUE.search(text)]
     return usual[:_EXPRESSIONS]
 
 
