@@ -50,6 +50,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     bare: bool = False
     """Words of the prose itself, not set off as code or in quotes."""
+    seen: bool = False
+    """What the reporter says to see: "I get ..."."""
     sentence: int = 0
 
 
@@ -103,6 +105,8 @@ def _sentence(text: str, before: str, number: int, items: list[Item], bound: fro
             if item.kind in ("value", "raises") and item.role:
                 last_role = item.role
         if found:
+            seen = bool(_SEEN.search(gap))
+            items[-len(found) :] = [msgspec.structs.replace(i, seen=seen and i.role == ACTUAL) for i in found]
             position = span.end
     _add_words(text, number, first, items)
     calls = [n for n in range(first, len(items)) if items[n].kind == "call"]
@@ -112,6 +116,7 @@ def _sentence(text: str, before: str, number: int, items: list[Item], bound: fro
             items[n] = msgspec.structs.replace(items[n], link=link)
 
 
+_SEEN = re.compile(r"\b(?:I|we)(?:'m| am)? (?:only |just |still )?(?:get|got|see|saw|receive|observe)\w*\b[^.]*$", re.I)
 _WISHED = re.compile(
     r"[\s`]*to (?:\w+ )?(?:be|return|give|equal|evaluate to|yield|print|output|become|produce|raise)\b"
 )

@@ -98,7 +98,7 @@ def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]
                 yield _claim(RAISES, trial, outcome, one.text, one.weight + bonus, source=one.source)
             continue
         # Two results of one call, and the other one is what it gives: this is the one that is missed.
-        left_over = one.role == ACTUAL and confirmed and one.weight < STRUCTURE and not one.linked
+        left_over = one.role == ACTUAL and confirmed and one.weight < STRUCTURE and not (one.linked or one.seen)
         if agreement.agrees or (one.role == ACTUAL and not left_over):
             continue
         if outcome.type == "bool" and not agreement.alike and one.weight < STRUCTURE:
