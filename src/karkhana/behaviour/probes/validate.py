@@ -354,7 +354,7 @@ class Campaign:
                 found.append(told)
 
         def work(send: Send) -> None:
-            overlay(path, text)
+            overlay(self.root, path, text)
 
             def run(session: pytest.Session) -> None:
                 if not self._libraries:

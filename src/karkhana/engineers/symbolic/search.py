@@ -6,6 +6,7 @@ which passing candidate is the right one.
 
 import bisect
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -38,6 +39,7 @@ _FEWEST_RIVALS = 100
 _WITH_VALUE = frozenset({"-p", "-o", "-W", "-c", "--rootdir", "-k", "-m", "--override-ini"})
 _PLAIN = ("--assert=plain",)
 """Collecting takes half the CPU time when asserts are not rewritten; whether a test passes is all that counts."""
+_ASSERTION_TEXT = re.compile(r"AssertionError\b[^\n]*(?:\bmatch\s*=|\bas\s)|assertRaisesRegex\w*\(\s*AssertionError")
 _TEST_FILES = 20
 _SLOWEST_PASSING = 400
 """Passing tests that are run for a candidate; the quickest ones are taken."""
@@ -243,8 +245,8 @@ class Search:
 
 
 def _about_assertions(files: Iterable[str], read: Callable[[str], str | None]) -> bool:
-    """Whether tests look at failed assertions themselves, whose texts pytest makes."""
-    return any("AssertionError" in (read(path) or "") for path in itertools.islice(files, _TEST_FILES))
+    """Whether tests look at the texts of failed assertions, which pytest makes."""
+    return any(_ASSERTION_TEXT.search(read(path) or "") for path in itertools.islice(files, _TEST_FILES))
 
 
 def horizons(scores: Sequence[float], most: int) -> list[int]:
