@@ -27,6 +27,8 @@ _SELF = re.compile(
 )
 _CONSTANT = re.compile(r"\b(if|while|and|or) (not )?(True|False|None|\d+)(:| and| or|$)")
 _ODD = re.compile(r"len\([\w.]+\[[^\]]*:[^\]]*\]\)|\bnot not\b|\[:\]|not \(")
+_EXCEPT = re.compile(r"\bexcept\b([^:]*):")
+_BROAD = frozenset({"Exception", "BaseException"})
 _EVERYDAY = frozenset({"0", "1", "0.0", "1.0", "''", '""'})
 """Literals that mean nothing when a test has them too."""
 _LITERAL = re.compile(r"-?\d{2,}|-?\d+\.\d+|'.+'|\".+\"")
@@ -44,6 +46,7 @@ class TextWeights(msgspec.Struct, frozen=True, kw_only=True):
     odd_form: float = 1.5
     unused_variable: float = 1.0
     only_deletes: float = 0.7
+    swallowed_error: float = 2.0
     static_fault: float = 2.0
 
 
@@ -94,6 +97,7 @@ def by_looks(place: Place, hypothesis: Hypothesis, known: Circumstances, weights
     oddities = {
         "it calculates with nothing": weights.neutral_arithmetic if _more(_NEUTRAL, old, new) else 0.0,
         "nobody would write it so": weights.odd_form if _more(_ODD, old, new) else 0.0,
+        "it swallows the very error that the test ends with": weights.swallowed_error * _swallows(new, old, known),
     }
     static = new_faults(place.text, whole, place.file_text)
     faults = {
@@ -130,6 +134,12 @@ def by_looks(place: Place, hypothesis: Hypothesis, known: Circumstances, weights
 
 def _more(pattern: re.Pattern[str], old: str, new: str) -> bool:
     return len(pattern.findall(new)) > len(pattern.findall(old))
+
+
+def _swallows(new: str, old: str, known: Circumstances) -> bool:
+    caught = {name for line in _EXCEPT.findall(new) for name in re.findall(r"\w+", line) or ["Exception"]}
+    caught -= {name for line in _EXCEPT.findall(old) for name in re.findall(r"\w+", line) or ["Exception"]}
+    return bool(known.failed_with) and bool(caught & (known.failed_with | _BROAD))
 
 
 def _unused(removed: Sequence[str], whole: str) -> str:
