@@ -119,6 +119,26 @@ def unreachable(function: str) -> int:
     return count
 
 
+def no_longer_read(before: str, after: str) -> frozenset[str]:
+    """Names that ``before`` reads, and that ``after`` still binds (as a parameter or variable) but never reads.
+
+    Words of docstrings and comments are no reading, and neither is an assignment.
+
+    >>> sorted(no_longer_read("def f(a, b):\\n    return a if b else 0", "def f(a, b):\\n    'Uses b.'\\n    return a"))
+    ['b']
+    """
+    try:
+        old, new = parsed(before), parsed(after)
+    except TOO_DEEP:
+        return frozenset()
+    read, left = (
+        {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} for tree in (old, new)
+    )
+    bound = {n.arg for n in ast.walk(new) if isinstance(n, ast.arg)}
+    bound |= {n.id for n in ast.walk(new) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return frozenset((read - left) & bound)
+
+
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 
