@@ -30,13 +30,14 @@ from karkhana.engineers.symbolic.choice.probability import load_model, sayings
 NAMES = Features.__struct_fields__
 MODEL = Path(karkhana.engineers.symbolic.__file__).parent / "choice" / "probability.toml"
 _SOURCE_WEIGHT = {"history": 3.0, "seeded": 1.0, "humanevalfix": 0.7}
-_PENALTY = 8.0
+_PENALTY = 6.0
 _NOT_COMPARED = 0.3
 """Weight of a row that counts as wrong because the judge could not compare it."""
-_PRECISION = 0.75
+_PRECISION = 0.72
 """Share of right ones asked of what is delivered on mined tickets; the bar is 0.70."""
 _DOUBT = 2.0
-_NEARLY_SURE, _LEAST_THRESHOLD = 0.9, 0.5
+_NEARLY_SURE, _LEAST_THRESHOLD = 0.9, 0.6
+"""What is called right with odds below three to two is never handed over, whatever a few tickets show."""
 _CLASSES = 3
 """Rows of one ticket: what comes behind the third hardly ever matters, and would outnumber what does."""
 _LEAST_SCALE = 0.05
@@ -213,17 +214,18 @@ def threshold_for(delivered: Sequence[tuple[float, Row]]) -> tuple[float, float,
     """The lowest threshold with the wanted precision, and the share and number of right ones above it.
 
     The share is smoothed by ``_DOUBT`` tickets that are right as often as the model says of those above: a handful of
-    tickets tells little. What could not be compared counts as wrong. Only what is nearly sure when the tickets show no
-    threshold.
+    tickets tells little. What could not be compared counts as wrong with the weight that it was learned with. Only what
+    is nearly sure when the tickets show no threshold.
     """
     ordered = sorted(delivered, key=lambda pair: -pair[0])
     least = _NEARLY_SURE
-    right, stated = 0, 0.0
+    right, judged, stated = 0, 0.0, 0.0
     for count, (chance, row) in enumerate(ordered, 1):
         right += row["right"]
+        judged += _certainty(row)
         stated += chance
         behind = ordered[count][0] if count < len(ordered) else 0.0
-        if behind < chance and (right + _DOUBT * stated / count) / (count + _DOUBT) >= _PRECISION:
+        if behind < chance and (right + _DOUBT * stated / count) / (judged + _DOUBT) >= _PRECISION:
             least = max(_LEAST_THRESHOLD, round((chance + behind) / 2, 3))
     through = [row["right"] for chance, row in ordered if chance >= least]
     return least, sum(through) / len(through) if through else 0.0, len(through)

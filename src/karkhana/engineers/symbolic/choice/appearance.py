@@ -13,7 +13,7 @@ import msgspec
 
 from karkhana.behaviour.validation import apply
 from karkhana.engineers.symbolic.choice.faults import new_faults
-from karkhana.engineers.symbolic.choice.vetoes import no_longer_read, special_case, undefined_names, unreachable
+from karkhana.engineers.symbolic.choice.vetoes import hollow, no_longer_read, special_case, undefined_names, unreachable
 from karkhana.engineers.symbolic.circumstances import Circumstances
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place
 from karkhana.engineers.symbolic.patching import changed_lines, whole_file
@@ -113,6 +113,7 @@ def by_looks(place: Place, hypothesis: Hypothesis, known: Circumstances, weights
         "it compares something with itself": bool(_SELF.search(new)) and not _SELF.search(old),
         "its condition is constant": bool(_CONSTANT.search(new)) and "while True" not in old,
         "it leaves code that nothing reaches": not place.is_file and unreachable(whole) > unreachable(place.text),
+        "it computes nothing any more": not place.is_file and hollow(place.text, whole),
         _special(place, whole, known): True,
         _undefined(place, added, whole, hypothesis): True,
     }
