@@ -124,7 +124,8 @@ def _by_running(
 ) -> tuple[list[int], int | None]:
     """Numbers of the candidates that were run, and of the one that a reviewer would be shown."""
     budget = Budget(seconds=SECONDS, candidates=CANDIDATES)
-    search = Search(failure.run, failure.spectrum, pytest_arguments(tuple(command.split())), places, budget)
+    arguments = pytest_arguments(tuple(command.split()))
+    search = Search(failure.run, failure.spectrum, arguments, places, budget, read=failure.files.get)
     outcome = search.singles(ideas)
     passed = [n for n, status in enumerate(outcome.statuses) if status == "p"]
     chosen = next((n for n in passed if n in wanted), passed[0] if passed else None)
@@ -145,9 +146,7 @@ def replay(bug: Prepared, memory: Memory) -> dict[str, Any]:
     blank = [s * level[n] for s, n in zip(bug.scores, bug.suspects, strict=True)]
     usual = {n: position for position, n in enumerate(sorted(range(len(blank)), key=lambda n: (-blank[n], n)))}
     unlearned = min((usual[n] for n in bug.right), default=None)
-    reach = len(order)
-    if rank is not None:
-        reach = min(reach, rank + 1 + horizons([scores[n] for n in order], Budget(seconds=0.0).beyond)[rank])
+    reach = _reach(scores, rank)
     tried = Counter(bug.templates[n] for n in order[:reach])
     chosen = "" if rank is None else bug.templates[order[rank]]
     earned = list(template_credits(bug.error, tried, chosen))
@@ -164,9 +163,18 @@ def replay(bug: Prepared, memory: Memory) -> dict[str, Any]:
         "template": chosen or None,
         "until": None if rank is None else rank + 1,
         "tried": reach,
+        "tried_unlearned": _reach(blank, unlearned),
         "rank": None if rank is None else rank + 1,
         "rank_unlearned": None if unlearned is None else unlearned + 1,
     }
+
+
+def _reach(scores: Sequence[float], rank: int | None) -> int:
+    """How many changes are tried when the one at ``rank`` is the first that passes, or none is (``None``)."""
+    if rank is None:
+        return len(scores)
+    horizon = horizons(sorted(scores, reverse=True), Budget(seconds=0.0).beyond)[rank]
+    return min(len(scores), rank + 1 + horizon)
 
 
 def _suspicion(bug: Prepared, weights: Mapping[str, float]) -> list[float]:
@@ -204,7 +212,9 @@ def figures_of(rows: Sequence[Mapping[str, Any]], cpu_s: float) -> dict[str, Any
         "abstained": sum(not r["passing"] for r in rows),
         "median_cpu_s": round(cpu_s / max(1, len(rows)), 2),
     }
-    for key in ("until", "tried", "tried_by_all", "rank", "rank_unlearned"):
+    keys = ["until", "tried", "tried_by_all", "rank", "rank_unlearned"]
+    keys += ["tried_unlearned"] if all("tried_unlearned" in r for r in rows) else []
+    for key in keys:
         found[f"{key}_first"], found[f"{key}_last"], found[f"{key}_fall"] = quarters(
             [{**r, "tried": r["tried"] if r["right"] else None, "tried_by_all": r["tried"]} for r in rows], key
         )

@@ -26,6 +26,7 @@ from karkhana.engineers.symbolic.generation.hypotheses import (
 )
 from karkhana.engineers.symbolic.localisation.localise import Suspect, localise, shipped_weights
 from karkhana.engineers.symbolic.lore import circumstance_of
+from karkhana.engineers.symbolic.ordering import natural
 from karkhana.workspace.memory import TemporaryWorkspace
 
 SKEW = 1.5
@@ -131,7 +132,7 @@ def flat_weights() -> dict[str, float]:
 def uninformed(
     failure: Failure, places: Sequence[Place], factors: Mapping[str, float], literals: tuple[str, ...]
 ) -> list[Hypothesis]:
-    """The live changes in the order that learned ``factors`` of templates give, without what is shipped.
+    """The live changes in the engineer's order by learned ``factors`` of templates, without what is shipped.
 
     What is shipped of a template is its prior, and how much likelier some errors make it.
     """
@@ -149,7 +150,7 @@ def uninformed(
         shipped = max((likely[e] for e in errors[idea.suspect] & set(likely)), default=1.0)
         if not idea.fresh:
             found.append(msgspec.structs.replace(idea, score=idea.score / shipped))
-    return sorted(found, key=lambda idea: -idea.score)
+    return natural(sorted(found, key=lambda idea: -idea.score), places)
 
 
 def failures(library: Library, seed: int) -> Iterator[Failure]:

@@ -155,7 +155,7 @@ def _near(one: str, other: str, idea: Hypothesis) -> bool:
     return one == other or (abs(len(one) - len(other)) < _EDGE and idea.kind in _WORDED)
 
 
-_WORDED = frozenset({"missing-raise", "add-raise", "raise-instead", "early-return", "sibling-guard"})
+_WORDED = frozenset({"missing-raise", "add-raise", "early-return", "sibling-guard"})
 
 
 def _without_wording(text: str) -> str:

@@ -7,7 +7,7 @@ module is the original's syntax tree, or its functions answer like the original'
 and made from those, of which one shows the bug. A passing change that was not compared counts as wrong. ``--direct``
 leaves the line and its sandbox out and asks the engineer alone (libraries that you trust); ``--diagnose`` adds why a
 bug was not repaired. ``--cases`` keeps the drawn bugs in a file, or takes them from it: drawing runs each library's
-suite once per bug.
+suite once per bug. ``--timeout`` is in seconds of the clock; CPU time is bounded by the engineer itself.
 """
 
 import argparse
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--timeout", type=float, default=150.0)
+    parser.add_argument("--timeout", type=float, default=300.0)
     parser.add_argument("--direct", action="store_true")
     parser.add_argument("--diagnose", action="store_true")
     parser.add_argument("--cases", type=Path)

@@ -78,7 +78,10 @@ def test_a_replayed_stream_learns_the_template_that_repairs() -> None:
     assert (rows[0]["until"], rows[0]["template"]) == (302, "sign")
     assert rows[-1]["until"] == 2
     assert rows[-1]["rank_unlearned"] == 302
-    assert rows[0]["tried"] == 304
+    assert rows[0]["tried"] == rows[-1]["tried_unlearned"] == 304
+    # The fewest rivals are tried when one sign of four repairs and all else has become unlikely.
+    rows = [replay(bug([301]), memory) for _ in range(40)]
+    assert rows[-1]["tried"] == 102
 
 
 def test_a_replayed_stream_learns_which_signal_points_at_the_fault() -> None:

@@ -68,7 +68,7 @@ class Fresh:
         self.index, self.edits, _ = job["variants"][number]
 
     def __call__(self, send: Send) -> None:
-        overlay(*edited_file(self.root, self.job["targets"][self.index], self.edits))
+        overlay(self.root, *edited_file(self.root, self.job["targets"][self.index], self.edits))
         take_over([*self.job["pytest"], *PLAIN], lambda session: send(self._observed(session)))
 
     def _observed(self, session: pytest.Session) -> dict[str, Any]:

@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+_KEPT = ("_pytest", "pytest", "pluggy", "__main__", "_karkhana_probes")
+"""Packages that run the tests."""
+
 
 def edited_file(root: str, target: dict[str, Any], edits: list[list[Any]]) -> tuple[str, str]:
     """The resolved path of a target's file, and its text with edits of the target carried out."""
@@ -23,8 +26,8 @@ def edited_file(root: str, target: dict[str, Any], edits: list[list[Any]]) -> tu
     return path, text
 
 
-def overlay(path: str, text: str) -> None:
-    """Make this process import ``text`` where it would import the file at ``path``."""
+def overlay(root: str, path: str, text: str) -> None:
+    """Make this process import ``text`` where it would import the file at ``path``, and all of ``root`` anew."""
     loader: Any = importlib.machinery.SourceFileLoader
     original = loader.get_code
 
@@ -34,6 +37,13 @@ def overlay(path: str, text: str) -> None:
         return original(self, fullname)
 
     loader.get_code = get_code
+    # The repository may be a library that pytest or a plugin needs: all that imported the old file is out of date.
     for name, module in list(sys.modules.items()):
-        if getattr(module, "__file__", None) and str(Path(str(module.__file__)).resolve()) == path:
+        file = getattr(module, "__file__", None)
+        if file is not None and name.partition(".")[0] not in _KEPT and _is_own(root, str(file)):
             del sys.modules[name]
+
+
+def _is_own(root: str, file: str) -> bool:
+    path = str(Path(file).resolve())
+    return path.startswith(root + "/") and "/site-packages/" not in path

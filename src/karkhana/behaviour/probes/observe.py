@@ -71,7 +71,7 @@ def main(job: dict[str, Any], emit: Emit) -> None:
     def live(send: Send, base: int | None = None) -> None:
         if base is not None:
             index, edits, _ = job["variants"][base]
-            overlay(*edited_file(root, job["targets"][index], edits))
+            overlay(root, *edited_file(root, job["targets"][index], edits))
         take_over([*job["pytest"], *PLAIN], lambda session: _Observation(session, job, root, send, base).run())
 
     # In a child: recording runs the tests, and what they break must not matter to anyone else; and this process stays

@@ -48,6 +48,8 @@ _SIGN_S = 0.05
 """How often a child shows that it is alive."""
 _SEVERAL = 2
 """Candidates in need of a new interpreter state, from which on it pays to start pytest for all of them."""
+_FRESH_RIVALS = 24
+"""Candidates in need of a new interpreter state that are tried after the first of them passed."""
 _PATIENCE, _PATIENCE_S, _AT_ONCE = 0.3, 24.0, 0.15
 """Waiting for late tests may cost a share of the budget, and so many CPU seconds, altogether; and a share of that for
 each."""
@@ -62,7 +64,7 @@ def main(job: dict[str, Any], emit: Emit) -> None:
         forked(lambda send: campaign.swap(swapped, send), campaign.receive, job["seconds"] * 4 + 60)
     campaign.prepare_fresh()
     for number in range(len(job["candidates"])):
-        if campaign.status[number] == "-" and campaign.first_hit is None and campaign.going_on(number):
+        if campaign.status[number] == "-" and campaign.worth_fresh(number):
             campaign.fresh(number)
     campaign.finish()
 
@@ -78,6 +80,8 @@ class Campaign:
         self.status = ["-"] * len(job["candidates"])
         self.first_hit: int | None = None
         self._libraries = False
+        self._rivals = 0
+        """Candidates that were tried in a new interpreter state after the first that passed there."""
         self._programs: set[Any] = set()
         """Files that were tried in a new interpreter state, as compiled programs."""
         self.start = 0.0
@@ -103,6 +107,15 @@ class Campaign:
         if self._hit_at is not None and spent > self._hit_at + max(self.job["beyond_seconds"], self._hit_at):
             return False
         return self.first_hit is None or number <= self.first_hit + self.job["beyond"][self.first_hit]
+
+    def worth_fresh(self, number: int) -> bool:
+        """Fresh candidates are dear: none as rivals of one that was swapped in, and few as those of a fresh one."""
+        if self.first_hit is None:
+            return self.going_on(number)
+        if not self.needs_fresh(self.job["candidates"][self.first_hit]) or self._rivals >= _FRESH_RIVALS:
+            return False
+        self._rivals += 1
+        return self.going_on(number)
 
     def receive(self, told: Any) -> None:
         """What the child that swaps code tells: its start, or a candidate and its status."""
@@ -354,7 +367,7 @@ class Campaign:
                 found.append(told)
 
         def work(send: Send) -> None:
-            overlay(path, text)
+            overlay(self.root, path, text)
 
             def run(session: pytest.Session) -> None:
                 if not self._libraries:

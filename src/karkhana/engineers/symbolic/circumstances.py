@@ -14,6 +14,7 @@ from karkhana.engineers.symbolic.hands import Hands
 from karkhana.engineers.symbolic.localisation.targets import Targets
 
 _ASSERTION = re.compile(r"(?m)^\s*assert\b|\bself\.assert\w+\(|\b(?:raises|warns)\(")
+_ASSERTED = ("AssertionError", "Failed")
 _READ = 6
 """Target tests whose words are looked at."""
 
@@ -32,6 +33,8 @@ class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """Those that the failing tests pass to calls and expect of nothing."""
     expected: tuple[str, ...] = ()
     """Exceptions that failing tests expect."""
+    failed_with: frozenset[str] = frozenset()
+    """Names of the exceptions that the failing tests end with, and of their bases; assertions apart."""
     target_tests: int = 1
     asserts: int = 1
     """Assertions of the target tests, parameter sets counted."""
@@ -41,7 +44,8 @@ def circumstances(hands: Hands, spectrum: Spectrum, targets: Targets) -> Circums
     """Read the target tests once and sum up what they say."""
     ticket = hands.assignment.ticket.text
     bodies = {number: _body(hands, spectrum, number) for number in targets.chosen}
-    messages = [f.message for n in targets.chosen[:_READ] if (f := spectrum.tests[n].failure) is not None]
+    failures = [f for n in targets.chosen[:_READ] if (f := spectrum.tests[n].failure) is not None]
+    messages = [f.message for f in failures]
     tests = "\n".join([*dict.fromkeys(bodies[n] for n in targets.chosen[:_READ]), *messages])
     return Circumstances(
         ticket=ticket,
@@ -50,6 +54,7 @@ def circumstances(hands: Hands, spectrum: Spectrum, targets: Targets) -> Circums
         test_literals=literals_of(tests),
         inputs=frozenset[str]().union(*(inputs_only(body) for body in dict.fromkeys(bodies.values()))),
         expected=expected_errors(ticket + "\n" + tests),
+        failed_with=frozenset(name for f in failures if f.type not in _ASSERTED for name in (f.type, *f.bases)),
         target_tests=len(targets.chosen),
         asserts=sum(max(1, len(_ASSERTION.findall(body))) for body in bodies.values()),
     )

@@ -3,6 +3,7 @@
 Knows the order of the attempts; knows nothing of how candidates are judged or how a change is handed over.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable
 
@@ -23,6 +24,10 @@ _CPU_S = 30.0
 _LEAST_CPU_S = 3.0
 _FIRST = 2500
 """Live candidates that are tried before those that need a fresh interpreter; the right one is seldom behind them."""
+_HEARD = 8
+"""Candidates in need of a fresh interpreter that are tried although something convincing passes already."""
+_AS_LIKELY = 0.5
+"""Share of the score of what passes from which on those are tried."""
 _NAMED = 3
 """Places that a note names."""
 _WORDS = {
@@ -62,7 +67,15 @@ class Exploration:
         """
         budget = Budget(seconds=max(1.0, (self._hands.left() - _RESERVE_S) * share), cpu_s=self._cpu_left * share)
         arguments = pytest_arguments(self._hands.assignment.test_command)
-        search = Search(self._hands.run, spectrum, arguments, places, budget, announce=self._announcer(places))
+        search = Search(
+            self._hands.run,
+            spectrum,
+            arguments,
+            places,
+            budget,
+            announce=self._announcer(places),
+            read=self._hands.text,
+        )
         comparison = Comparison(self._hands, search, places, spectrum, known)
         try:
             return self._tried(search, comparison, places, ideas)
@@ -75,7 +88,11 @@ class Exploration:
         outcomes: list[Outcome] = []
         verdict: Verdict | None = None
         nonsense: Abstention | None = None
-        for note, attempt, is_dear in self._attempts(search, ideas, outcomes):
+        for position, (note, attempt, is_dear) in enumerate(self._attempts(search, ideas, outcomes)):
+            convinces = verdict is not None and verdict.probability_of(0) >= load_model().threshold
+            # Rivals that seemed as likely as what passes are heard first.
+            if convinces and position > 1:
+                break
             if is_dear and verdict is not None:
                 continue
             try:
@@ -93,9 +110,6 @@ class Exploration:
                 verdict = comparison.verdict(outcomes)
             except Abstention as abstention:
                 nonsense = abstention
-                continue
-            if verdict.probability_of(0) >= load_model().threshold:
-                break
         if verdict is not None:
             return verdict
         if nonsense is not None:
@@ -111,10 +125,27 @@ class Exploration:
         """(note, attempt, whether it is only worth its price when nothing has passed)."""
         live = [idea for idea in ideas if not idea.fresh]
         fresh = [idea for idea in ideas if idea.fresh]
+
+        def passing() -> list[Hypothesis]:
+            return [h for outcome in so_far for h in outcome.passing]
+
+        def as_likely() -> list[Hypothesis]:
+            least = _AS_LIKELY * max((h.score for h in passing()), default=math.inf)
+            return [idea for idea in fresh if idea.score >= least][:_HEARD]
+
+        def other() -> list[Hypothesis]:
+            heard = {(h.suspect, h.edits) for outcome in so_far[1:2] for h in outcome.tried}
+            return [idea for idea in fresh if (idea.suspect, idea.edits) not in heard]
+
         return (
             ("", lambda: search.singles(live[:_FIRST]), False),
+            ("rivals that need a new interpreter", lambda: search.fresh(as_likely(), as_rivals=True), False),
             ("again, in the suite's own order", lambda: search.again_in_order(so_far[0]), True),
-            ("constants, defaults and what runs at import", lambda: search.fresh(fresh), False),
+            (
+                "constants, defaults and what runs at import",
+                lambda: search.fresh(other(), as_rivals=bool(passing())),
+                False,
+            ),
             ("less likely ones", lambda: search.singles(live[_FIRST:]), True),
             ("again, with more time", lambda: search.again_longer(so_far[0]), True),
             ("two changes at once", lambda: search.pairs(so_far[0]), True),

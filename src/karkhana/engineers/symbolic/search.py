@@ -6,8 +6,9 @@ which passing candidate is the right one.
 
 import bisect
 import itertools
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -28,12 +29,18 @@ _LONGER = 0.2
 """Share of the time that is left for what ran out of time, which is hopeless as a rule."""
 _FRESH = 0.6
 """The same for changes that need the suite collected again."""
+_RIVALS = 0.25
+"""The same when something passes without them."""
 _OBSERVATION_S = 8.0
 """CPU seconds for comparing the behaviour of passing candidates."""
 _FAINT = 0.03
 """Share of the score of a candidate that passes below which others are no rivals."""
 _FEWEST_RIVALS = 100
 _WITH_VALUE = frozenset({"-p", "-o", "-W", "-c", "--rootdir", "-k", "-m", "--override-ini"})
+_PLAIN = ("--assert=plain",)
+"""Collecting takes half the CPU time when asserts are not rewritten; whether a test passes is all that counts."""
+_ASSERTION_TEXT = re.compile(r"AssertionError\b[^\n]*(?:\bmatch\s*=|\bas\s)|assertRaisesRegex\w*\(\s*AssertionError")
+_TEST_FILES = 20
 _SLOWEST_PASSING = 400
 """Passing tests that are run for a candidate; the quickest ones are taken."""
 
@@ -82,8 +89,9 @@ class Search:
         budget: Budget,
         *,
         announce: Callable[[int], None] | None = None,
+        read: Callable[[str], str | None] | None = None,
     ) -> None:
-        """``announce`` is told the number of candidates of each attempt before it begins."""
+        """``announce`` is told the number of candidates of each attempt before it begins; ``read`` gives texts."""
         self._announce = announce
         self._run = run
         self._spectrum = spectrum
@@ -95,6 +103,7 @@ class Search:
         self._numbers, self._targets = self._prepare()
         files = dict.fromkeys(spectrum.tests[n].name.split("::")[0] for n in self._numbers)
         self._arguments = (*_options(arguments), *files)
+        self._plainly = _PLAIN if read is not None and not _about_assertions(files, read) else ()
         if spectrum.rootdir:
             self._arguments += ("--rootdir", spectrum.rootdir)
         if spectrum.inifile:
@@ -179,9 +188,13 @@ class Search:
     def _ordered(self) -> bool:
         return any(self._spectrum.tests[n].order_dependent for n in self._numbers)
 
-    def fresh(self, hypotheses: Sequence[Hypothesis]) -> Outcome:
-        """Changes that need the suite to be collected again, each as dear as hundreds of the others."""
-        return self._try(list(hypotheses), ordered=self._ordered(), share=_FRESH if self.spent_s else 1.0)
+    def fresh(self, hypotheses: Sequence[Hypothesis], *, as_rivals: bool = False) -> Outcome:
+        """Changes that need the suite to be collected again, each as dear as hundreds of the others.
+
+        ``as_rivals``: something passes already, and these only show whether anything else does.
+        """
+        share = 1.0 if not self.spent_s else _RIVALS if as_rivals else _FRESH
+        return self._try(list(hypotheses), ordered=self._ordered(), share=share)
 
     def again_longer(self, outcome: Outcome) -> Outcome:
         """Those that ran out of time once more with more of it: a right fix may be slow."""
@@ -195,7 +208,7 @@ class Search:
             self._announce(len(hypotheses))
         result: Validation = validate(
             self._run,
-            arguments=self._arguments,
+            arguments=(*self._arguments, *self._plainly),
             tests=[self._spectrum.tests[n].name for n in self._numbers],
             limits=[limit * stretch for limit in self.limits()],
             targets=self._targets,
@@ -229,6 +242,11 @@ class Search:
         """Those that turned a test green once more, with all tests in their own order."""
         near = [h for h, s in zip(outcome.tried, outcome.statuses, strict=True) if s in (NEAR, "u")][:200]
         return self._try(near, ordered=True)
+
+
+def _about_assertions(files: Iterable[str], read: Callable[[str], str | None]) -> bool:
+    """Whether tests look at the texts of failed assertions, which pytest makes."""
+    return any(_ASSERTION_TEXT.search(read(path) or "") for path in itertools.islice(files, _TEST_FILES))
 
 
 def horizons(scores: Sequence[float], most: int) -> list[int]:

@@ -191,3 +191,21 @@ def test_a_patch_applies(tmp_path: Path, ending: str) -> None:
         ["git", "apply", "-"], cwd=tmp_path, input=patch("m.py", before, after), text=True, check=True, timeout=20
     )
     assert (tmp_path / "m.py").read_text() == after
+
+
+@pytest.mark.parametrize(
+    ("clause", "failed", "swallowed"),
+    [
+        ("except KeyError:", {"KeyError", "LookupError"}, True),
+        ("except (ValueError, LookupError):", {"KeyError", "LookupError"}, True),
+        ("except Exception:", {"KeyError"}, True),
+        ("except:", {"KeyError"}, True),
+        ("except ValueError:", {"KeyError"}, False),
+        ("except KeyError:", set(), False),
+    ],
+)
+def test_catching_what_the_test_fails_with_is_doubted(clause: str, failed: set[str], swallowed: bool) -> None:
+    new = f"try:\n            return a\n        {clause}\n            return b"
+    known = Circumstances(failed_with=frozenset(failed))
+    (found,) = rank_by_text((place(),), [candidate("return a", new)], known)
+    assert ("it swallows the very error that the test ends with" in found.reasons) is swallowed

@@ -4,7 +4,7 @@ from karkhana.behaviour.observation import Observations
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.choice.appearance import Ranked
 from karkhana.engineers.symbolic.choice.choose import Group
-from karkhana.engineers.symbolic.choice.evidence import before_first_hit, behaviour, consensus
+from karkhana.engineers.symbolic.choice.evidence import before_first_hit, behaviour, consensus, over_rivals
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis
 from karkhana.engineers.symbolic.search import Outcome
 
@@ -53,3 +53,8 @@ def test_candidates_before_the_first_hit_are_those_that_were_run() -> None:
     outcome = Outcome(tried=(HYPOTHESIS,) * 5, statuses="fdfpf", passing=(HYPOTHESIS,), cpu_s=0.1)
     assert before_first_hit([outcome]) == 2
     assert before_first_hit([]) == 0
+
+
+def test_naturalness_counts_against_the_rivals() -> None:
+    assert over_rivals([3.0, 7.0, 4.0]) == [-1.0, 4.0, 1.0]
+    assert over_rivals([3.0]) == [0.0]

@@ -2,7 +2,14 @@
 
 import pytest
 
-from karkhana.engineers.symbolic.choice.vetoes import inputs_only, special_case, undefined_names, unreachable
+from karkhana.engineers.symbolic.choice.vetoes import (
+    hollow,
+    inputs_only,
+    no_longer_read,
+    special_case,
+    undefined_names,
+    unreachable,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +90,47 @@ def test_statements_that_nothing_reaches() -> None:
     assert unreachable("def f(a):\n    while a:\n        break\n        a = 1\n    return a\n") == 1
     assert unreachable("    def f(self):\n        if self:\n            return 1\n        return 2\n") == 0
     assert unreachable("def f(:") == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "empty"),
+    [
+        ("def f(a):\n    return a * 2", "def f(a):\n    return a", True),
+        ("def f(a):\n    return a * 2", "def f(a):\n    return 7", True),
+        (
+            "def f(a):\n    if a:\n        return 0\n    return 1",
+            "def f(a):\n    if a:\n        return 1\n    return 1",
+            True,
+        ),
+        (
+            "def f(a):\n    def g(b):\n        return b + 1\n    return g(a)",
+            "def f(a):\n    def g(b):\n        return b\n    return g(a)",
+            True,
+        ),
+        ("def f(a):\n    return 7", "def f(a):\n    return 8", False),
+        ("def f(a):\n    return a * 2", "def f(a):\n    a.sort()\n    return a", False),
+        (
+            "def f(a):\n    if a:\n        return 0\n    return 1",
+            "def f(a):\n    if not a:\n        return 0\n    return 1",
+            False,
+        ),
+        (
+            "def f(a):\n    if a:\n        return a\n    return None",
+            "def f(a):\n    if a:\n        return a\n    return 0",
+            False,
+        ),
+        ("def f(a):\n    yield a + 1\n    return a + 1", "def f(a):\n    yield a + 1\n    return 1", False),
+        ("def f(a):\n    print(a)", "def f(a):\n    print(a + 1)", False),
+        ("def f(:", "def f(a):\n    return a", False),
+    ],
+)
+def test_functions_that_compute_nothing_any_more(before: str, after: str, empty: bool) -> None:
+    assert hollow(before, after) is empty
+
+
+def test_what_is_bound_and_no_longer_read() -> None:
+    before = "def f(a, b):\n    c = a + b\n    return c"
+    assert no_longer_read(before, "def f(a, b):\n    c = a\n    return c") == {"b"}
+    assert no_longer_read(before, "def f(a, b):\n    c = a + b\n    return a") == {"c"}
+    assert no_longer_read(before, "def f(a):\n    c = a + 1\n    return c") == frozenset()
+    assert no_longer_read(before, "def f(:") == frozenset()

@@ -113,3 +113,9 @@ def test_declarations_of_modules_and_classes() -> None:
 def test_source_that_is_nested_too_deeply_is_refused_before_the_parser_dies_of_it() -> None:
     with pytest.raises(Unreadable, match="nested"):
         FunctionView("def f():\n    return " + "(" * 5000 + ")" * 5000 + "\n", 1)
+
+
+def test_a_default_that_is_a_constant_is_a_value_and_a_name_there_is_none_of_the_functions() -> None:
+    view = FunctionView("def f(a: bool = True, b=a):\n    return a\n", 1)
+    loads = [(name.value, view.span(name)[0]) for name in view.all(cst.Name) if view.is_load(name)]
+    assert loads == [("True", 16), ("a", 39)]

@@ -214,3 +214,63 @@ def test_arguments_that_are_collected_are_not_converted() -> None:
     found = made("normalise-parameter", text)
     assert "def f(a, *more, **rest):\n    if a is None:\n        a = []\n    return a\n" in found
     assert not any("more = " in candidate or "rest = " in candidate for candidate in found)
+
+
+def test_parameters_that_exclude_each_other_are_asked_for_together() -> None:
+    text = "def f(required=False, missing=nothing):\n    return required\n"
+    error = "ValueError('missing is not for required fields')"
+    guard = f"    if required and missing is not nothing:\n        raise {error}\n"
+    assert text.replace("\n    return", f"\n{guard}    return") in made("missing-raise", text, expected=(error,))
+
+
+def test_a_block_asks_for_an_attribute_whose_method_it_calls() -> None:
+    text = "def f(self, a):\n    if a:\n        self.b.close()\n"
+    assert "def f(self, a):\n    if a and self.b is not None:\n        self.b.close()\n" in made("used-value", text)
+
+
+def test_a_guard_moves_into_the_try_that_follows() -> None:
+    text = "def f(a):\n    if a is None:\n        return\n    try:\n        return g(a)\n    except E:\n        pass\n"
+    inside = "        if a is None:\n            return\n        return g(a)\n"
+    after = f"def f(a):\n    try:\n{inside}    except E:\n        pass\n"
+    assert after in made("move-block", text)
+
+
+def test_branches_are_exchanged_with_their_bodies() -> None:
+    text = (
+        "def f(a):\n    if a:\n        b = 1\n        c = 2\n    elif g(a):\n        b = 3\n    else:\n        b = 4\n"
+    )
+    after = (
+        "def f(a):\n    if g(a):\n        b = 3\n    elif a:\n        b = 1\n        c = 2\n    else:\n        b = 4\n"
+    )
+    assert after in made("branch-order", text)
+
+
+def test_a_name_is_no_attribute_where_a_function_has_it() -> None:
+    text = "def f(self, a):\n    def size(x):\n        return x\n    return self.size(a)\n"
+    assert text.replace("self.size", "size") in made("bare-name", text)
+
+
+def test_only_what_may_be_a_container_is_copied() -> None:
+    text = "def f(a):\n    return a\n"
+    assert "def f(a):\n    return a.copy()\n" in made("alias", text, types={"a": frozenset({"list"})})
+    assert made("alias", text, types={"a": frozenset({"int"})}) == set()
+
+
+def test_a_switch_decides_whether_a_value_is_passed_on() -> None:
+    text = "def f(a, named=True):\n    return g(index=a)\n"
+    assert "def f(a, named=True):\n    return g(index=a if named else None)\n" in made("conditional-value", text)
+
+
+def test_only_operators_are_asked_about_other_classes() -> None:
+    text = "    def {}(self, other):\n        return self.n < other.n\n"
+    guard = "        if not isinstance(other, C):\n            return NotImplemented\n"
+    assert any(guard in body for body in made("foreign-operand", text.format("__lt__"), classes=("C",)))
+    assert made("foreign-operand", text.format("merge"), classes=("C",)) == set()
+
+
+def test_expressions_of_other_functions_with_the_same_variable() -> None:
+    text = "def f(size):\n    return size\n"
+    module = text + "\n\ndef g(size):\n    size.append(1)\n    return int(size.strip())\n"
+    found = made("kindred-expression", text, module=module)
+    assert "def f(size):\n    return size.strip()\n" in found
+    assert not any("append" in body for body in found)

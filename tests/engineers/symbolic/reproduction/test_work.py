@@ -34,6 +34,22 @@ WRITTEN = [
         "assert Label(1.5).text() == '1.50 EUR'",
     ),
     (TRACEBACK, "    mean([])\n"),
+    ("`total([10], 10) == 9` is False.", "assert (total([10], 10) == 9) is True"),
+    ("A call like `mean([])` makes no sense. I think a ValueError should be raised.", "with pytest.raises(ValueError)"),
+    ("Cents are lost: Label(1.5).text() gives 1 EUR, I would've expected '1.50 EUR'.", "== '1.50 EUR'"),
+    ("`total([10], 10)` gives me 11. PEP 440 does not allow that, expected 9.", "assert total([10], 10) == 9"),
+    (
+        "| call | now | should be |\n|---|---|---|\n| `Label(1.5).text()` | `1 EUR` | `1.50 EUR` |",
+        "assert Label(1.5).text() == '1.50 EUR'",
+    ),
+    (
+        "Take `prices = [10]` and do `prices.append(20)`. Then `total(prices, 10)` is 33, and should be 27.",
+        "    prices.append(20)\n    assert total(prices, 10) == 27",
+    ),
+    (
+        TRACEBACK.replace("average = mean([])", "if mean(prices) > 1:") + "\nHere `prices` is a `list()`.",
+        "    prices = list()\n    mean(prices)",
+    ),
     (TRACEBACK + "\nIt should be 0.", "assert mean([]) == 0"),
 ]
 
@@ -60,6 +76,7 @@ TypeError: 'NoneType' object is not callable
 """
 
 REFUSED = [
+    ("total loses one\n\n>>> total([1, 5])\n6\n\nI get 5 here.", "so already", "which version"),
     (NO_CALL, "with what `mean` (shop/prices.py) was called", "ZeroDivisionError"),
     (ELSEWHERE, "no frame of the ticket's traceback is in this repository", "another project"),
     ("`total([1, 2])` should be 3", "so already", "still"),

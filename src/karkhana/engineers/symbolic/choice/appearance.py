@@ -13,7 +13,7 @@ import msgspec
 
 from karkhana.behaviour.validation import apply
 from karkhana.engineers.symbolic.choice.faults import new_faults
-from karkhana.engineers.symbolic.choice.vetoes import special_case, undefined_names, unreachable
+from karkhana.engineers.symbolic.choice.vetoes import hollow, no_longer_read, special_case, undefined_names, unreachable
 from karkhana.engineers.symbolic.circumstances import Circumstances
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place
 from karkhana.engineers.symbolic.patching import changed_lines, whole_file
@@ -27,6 +27,8 @@ _SELF = re.compile(
 )
 _CONSTANT = re.compile(r"\b(if|while|and|or) (not )?(True|False|None|\d+)(:| and| or|$)")
 _ODD = re.compile(r"len\([\w.]+\[[^\]]*:[^\]]*\]\)|\bnot not\b|\[:\]|not \(")
+_EXCEPT = re.compile(r"\bexcept\b([^:]*):")
+_BROAD = frozenset({"Exception", "BaseException"})
 _EVERYDAY = frozenset({"0", "1", "0.0", "1.0", "''", '""'})
 """Literals that mean nothing when a test has them too."""
 _LITERAL = re.compile(r"-?\d{2,}|-?\d+\.\d+|'.+'|\".+\"")
@@ -42,8 +44,9 @@ class TextWeights(msgspec.Struct, frozen=True, kw_only=True):
     constant_condition: float = 2.0
     neutral_arithmetic: float = 1.5
     odd_form: float = 1.5
-    unused_variable: float = 1.0
+    unused_variable: float = 1.5
     only_deletes: float = 0.7
+    swallowed_error: float = 2.0
     static_fault: float = 2.0
 
 
@@ -94,12 +97,15 @@ def by_looks(place: Place, hypothesis: Hypothesis, known: Circumstances, weights
     oddities = {
         "it calculates with nothing": weights.neutral_arithmetic if _more(_NEUTRAL, old, new) else 0.0,
         "nobody would write it so": weights.odd_form if _more(_ODD, old, new) else 0.0,
+        "it swallows the very error that the test ends with": weights.swallowed_error * _swallows(new, old, known),
     }
+    forgotten = sorted(no_longer_read(place.text, whole))
+    unused = f"`{forgotten[0]}` is no longer used" if forgotten else ""
     static = new_faults(place.text, whole, place.file_text)
     faults = {
         "it names a literal of the test": weights.test_literal if literal else 0.0,
         **oddities,
-        _unused(removed, whole): weights.unused_variable,
+        unused: weights.unused_variable,
         "it only deletes" if removed and not added else "": weights.only_deletes,
         **dict.fromkeys(static, weights.static_fault),
     }
@@ -107,6 +113,7 @@ def by_looks(place: Place, hypothesis: Hypothesis, known: Circumstances, weights
         "it compares something with itself": bool(_SELF.search(new)) and not _SELF.search(old),
         "its condition is constant": bool(_CONSTANT.search(new)) and "while True" not in old,
         "it leaves code that nothing reaches": not place.is_file and unreachable(whole) > unreachable(place.text),
+        "it computes nothing any more": not place.is_file and hollow(place.text, whole),
         _special(place, whole, known): True,
         _undefined(place, added, whole, hypothesis): True,
     }
@@ -121,7 +128,7 @@ def by_looks(place: Place, hypothesis: Hypothesis, known: Circumstances, weights
         looks=Looks(
             added=tuple(added),
             removed=tuple(removed),
-            oddities=sum(loss > 0 for loss in oddities.values()) + bool(_unused(removed, whole)),
+            oddities=sum(loss > 0 for loss in oddities.values()) + bool(unused),
             test_literal=literal,
             faults=len(static),
         ),
@@ -132,9 +139,10 @@ def _more(pattern: re.Pattern[str], old: str, new: str) -> bool:
     return len(pattern.findall(new)) > len(pattern.findall(old))
 
 
-def _unused(removed: Sequence[str], whole: str) -> str:
-    forgotten = [t for t in dict.fromkeys(removed) if t.isidentifier() and len(re.findall(rf"\b{t}\b", whole)) == 1]
-    return f"`{forgotten[0]}` is no longer used" if forgotten and not keyword.iskeyword(forgotten[0]) else ""
+def _swallows(new: str, old: str, known: Circumstances) -> bool:
+    caught = {name for line in _EXCEPT.findall(new) for name in re.findall(r"\w+", line) or ["Exception"]}
+    caught -= {name for line in _EXCEPT.findall(old) for name in re.findall(r"\w+", line) or ["Exception"]}
+    return bool(known.failed_with) and bool(caught & (known.failed_with | _BROAD))
 
 
 def _special(place: Place, whole: str, known: Circumstances) -> str:

@@ -4,7 +4,7 @@ Knows the parts that judge; knows nothing of how candidates were found or how a 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,7 +14,7 @@ from karkhana.behaviour.spectra import Spectrum
 from karkhana.domain.events import Candidate, CandidatesCompared
 from karkhana.engineers.symbolic.choice.appearance import Ranked, rank_by_text
 from karkhana.engineers.symbolic.choice.choose import Choice, Group, choose, group
-from karkhana.engineers.symbolic.choice.evidence import before_first_hit, behaviour, consensus
+from karkhana.engineers.symbolic.choice.evidence import before_first_hit, behaviour, consensus, over_rivals
 from karkhana.engineers.symbolic.choice.examples import documentation, documented, examples
 from karkhana.engineers.symbolic.choice.features import Features, count, log_share, shared_words
 from karkhana.engineers.symbolic.choice.naturalness import TokenModel
@@ -99,10 +99,12 @@ class Comparison:
             raise Abstention(f"only changes that make no sense pass the tests, such as {told}: {why}", ASK)
         groups, seen = self._groups(ranked)
         agreement = consensus(groups, seen)
-        opinions = [
-            self._opinion(g, self._search_facts(g.best, outcomes, passing) | behaviour(g, groups, seen, agreement))
+        facts = [
+            self._text(g.best) | self._search_facts(g.best, outcomes, passing) | behaviour(g, groups, seen, agreement)
             for g in groups[:_TOLD]
         ]
+        judged = zip(groups, facts, over_rivals([f["surprise"] for f in facts]), strict=False)
+        opinions = [_opinion(g, Features(**fact, surprise_over_rivals=more)) for g, fact, more in judged]
         opinions.sort(key=lambda o: -o.probability)
         choice = choose([*(o.group for o in opinions), *groups[_TOLD:]], seen)
         verdict = Verdict(choice=choice, opinions=tuple(opinions))
@@ -142,10 +144,6 @@ class Comparison:
         return all(f is None or f.type not in ("AssertionError", "Failed") for f in failures)
 
     # -- evidence ----------------------------------------------------------------------------------------------
-
-    def _opinion(self, one: Group, facts: Mapping[str, float]) -> Opinion:
-        found = Features(**self._text(one.best), **facts)
-        return Opinion(group=one, features=found, probability=round(probability(found.named()), 4))
 
     def _kind(self, ranked: Ranked, outcomes: Sequence[Outcome]) -> dict[str, float]:
         """What kind of change it is."""
@@ -246,3 +244,7 @@ class Comparison:
             reasons=(*opinion.group.best.reasons, *reasons(numbers)),
             features=numbers,
         )
+
+
+def _opinion(one: Group, found: Features) -> Opinion:
+    return Opinion(group=one, features=found, probability=round(probability(found.named()), 4))

@@ -40,6 +40,19 @@ def consensus(groups: Sequence[Group], seen: Observations | None) -> dict[int, f
     return found
 
 
+def over_rivals(numbers: Sequence[float]) -> list[float]:
+    """How far each number is above the least of the others; 0 for one alone.
+
+    >>> over_rivals([3.5, 7.0])
+    [-3.5, 3.5]
+    """
+    found: list[float] = []
+    for position, number in enumerate(numbers):
+        others = [*numbers[:position], *numbers[position + 1 :]]
+        found.append(number - min(others) if others else 0.0)
+    return found
+
+
 def behaviour(
     one: Group, groups: Sequence[Group], seen: Observations | None, agreement: Mapping[int, float]
 ) -> dict[str, float]:

@@ -44,6 +44,8 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     """Bits per token of its lines."""
     surprise_added: float
     """The same, less that of the lines before."""
+    surprise_over_rivals: float
+    """The same, less that of the least surprising other class."""
     seen_elsewhere: float
     """Share of its token triples that the code base has elsewhere."""
     ticket_words: float

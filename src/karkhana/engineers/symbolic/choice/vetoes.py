@@ -119,6 +119,57 @@ def unreachable(function: str) -> int:
     return count
 
 
+def no_longer_read(before: str, after: str) -> frozenset[str]:
+    """Names that ``before`` reads, and that ``after`` still binds (as a parameter or variable) but never reads.
+
+    Words of docstrings and comments are no reading, and neither is an assignment.
+
+    >>> sorted(no_longer_read("def f(a, b):\\n    return a if b else 0", "def f(a, b):\\n    'Uses b.'\\n    return a"))
+    ['b']
+    """
+    try:
+        old, new = parsed(before), parsed(after)
+    except TOO_DEEP:
+        return frozenset()
+    read, left = (
+        {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)} for tree in (old, new)
+    )
+    bound = {n.arg for n in ast.walk(new) if isinstance(n, ast.arg)}
+    bound |= {n.id for n in ast.walk(new) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return frozenset((read - left) & bound)
+
+
+def hollow(before: str, after: str) -> bool:
+    """Whether a function that computed its result only gives constants or its own arguments back now.
+
+    >>> hollow("def f(a):\\n    return a + 1", "def f(a):\\n    return a")
+    True
+    """
+    try:
+        old, new = _functions(parsed(before)), _functions(parsed(after))
+    except TOO_DEEP:
+        return False
+    return any(_empty(new[name]) and not _empty(old[name]) for name in new.keys() & old.keys())
+
+
+def _functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.AsyncFunctionDef]:
+    return {n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def _empty(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Only one constant, or only parameters that nothing in the function touches, are returned."""
+    inside = [n for s in function.body for n in ast.walk(s)]
+    results = [n.value for n in inside if isinstance(n, ast.Return) and n.value is not None]
+    texts = {ast.unparse(value) for value in results}
+    if not results or any(isinstance(n, ast.Yield | ast.YieldFrom) for n in inside):
+        return False
+    if all(isinstance(value, ast.Constant) for value in results):
+        return len(texts) == 1 and not any(isinstance(n, ast.Return) and n.value is None for n in inside)
+    arguments = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    uses = Counter(n.id for n in inside if isinstance(n, ast.Name))
+    return all(isinstance(v, ast.Name) and v.id in arguments and uses[v.id] == len(results) for v in results)
+
+
 _LEAVING = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 
 

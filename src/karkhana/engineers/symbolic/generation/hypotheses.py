@@ -41,6 +41,10 @@ _NOT_NUMERIC = 0.12
 """Weight of changes that are not about strings, in constants that are not made of numbers alone."""
 _FRESH = 80
 """Candidates that need a fresh interpreter; each costs as much as hundreds of the others."""
+_DEAR = 400
+"""Those that are kept in mind while they are made; equal ones fall together."""
+_CONSTANTS = 24
+"""Constants of a file whose trees are looked at."""
 _ROOM = 8.0
 """Sum of weights up to which the ideas of a template in one place do not crowd each other."""
 _CROWDING = 0.5
@@ -49,6 +53,8 @@ _EVERYWHERE = 0.4
 """Weight of a change in all its places at once, as a share of that of the change in one."""
 _TWO = 0.15
 """The same for two places of several."""
+_SEVERAL = 0.2
+"""The same for several functions."""
 _ACROSS = 20
 """Changes of several functions at once."""
 _PLACES = 6
@@ -110,7 +116,8 @@ def hypotheses(
     """
     spoken = Told(told)
     found: dict[tuple[int, tuple[Edit, ...]], Hypothesis] = {}
-    lowest: list[float] = []
+    lowest: dict[bool, list[float]] = {False: [], True: []}
+    most = {False: limit, True: _DEAR}
     best = max((p.suspect.score for p in places), default=1.0)
     for number, place in enumerate(places):
         errors = _errors(place, spectrum)
@@ -121,19 +128,20 @@ def hypotheses(
         for entry, idea in made:
             factor = (factors[entry.name] or 0.0) * rooms[entry.name]
             score = factor * idea.weight * _suspicion(place.suspect, highest, idea.line, best)
-            if score < _LEAST or (len(lowest) == limit and score <= lowest[0]):
+            own, room = lowest[idea.fresh], most[idea.fresh]
+            if score < _LEAST or (len(own) == room and score <= own[0]):
                 continue
             known = found.get((number, idea.edits))
             if known is None or known.score < score:
-                (heapq.heappush if len(lowest) < limit else heapq.heapreplace)(lowest, score)
+                (heapq.heappush if len(own) < room else heapq.heapreplace)(own, score)
                 found[number, idea.edits] = Hypothesis(
                     suspect=number, kind=entry.name, line=idea.line, edits=idea.edits, score=score, fresh=idea.fresh
                 )
     for shared in _across(places, found.values()):
         found.setdefault((shared.suspect, shared.edits), shared)
-    ordered = sorted(found.values(), key=lambda h: (-h.score, h.suspect, h.line, h.kind, h.edits))[:limit]
-    dear = itertools.count()
-    return [h for h in ordered if not h.fresh or next(dear) < _FRESH]
+    ordered = sorted(found.values(), key=lambda h: (-h.score, h.suspect, h.line, h.kind, h.edits))
+    dear, live = itertools.count(), itertools.count()
+    return [h for h in ordered if (next(dear) < _FRESH if h.fresh else next(live) < limit)]
 
 
 def _rooms(made: Iterable[tuple[Entry, Idea]]) -> dict[str, float]:
@@ -163,7 +171,7 @@ def _across(places: tuple[Place, ...], found: Iterable[Hypothesis]) -> list[Hypo
         if not 1 < len(same) <= _PLACES:
             continue
         edits = tuple(sorted(_moved(h.edits[0], places[n]) for n, h in same.items()))
-        score = _EVERYWHERE * min(h.score for h in same.values())
+        score = _SEVERAL * min(h.score for h in same.values())
         made.append(Hypothesis(suspect=files[path], kind=kind, line=1, edits=edits, score=score, fresh=True))
     return sorted(made, key=lambda h: (-h.score, h.edits))[:_ACROSS]
 
@@ -226,7 +234,7 @@ def _declaration_ideas(
     place: Place, spectrum: Spectrum, literals: tuple[str, ...], told: Told
 ) -> Iterator[tuple[Entry, Idea]]:
     failures = _failures(place, spectrum)
-    for declaration in place.declarations:
+    for declaration in sorted(place.declarations, key=lambda d: -d.strength)[:_CONSTANTS]:
         if len(declaration.text) > _READABLE:
             continue
         view = FunctionView(declaration.text, declaration.line, module_text=place.file_text)

@@ -19,7 +19,7 @@ from karkhana.engineers.symbolic.generation.declarations import Declaration, dec
 from karkhana.engineers.symbolic.generation.told import Told
 from karkhana.engineers.symbolic.localisation.localise import Suspect
 
-_DECLARED = 0.5
+_DECLARED = 0.7
 """Suspicion of constants, as a share of that of the functions that use them."""
 _TOLD = 0.7
 """The same for constants that only the failing tests name."""

@@ -306,6 +306,9 @@ class FunctionView:
             return False
         if isinstance(parent, cst.Arg) and field == "keyword":
             return False
+        if isinstance(parent, cst.Param) and field == "default" and isinstance(node, cst.Name):
+            # The function's own variables have no meaning there.
+            return node.value in ("True", "False", "None")
         if isinstance(parent, cst.Param | cst.NameItem | cst.ImportAlias | cst.Annotation):
             return False
         return not any(isinstance(a, cst.Annotation | cst.Decorator) for a in self.ancestors(node))

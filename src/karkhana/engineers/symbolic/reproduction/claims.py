@@ -7,6 +7,10 @@ from karkhana.engineers.symbolic.reproduction.trial import Outcome, Trial
 EQUAL, RAISES, HOLDS, RUNS = "equal", "raises", "holds", "runs"
 LEAST = 0.5
 """Score of the weakest claim that a test is written for."""
+CONFIRMED = 0.35
+"""More when what the ticket says to happen does happen."""
+SHOWN = 0.1
+"""More for a result in a block of its own than for one in the midst of prose."""
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,3 +88,31 @@ def _key(claim: Claim) -> tuple[object, ...]:
     if claim.kind == RUNS:
         return (RUNS, claim.trial.scene.origin)
     return (claim.kind, claim.trial.scene.subject)
+
+
+def claim_of(
+    kind: str, trial: Trial, outcome: Outcome, expected: str, score: float, *, form: str = "", source: int = -1
+) -> Claim:
+    """A claim about a scene and what came of it."""
+    return Claim(
+        kind=kind,
+        trial=trial,
+        outcome=outcome,
+        expected=expected,
+        form=form,
+        score=round(score, 3),
+        now=now(outcome),
+        source=source,
+    )
+
+
+def now(outcome: Outcome) -> str:
+    """What came of a scene, in words."""
+    if outcome.stage == "late":
+        return "does not end"
+    if outcome.stage == "died":
+        return "ends its process"
+    if outcome.raised is not None:
+        message = f": {outcome.raised.message[:200]}" if outcome.raised.message else ""
+        return f"raises {outcome.raised.type}{message}"
+    return f"gives {outcome.repr[:300]}"

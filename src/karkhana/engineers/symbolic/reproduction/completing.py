@@ -17,7 +17,9 @@ from karkhana.engineers.symbolic.reproduction.staging import Scene, names_bound,
 from karkhana.engineers.symbolic.reproduction.ticket import Block, parsed
 
 _BINDING = re.compile(
-    r"(?P<tick>`?)\b(?P<name>[A-Za-z_]\w*)(?P=tick)\s+(?:is|was|being|=|contains|holds)\s+"
+    r"(?P<tick>`?)\b(?P<name>[A-Za-z_]\w*)(?P=tick)\s+"
+    r"(?:is|was|being|=|contains|holds|comes (?:from|out of)"
+    r"|is (?:made|built|created|returned|given) (?:by|with|from))\s+"
     r"(?:an? |the |just |simply |set to )*"
     r"(?:`(?P<code>[^`\n]{1,300})`|(?P<literal>-?\d+(?:\.\d+)?\b|'[^'\n]{0,200}'|\"[^\"\n]{0,200}\"))"
 )

@@ -15,6 +15,7 @@ import msgspec
 
 from karkhana.engineers.symbolic.reproduction import sentences
 from karkhana.engineers.symbolic.reproduction.completing import completed
+from karkhana.engineers.symbolic.reproduction.names import missing
 from karkhana.engineers.symbolic.reproduction.sentences import ACTUAL, has_call
 from karkhana.engineers.symbolic.reproduction.staging import (
     Scene,
@@ -87,13 +88,18 @@ def _with_loose(scene: Scene, loose: list[tuple[int, Said]]) -> Scene:
 
 def _prose(text: str, number: int, drafts: _Drafts) -> None:
     items = sentences.read(text, drafts.bound)
+    story: list[str] = []
     for position, item in enumerate(items):
         if item.kind == "call":
             said = [said_of(i) for i in items if i.link == position]
-            drafts.scenes.append(Scene(subject=item.text, said=tuple(said), origin=number))
+            setup = tuple(story) if missing(item.text) & names_assigned("\n".join(story)) else ()
+            drafts.scenes.append(Scene(setup=setup, subject=item.text, said=tuple(said), origin=number))
+            if setup and not said:
+                story.append(item.text)  # "and do `x.pop()`": what follows is told of what it leaves
         elif item.kind == "code":
             drafts.setups.append(item.text)
-            drafts.scenes.append(of_statements(statements(item.text), (), number))
+            drafts.scenes.append(of_statements((*story, *statements(item.text)), (), number))
+            story += statements(item.text)
     own = drafts.bound | {name for item in items if item.kind == "code" for name in names_assigned(item.text)}
     for item in items:
         if item.kind in ("value", "raises"):
@@ -205,9 +211,8 @@ def _trace(text: str, number: int, drafts: _Drafts) -> None:
     raised = Said(kind="raises", text=trace.exception, message=trace.message, role=ACTUAL, through=passed)
     drafts.loose.append((number, raised))
     for source in _calls_shown(trace):
-        rows = statements(source)
-        if rows:
-            drafts.scenes.append(of_statements(rows, (raised,), number))
+        for part in _parts(source):
+            drafts.scenes.append(of_statements(statements(part), (raised,), number))
 
 
 def _calls_shown(trace: Trace) -> list[str]:
@@ -220,3 +225,19 @@ def _calls_shown(trace: Trace) -> list[str]:
         if frame.source:
             found.append(frame.source)
     return found
+
+
+def _parts(source: str) -> Iterator[str]:
+    """What a line of a traceback runs: the line, or the condition of ``if f(x):`` and the first call in it."""
+    if statements(source):
+        yield source
+        return
+    tree = parsed(f"{source.removeprefix('el')}\n    pass") if source.endswith(":") else None
+    node = tree.body[0] if tree and tree.body else None
+    head = node.test if isinstance(node, ast.If | ast.While) else node.iter if isinstance(node, ast.For) else None
+    if head is None:
+        return
+    yield ast.unparse(head)
+    call = next((n for n in ast.walk(head) if isinstance(n, ast.Call)), None)
+    if call is not None and call is not head:
+        yield ast.unparse(call)

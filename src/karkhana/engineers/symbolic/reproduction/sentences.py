@@ -50,6 +50,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     bare: bool = False
     """Words of the prose itself, not set off as code or in quotes."""
+    seen: bool = False
+    """What the reporter says to see: "I get ..."."""
     sentence: int = 0
 
 
@@ -103,6 +105,8 @@ def _sentence(text: str, before: str, number: int, items: list[Item], bound: fro
             if item.kind in ("value", "raises") and item.role:
                 last_role = item.role
         if found:
+            seen = bool(_SEEN.search(gap))
+            items[-len(found) :] = [msgspec.structs.replace(i, seen=seen and i.role == ACTUAL) for i in found]
             position = span.end
     _add_words(text, number, first, items)
     calls = [n for n in range(first, len(items)) if items[n].kind == "call"]
@@ -112,6 +116,7 @@ def _sentence(text: str, before: str, number: int, items: list[Item], bound: fro
             items[n] = msgspec.structs.replace(items[n], link=link)
 
 
+_SEEN = re.compile(r"\b(?:I|we)(?:'m| am)? (?:only |just |still )?(?:get|got|see|saw|receive|observe)\w*\b[^.]*$", re.I)
 _WISHED = re.compile(
     r"[\s`]*to (?:\w+ )?(?:be|return|give|equal|evaluate to|yield|print|output|become|produce|raise)\b"
 )
@@ -167,7 +172,7 @@ def has_call(node: ast.AST) -> bool:
 def _classify(span: Span, gap: str, role: str, number: int, after_call: bool, *, whole: bool = False) -> Iterator[Item]:
     """What one span is; a relation is a call and its value."""
     text = span.text
-    exception = EXCEPTION.fullmatch(text)
+    exception = EXCEPTION.fullmatch(text) or (span.ticked and _ANY_EXCEPTION.fullmatch(text)) or None
     if exception or (
         re.fullmatch(r"(?:[a-z_]\w*\.)*[A-Z]\w+", text) and re.search(r"(rais|throw)\w*\W*(an?\W*)?$", gap)
     ):
@@ -195,7 +200,9 @@ def _classify(span: Span, gap: str, role: str, number: int, after_call: bool, *,
             yield Item(kind="value", text=ast.unparse(right), role=role, sentence=number)
             return
     if literal(text):
-        yield Item(kind="value", text=text, words=_phrase(text, span), role=role, sentence=number)
+        # Quoted words of the prose are only a result when they look like one, or the sentence says so.
+        bare = not span.ticked and bool(_QUOTED.fullmatch(text)) and not _stated(gap)
+        yield Item(kind="value", text=text, words=_phrase(text, span), role=role, bare=bare, sentence=number)
     elif has_call(tree):
         value = after_call and bool(role) and is_constructed(tree)
         kind = "value" if value or (role and _stated(gap)) else "call"
@@ -203,6 +210,10 @@ def _classify(span: Span, gap: str, role: str, number: int, after_call: bool, *,
     elif span.ticked and role:
         python = text if isinstance(tree, ast.Attribute | ast.UnaryOp | ast.Name | ast.Tuple | ast.List) else ""
         yield Item(kind="value", text=python, words=text, role=role, sentence=number)
+
+
+_ANY_EXCEPTION = re.compile(r"(?:[a-z_]\w*\.){1,6}[A-Z]\w+: ([^\n]{1,300})")
+"""An exception by its module and message, whatever its name ends with."""
 
 
 def is_constructed(tree: ast.expr) -> bool:
@@ -224,6 +235,8 @@ def is_constructed(tree: ast.expr) -> bool:
     )
 
 
+_QUOTED = re.compile(r"""["'][^\W\d_][\w'\u2019-]*(?: [\w'\u2019,-]+){2,}[.!?]?["']""")
+"""Three words or more."""
 _STATED = re.compile(
     r"\b(?:return|be|give|equal|produce|yield|print|output|evaluate to|instead of|rather than|got|returns|returned"
     r"|expected|gives|gave)\s*:?\s*$",
@@ -237,7 +250,10 @@ def _stated(gap: str) -> bool:
 
 
 def _phrase(text: str, span: Span) -> str:
-    return text if span.ticked else ""
+    return text if span.ticked or _PLAIN_NUMBER.fullmatch(text) else ""
+
+
+_PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
 _PHRASE = re.compile(

@@ -72,11 +72,7 @@ def of_statements(rows: tuple[str, ...], said: tuple[Said, ...], number: int) ->
         return Scene(setup=setup, subject=ast.unparse(node.value), said=said, origin=number)
     if isinstance(node, ast.Expr):
         value = node.value
-        if (
-            isinstance(value, ast.Call)
-            and isinstance(value.func, ast.Name)
-            and value.func.id in ("print", "pprint", "repr")
-        ):
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in ("print", "pprint"):
             if len(value.args) == 1 and not value.keywords and not isinstance(value.args[0], ast.Starred):
                 inner = ast.unparse(value.args[0])
                 return Scene(setup=setup, subject=inner, printed=value.func.id == "print", said=said, origin=number)

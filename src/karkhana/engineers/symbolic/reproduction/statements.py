@@ -3,7 +3,7 @@
 import ast
 import builtins
 
-from karkhana.engineers.symbolic.reproduction.claims import EQUAL, HOLDS, RAISES, Claim
+from karkhana.engineers.symbolic.reproduction.claims import EQUAL, HOLDS, RAISES, RUNS, Claim
 from karkhana.engineers.symbolic.reproduction.names import Index, best, dotted_name
 from karkhana.engineers.symbolic.reproduction.ticket import parsed
 
@@ -13,7 +13,7 @@ def body(claim: Claim, index: Index, *, unittest: bool) -> tuple[list[str], list
     scene = claim.trial.scene
     imports = list(claim.trial.imports)
     setup: list[str] = []
-    cut = claim.outcome.index + 1 if claim.kind not in (EQUAL, RAISES) and claim.outcome.stage == "setup" else None
+    cut = claim.outcome.index + 1 if claim.kind == RUNS and claim.outcome.stage == "setup" else None
     statements = scene.setup[:cut] if cut else scene.setup
     for statement in statements:
         tree = parsed(statement)

@@ -37,6 +37,8 @@ _COMMENT = re.compile(r"<!--.{0,4000}?-->", re.DOTALL)
 _FOLDED = re.compile(r"</?(?:details|summary)>")
 _QUOTE = re.compile(r"^(?:> )+|^>(?=\s*$)")
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s|\*\*[^*]+\*\*:?\s*$|[A-Z][\w ]{2,30}:\s*$)")
+_RULE = re.compile(r"^\s*\|?(?:\s*:?-{3,}:?\s*\|)+(?:\s*:?-{3,}:?\s*)?$")
+"""The line below a table's heading."""
 _MACHINE = re.compile(
     r"^\s*(?:#{1,6}\s*|\*\*\s*)?(?:your |my )?(?:environment|(?:system|platform|version|python|package)s? "
     r"(?:info(?:rmation)?|details|versions?)|versions?|platform|setup)\b[^\n:]{0,30}(?:\*\*)?:?(?:\*\*)?\s*$",
@@ -68,47 +70,6 @@ def parsed(text: str) -> ast.Module | None:
         return None
 
 
-def blocks(text: str) -> tuple[Block, ...]:
-    """The blocks of a ticket in their order, at most ``BLOCKS_MAX``."""
-    lines = _plain(text[:TEXT_MAX])
-    found = _Found()
-    position = 0
-    while position < len(lines) and len(found.blocks) < BLOCKS_MAX:
-        line = lines[position]
-        fence = _FENCE.match(line)
-        if fence:
-            position = _fenced(lines, position, fence, found)
-        elif line.lstrip().startswith(">>> ") or _IPYTHON_IN.match(line):
-            position = _until_blank(lines, position, found)
-        elif _TRACEBACK.match(line):
-            position = _traceback(lines, position, found)
-        elif _indented(lines, position, found):
-            position = _indent_block(lines, position, found)
-        elif _MACHINE.match(line):
-            position = _section(lines, position)
-        else:
-            found.prose.append(line)
-            position += 1
-    found.flush()
-    return tuple(found.blocks)
-
-
-def _plain(text: str) -> list[str]:
-    """Lines without the marks of forms, mails and terminals."""
-    text = _COMMENT.sub("", text.replace("\r\n", "\n").replace("\t", "    "))
-    return [_QUOTE.sub("", line) for line in _FOLDED.sub("", text).split("\n")]
-
-
-def _section(lines: list[str], start: int) -> int:
-    """The end of a section about the reporter's machine: its numbers are no results."""
-    end = start + 1
-    while end < len(lines) and not (_HEADING.match(lines[end]) or _FENCE.match(lines[end])):
-        if not lines[end].strip() and not lines[start].lstrip().startswith(("#", "*")):
-            break
-        end += 1
-    return end
-
-
 class _Found:
     def __init__(self) -> None:
         self.blocks: list[Block] = []
@@ -128,6 +89,66 @@ class _Found:
         text = textwrap.dedent(text).strip("\n")
         for kind, part in _kinds(text, python=python):
             self.blocks.append(Block(kind, part, lead))
+
+
+def blocks(text: str) -> tuple[Block, ...]:
+    """The blocks of a ticket in their order, at most ``BLOCKS_MAX``."""
+    lines = _plain(text[:TEXT_MAX])
+    found = _Found()
+    position = 0
+    while position < len(lines) and len(found.blocks) < BLOCKS_MAX:
+        line = lines[position]
+        fence = _FENCE.match(line)
+        if fence:
+            position = _fenced(lines, position, fence, found)
+        elif line.lstrip().startswith(">>> ") or _IPYTHON_IN.match(line):
+            position = _until_blank(lines, position, found)
+        elif _TRACEBACK.match(line):
+            position = _traceback(lines, position, found)
+        elif _indented(lines, position, found):
+            position = _indent_block(lines, position, found)
+        elif _RULE.match(line) and found.prose and "|" in found.prose[-1]:
+            position = _table(lines, position, found)
+        elif _MACHINE.match(line):
+            position = _section(lines, position)
+        else:
+            found.prose.append(line)
+            position += 1
+    found.flush()
+    return tuple(found.blocks)
+
+
+def _plain(text: str) -> list[str]:
+    """Lines without the marks of forms, mails and terminals."""
+    text = _COMMENT.sub("", text.replace("\r\n", "\n").replace("\t", "    "))
+    return [_QUOTE.sub("", line) for line in _FOLDED.sub("", text).split("\n")]
+
+
+def _table(lines: list[str], start: int, found: _Found) -> int:
+    """The end of a table; each row becomes a sentence: its cells with their headings."""
+    heads = _cells(found.prose.pop())
+    end = start + 1
+    while end < len(lines) and "|" in lines[end]:
+        first, *cells = _cells(lines[end]) or [""]
+        told = [f"{head} {cell}" for head, cell in zip(heads[1:], cells, strict=False) if cell]
+        found.prose += ["", f"{first} {', '.join(told)}."]
+        end += 1
+    found.prose.append("")
+    return end
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
+def _section(lines: list[str], start: int) -> int:
+    """The end of a section about the reporter's machine: its numbers are no results."""
+    end = start + 1
+    while end < len(lines) and not (_HEADING.match(lines[end]) or _FENCE.match(lines[end])):
+        if not lines[end].strip() and not lines[start].lstrip().startswith(("#", "*")):
+            break
+        end += 1
+    return end
 
 
 def _kinds(text: str, *, python: bool) -> list[tuple[str, str]]:

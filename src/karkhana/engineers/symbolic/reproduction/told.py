@@ -32,6 +32,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     bare: bool = False
     """Words of the prose itself; only believed when they look like what the call gives."""
+    seen: bool = False
+    """The reporter says to see it."""
     linked: bool = False
     """Among those that stand apart: it was told of another call."""
     shown: bool = False
@@ -52,6 +54,7 @@ def said_of(item: Item, weight: float = SENTENCE) -> Said:
         weight=weight,
         message=item.message,
         bare=item.bare,
+        seen=item.seen,
     )
 
 

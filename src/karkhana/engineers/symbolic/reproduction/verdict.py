@@ -7,14 +7,22 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 
-from karkhana.engineers.symbolic.reproduction.claims import EQUAL, HOLDS, RAISES, RUNS, Claim, Judgement, paired
+from karkhana.engineers.symbolic.reproduction.claims import (
+    CONFIRMED,
+    EQUAL,
+    RAISES,
+    SHOWN,
+    Claim,
+    Judgement,
+    claim_of,
+    now,
+    paired,
+)
+from karkhana.engineers.symbolic.reproduction.failures import is_assert, is_told, of_failure
 from karkhana.engineers.symbolic.reproduction.sentences import ACTUAL, EXPECTED, UNKNOWN
 from karkhana.engineers.symbolic.reproduction.told import STRUCTURE, Said
-from karkhana.engineers.symbolic.reproduction.trial import Agreement, Outcome, Raised, Trial
+from karkhana.engineers.symbolic.reproduction.trial import Agreement, Outcome, Trial
 
-_CONFIRMED = 0.35
-_SHOWN = 0.1
-"""More for a result in a block of its own than for one in the midst of prose."""
 _LIKE = 0.5
 """How much words of the prose must look like the result to be meant as one."""
 _OPPOSITE = 0.6
@@ -32,7 +40,7 @@ def judge(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Judgement:
     for trial, outcome in zip(trials, outcomes, strict=True):
         subject = trial.scene.subject
         if outcome.stage == "import" and outcome.raised is not None:
-            told = any(s.kind == "raises" and _is(outcome.raised, s) for s in trial.scene.said)
+            told = any(s.kind == "raises" and is_told(outcome.raised, s) for s in trial.scene.said)
             if not told:
                 broken.append(
                     f"`{'; '.join(trial.imports)}` fails with {outcome.raised.type}: {outcome.raised.message}"
@@ -43,7 +51,7 @@ def judge(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> Judgement:
         agreed = list(_agreements(trial, outcome))
         agreeing += agreed
         if not found and not agreed and not _mention(trial, outcome):
-            silent.append(f"`{subject}` {_now(outcome)}")
+            silent.append(f"`{subject}` {now(outcome)}")
     if not claims:
         claims = _opposites(trials, outcomes)
     return Judgement(
@@ -69,7 +77,7 @@ def _opposites(trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> list[Cla
     if len(found) != 1:
         return []
     trial, outcome = found[0]
-    return [_claim(EQUAL, trial, outcome, repr(outcome.repr != "True"), _OPPOSITE)]
+    return [claim_of(EQUAL, trial, outcome, repr(outcome.repr != "True"), _OPPOSITE)]
 
 
 # -- one scene -----------------------------------------------------------------------------------------------------
@@ -82,7 +90,7 @@ def _claims(trial: Trial, outcome: Outcome) -> Iterator[Claim]:
     if outcome.stage == "done":
         yield from _of_value(trial, outcome, said)
     else:
-        yield from _of_failure(trial, outcome, [s for s, _ in said])
+        yield from of_failure(trial, outcome, [s for s, _ in said])
 
 
 def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]) -> Iterator[Claim]:
@@ -94,11 +102,11 @@ def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]
             continue
         if one.kind == "raises":
             if one.role == EXPECTED and one.weight >= 0.8:
-                bonus = _CONFIRMED if confirmed else 0.0
-                yield _claim(RAISES, trial, outcome, one.text, one.weight + bonus, source=one.source)
+                bonus = CONFIRMED if confirmed else 0.0
+                yield claim_of(RAISES, trial, outcome, one.text, one.weight + bonus, source=one.source)
             continue
         # Two results of one call, and the other one is what it gives: this is the one that is missed.
-        left_over = one.role == ACTUAL and confirmed and one.weight < STRUCTURE and not one.linked
+        left_over = one.role == ACTUAL and confirmed and one.weight < STRUCTURE and not (one.linked or one.seen)
         if agreement.agrees or (one.role == ACTUAL and not left_over):
             continue
         if outcome.type == "bool" and not agreement.alike and one.weight < STRUCTURE:
@@ -109,8 +117,9 @@ def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]
         if not expected:
             continue
         score = one.weight * (1.0 if one.role == EXPECTED else _UNNAMED)
-        score += (_CONFIRMED if confirmed else 0.0) + (_SHOWN if one.shown else 0.0)
-        if one.bare and difflib.SequenceMatcher(None, one.words, outcome.repr.strip("'")).ratio() < _LIKE:
+        score += (CONFIRMED if confirmed else 0.0) + (SHOWN if one.shown else 0.0)
+        plain = confirmed and one.role == EXPECTED and one.source < 0 and re.fullmatch(r"[\w.-]+", one.words)
+        if one.bare and not plain and _unlike(one, outcome):
             continue
         if one.role == UNKNOWN and not confirmed and one.weight < STRUCTURE:
             continue
@@ -120,7 +129,12 @@ def _of_value(trial: Trial, outcome: Outcome, said: list[tuple[Said, Agreement]]
             score -= 0.1
         if one.weight < STRUCTURE and not (agreement.alike or form in ("repr", "str", "list")):
             score -= 0.3
-        yield _claim(EQUAL, trial, outcome, expected, score, form=form, source=one.source)
+        yield claim_of(EQUAL, trial, outcome, expected, score, form=form, source=one.source)
+
+
+def _unlike(said: Said, outcome: Outcome) -> bool:
+    words = said.words or said.text.strip("'\"")
+    return difflib.SequenceMatcher(None, words, outcome.repr.strip("'")).ratio() < _LIKE
 
 
 def _form(said: Said, agreement: Agreement, outcome: Outcome) -> tuple[str, str]:
@@ -146,98 +160,9 @@ def _form(said: Said, agreement: Agreement, outcome: Outcome) -> tuple[str, str]
 _PLAIN = frozenset({"int", "float", "str", "bytes", "bool", "list", "tuple", "dict", "set", "NoneType", "frozenset"})
 
 
-def _of_failure(trial: Trial, outcome: Outcome, said: list[Said]) -> Iterator[Claim]:
-    """The scene raises, or does not end."""
-    raised = outcome.raised
-    late = outcome.stage == "late"
-    if (
-        raised is not None
-        and outcome.stage == "subject"
-        and raised.type == "AssertionError"
-        and _is_assert(trial)
-        and not _inside(raised)
-    ):
-        yield _claim(HOLDS, trial, outcome, "", 1.0)
-        return
-    if raised is not None and outcome.stage == "subject" and _is_assert(trial) and _plausible(raised):
-        # It raises where it should compare.
-        yield _claim(HOLDS, trial, outcome, "", 0.9)
-        return
-    told = next((s for s in said if s.kind == "raises" and s.role != EXPECTED and raised and _is(raised, s)), None)
-    wished = [s for s in said if s.kind == "raises" and s.role == EXPECTED]
-    if raised is not None and any(_is(raised, s) for s in wished):
-        return
-    plausible = late or (raised is not None and _plausible(raised))
-    if told is None and not plausible:
-        return
-    bonus = _CONFIRMED if told else 0.0
-    for one in wished:
-        if one.weight >= 0.8:
-            yield _claim(RAISES, trial, outcome, one.text, one.weight + bonus, source=one.source)
-    if outcome.stage != "import" and not trial.scene.statement:
-        for one in said:
-            if one.kind != "value" or one.role == ACTUAL or not one.text:
-                continue
-            if one.role == EXPECTED or (one.weight >= STRUCTURE and told):
-                # What is shown beside a call that raises is what was hoped for.
-                score = one.weight + bonus
-                score += _SHOWN if one.shown else 0.0
-                form = "list" if outcome.iterator and one.text[:1] in "[(" else ""
-                yield _claim(EQUAL, trial, outcome, one.text, score, form=form, source=one.source)
-    if told is not None and raised is not None and not wished:
-        score = 0.45 + 0.25 * told.weight
-        if told.message and raised.message:
-            score += 0.15 if _alike(told.message, raised.message) else -0.1
-        yield _claim(RUNS, trial, outcome, "", score)
-
-
 def _mention(trial: Trial, outcome: Outcome) -> bool:
     """Whether ``f()`` only names the function."""
     return trial.scene.subject.endswith("()") and outcome.raised is not None and not outcome.raised.frames
-
-
-def _is_assert(trial: Trial) -> bool:
-    return bool(re.match(r"assert\b", trial.scene.subject))
-
-
-def _inside(raised: Raised) -> bool:
-    return bool(raised.frames)
-
-
-def _plausible(raised: Raised) -> bool:
-    """Whether an exception may be the fault rather than a slip of the example."""
-    if raised.type in ("NameError", "SyntaxError", "IndentationError", "ModuleNotFoundError", "ImportError"):
-        return bool(raised.frames)
-    # A call that does not fit its function never gets inside.
-    return bool(raised.frames) or raised.type not in ("TypeError", "AttributeError")
-
-
-def _is(raised: Raised, said: Said) -> bool:
-    name = said.text.rpartition(".")[2]
-    return name == raised.type or (name in raised.bases and name not in ("Exception", "BaseException", "object"))
-
-
-def _alike(one: str, other: str) -> bool:
-    def squeeze(text: str) -> str:
-        return re.sub(r"0x[0-9a-f]+|\s+|['\"`]", "", text.lower())
-
-    a, b = squeeze(one), squeeze(other)
-    return a == b or (len(a) > 12 and (a in b or b in a))
-
-
-def _claim(
-    kind: str, trial: Trial, outcome: Outcome, expected: str, score: float, *, form: str = "", source: int = -1
-) -> Claim:
-    return Claim(
-        kind=kind,
-        trial=trial,
-        outcome=outcome,
-        expected=expected,
-        form=form,
-        score=round(score, 3),
-        now=_now(outcome),
-        source=source,
-    )
 
 
 def _agreements(trial: Trial, outcome: Outcome) -> Iterator[str]:
@@ -248,11 +173,11 @@ def _agreements(trial: Trial, outcome: Outcome) -> Iterator[str]:
                 yield f"`{subject}` gives {outcome.repr[:200]}"
         if any(s.kind == "raises" and s.role == ACTUAL and _told_of(s, trial) for s in trial.scene.said):
             yield f"`{subject}` raises nothing; it gives {outcome.repr[:200]}"
-        if _is_assert(trial):
+        if is_assert(trial):
             yield f"`{subject}` holds"
     elif outcome.raised is not None:
         for said in trial.scene.said:
-            if said.kind == "raises" and said.role == EXPECTED and _is(outcome.raised, said):
+            if said.kind == "raises" and said.role == EXPECTED and is_told(outcome.raised, said):
                 yield f"`{subject}` raises {outcome.raised.type}"
 
 
@@ -265,14 +190,3 @@ def _told_of(said: Said, trial: Trial) -> bool:
     called = set(re.findall(r"\w+(?=\()", trial.scene.subject.split("\n")[0]))
     last = {name for name in called if any(re.search(rf"\b{name}\b", row) for row in said.through)}
     return said.weight >= 0.8 and bool(last if said.through else called)
-
-
-def _now(outcome: Outcome) -> str:
-    if outcome.stage == "late":
-        return "does not end"
-    if outcome.stage == "died":
-        return "ends its process"
-    if outcome.raised is not None:
-        message = f": {outcome.raised.message[:200]}" if outcome.raised.message else ""
-        return f"raises {outcome.raised.type}{message}"
-    return f"gives {outcome.repr[:300]}"

@@ -1,4 +1,4 @@
-"""Conditions by what depends on them: a block that uses a value which may be missing, a result that must be refused."""
+"""Conditions by what depends on them, and what is left out: a call, a default, a word on each of two sides."""
 
 import itertools
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import libcst as cst
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.generation.scene import Idea, Scene, template
 from karkhana.engineers.symbolic.generation.source import AND, FunctionView
+from karkhana.engineers.symbolic.generation.templates.guards import body_of
 from karkhana.engineers.symbolic.generation.templates.statements import insert_before, leaves
 
 _USED = 6
@@ -56,16 +57,6 @@ def _is_bound_before(scene: Scene, name: str, offset: int) -> bool:
     return name in scene.bound_at(offset, scene.view.root)
 
 
-@template("raise-instead")
-def raise_instead(scene: Scene) -> Iterator[Idea]:
-    """A result where the test expects an exception: ``return None`` → ``raise TypeError``."""
-    view = scene.view
-    for back in view.suspicious(cst.Return, cst.Pass, cst.Continue, cst.Break):
-        nested = isinstance(view.parent(view.parent(view.parent(back) or back) or back), cst.If | cst.ExceptHandler)
-        for error in scene.raisable:
-            yield Idea(view.line(back), (view.replace(back, f"raise {error}"),), 1.0 if nested else 0.4)
-
-
 @template("own-call")
 def own_call(scene: Scene) -> Iterator[Idea]:
     """A call of another method of the object that is missing, at the start or before the function is left."""
@@ -74,7 +65,7 @@ def own_call(scene: Scene) -> Iterator[Idea]:
     if not isinstance(root, cst.FunctionDef) or not view.classes or view.parameters[:1] != ("self",):
         return
     calls = _callable_methods(scene, root.name.value)
-    for node in _ways_out(view):
+    for node in _ways_out(scene):
         for call, weight in calls:
             yield Idea(view.line(node), (insert_before(view, node, call),), weight)
 
@@ -93,24 +84,14 @@ def _callable_methods(scene: Scene, own: str) -> list[tuple[str, float]]:
     return sorted(found, key=lambda pair: -pair[1])[:_METHODS]
 
 
-def _ways_out(view: FunctionView) -> Iterator[cst.CSTNode]:
+def _ways_out(scene: Scene) -> Iterator[cst.CSTNode]:
     """The first statement, and those that leave the function."""
-    root = view.root
-    body = root.body.body if isinstance(root, cst.FunctionDef) and isinstance(root.body, cst.IndentedBlock) else ()
+    view = scene.view
     seen = []
-    plain = [s for s in body if not _is_text(s)]
-    for node in [*plain[:1], *(n for n in view.suspicious(cst.SimpleStatementLine) if leaves(n))]:
+    for node in [*body_of(scene)[:1], *(n for n in view.suspicious(cst.SimpleStatementLine) if leaves(n))]:
         if node not in seen:
             seen.append(node)
             yield node
-
-
-def _is_text(node: cst.CSTNode) -> bool:
-    return (
-        isinstance(node, cst.SimpleStatementLine)
-        and isinstance(node.body[0], cst.Expr)
-        and isinstance(node.body[0].value, cst.BaseString)
-    )
 
 
 @template("missing-default")
@@ -125,10 +106,10 @@ def missing_default(scene: Scene) -> Iterator[Idea]:
         end = view.span(plain[0])[1]
         method = isinstance(call.func, cst.Attribute)
         if (method and name == "pop") or (not method and name == "next"):
-            yield Idea(view.line(call), (view_insert(end, ", None"),), 1.0)
+            yield Idea(view.line(call), (Edit(end, end, ", None"),), 1.0)
         elif not method and name in ("max", "min"):
             for value, weight in (("0", 0.6), ("None", 0.6)):
-                yield Idea(view.line(call), (view_insert(end, f", default={value}"),), weight)
+                yield Idea(view.line(call), (Edit(end, end, f", default={value}"),), weight)
 
 
 @template("both-lists")
@@ -156,8 +137,3 @@ def _one_more(view: FunctionView, node: cst.Tuple | cst.List | cst.Set, word: st
     end = view.span(last)[1]
     quote = view.text_of(last)[0]
     return Edit(end, end, f", {quote}{word}{quote}")
-
-
-def view_insert(at: int, text: str) -> Edit:
-    """Put ``text`` in at an offset."""
-    return Edit(at, at, text)

@@ -8,7 +8,7 @@ import libcst as cst
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.generation.scene import Idea, Scene, template
 from karkhana.engineers.symbolic.generation.source import FunctionView
-from karkhana.engineers.symbolic.generation.templates.statements import blocks, step_of, whole_lines
+from karkhana.engineers.symbolic.generation.templates.statements import blocks, is_text, step_of, whole_lines
 
 _LINES = 8
 """Of a block that is moved."""
@@ -62,7 +62,7 @@ def move_block(scene: Scene) -> Iterator[Idea]:
         for one, other in itertools.pairwise(body):
             if not (view.is_suspicious(one) or view.is_suspicious(other)):
                 continue
-            if any(isinstance(s, cst.FunctionDef | cst.ClassDef) or _is_text(s) for s in (one, other)):
+            if any(isinstance(s, cst.FunctionDef | cst.ClassDef) or is_text(s) for s in (one, other)):
                 continue
             (start, middle), (begin, end) = whole_lines(view, one), whole_lines(view, other)
             first, second = view.text[start:middle], view.text[begin:end]
@@ -78,14 +78,6 @@ def move_block(scene: Scene) -> Iterator[Idea]:
 
 def _whole(text: str) -> str:
     return text if text.endswith("\n") else text + "\n"
-
-
-def _is_text(node: cst.CSTNode) -> bool:
-    return (
-        isinstance(node, cst.SimpleStatementLine)
-        and isinstance(node.body[0], cst.Expr)
-        and isinstance(node.body[0].value, cst.BaseString)
-    )
 
 
 def _leaves(node: cst.CSTNode) -> bool:

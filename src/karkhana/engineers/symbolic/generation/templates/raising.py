@@ -1,5 +1,7 @@
 """Exceptions: values that must be refused, errors that must be caught or turned into others."""
 
+import itertools
+import re
 from collections.abc import Iterator
 
 import libcst as cst
@@ -32,6 +34,9 @@ _KINDS = (
 )
 _CONDITIONS = 24
 _RAISES = 4
+_NAMED = 2.5
+"""How much likelier a question is about what the expected message names."""
+_TOGETHER = 4
 
 
 @template("missing-raise")
@@ -43,7 +48,11 @@ def missing_raise(scene: Scene) -> Iterator[Idea]:
         return
     step = step_of(view)
     raises = list(_raises(scene))
-    asked = list(_reasons(scene))
+    named = _named(scene)
+    asked = [
+        (question, names, weight * (_NAMED if any(re.search(rf"\b{n}\b", question) for n in named) else 1.0))
+        for question, names, weight in (*_reasons(scene), *_together(scene, named))
+    ]
     for position, node in enumerate(body):
         for question, names, weight in asked:
             if not is_bound(scene, names, node):
@@ -55,6 +64,33 @@ def missing_raise(scene: Scene) -> Iterator[Idea]:
         if position > 6:
             break
     yield from _otherwise(scene, raises)
+
+
+def _named(scene: Scene) -> tuple[str, ...]:
+    """Parameters and attributes that the expected message is about."""
+    message = " ".join(error.partition("(")[2] for error in scene.raisable)
+    known = (*(p for p in scene.view.parameters if p not in ("self", "cls")), *scene.self_attributes)
+    return tuple(dict.fromkeys(n for n in known if len(n) > 1 and re.search(rf"\b{re.escape(n)}\b", message)))
+
+
+def _together(scene: Scene, named: tuple[str, ...]) -> Iterator[tuple[str, frozenset[str], float]]:
+    """Two parameters of which at most one may be given."""
+    given = [n for n in named if n in scene.view.parameters][:_TOGETHER]
+    for one, other in itertools.permutations(given, 2):
+        yield f"{one} and {_is_given(scene, other)}", frozenset({one, other}), 0.5
+        if one < other:
+            both = f"{_is_given(scene, one)} and {_is_given(scene, other)}"
+            yield both, frozenset({one, other}), 0.5
+
+
+def _is_given(scene: Scene, name: str) -> str:
+    """How a function asks whether it was called with an optional parameter."""
+    root = scene.view.root
+    for parameter in root.params.params if isinstance(root, cst.FunctionDef) else ():
+        default = parameter.default.value if isinstance(parameter.default, cst.Name) else "True"
+        if parameter.name.value == name and default not in ("True", "False"):
+            return f"{name} is not {default}"
+    return name
 
 
 def _raises(scene: Scene) -> Iterator[tuple[str, float]]:

@@ -50,13 +50,17 @@ def view_edit(view: FunctionView, node: cst.CSTNode, text: str) -> Edit:
     return Edit(start, end, text)
 
 
-def _is_docstring(view: FunctionView, node: cst.CSTNode) -> bool:
+def is_text(node: cst.CSTNode) -> bool:
+    """Whether a statement is nothing but a string."""
     return (
         isinstance(node, cst.SimpleStatementLine)
         and isinstance(node.body[0], cst.Expr)
         and isinstance(node.body[0].value, cst.BaseString)
-        and view.line(node) <= view.first_line + view.text.count("\n") // 2
     )
+
+
+def _is_docstring(view: FunctionView, node: cst.CSTNode) -> bool:
+    return is_text(node) and view.line(node) <= view.first_line + view.text.count("\n") // 2
 
 
 @template("delete-statement")

@@ -13,6 +13,8 @@ from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.generation.scene import Idea, Scene, template, words
 
 _LONGEST = 240
+_WHOLE = 1.5
+"""How much likelier a string is at fault that is just what came."""
 _AT_ONCE = 6
 """Places of one pattern in which the same slip is mended together."""
 _ALTERNATIVES = 3
@@ -166,7 +168,8 @@ def wording(scene: Scene) -> Iterator[Idea]:
             old, new = _escaped(wrong), _escaped(right)
             if old and text.count(old) == 1:
                 at = begin + text.index(old)
-                yield Idea(view.line(node), (Edit(at, at + len(old), new),), min(1.0, 0.3 + 0.15 * len(old)))
+                whole = _WHOLE if text == old else 1.0
+                yield Idea(view.line(node), (Edit(at, at + len(old), new),), whole * min(1.0, 0.3 + 0.15 * len(old)))
 
 
 def _escaped(text: str) -> str:

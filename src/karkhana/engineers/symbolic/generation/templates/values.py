@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import libcst as cst
 
 from karkhana.behaviour.validation import Edit
-from karkhana.engineers.symbolic.generation.scene import Idea, Scene, template
+from karkhana.engineers.symbolic.generation.scene import Idea, Scene, is_truth, template
 from karkhana.engineers.symbolic.generation.source import AND, OR, TERNARY
 from karkhana.engineers.symbolic.generation.templates.statements import step_of, view_edit
 
@@ -66,10 +66,13 @@ def _parts(scene: Scene, node: cst.BaseExpression) -> list[str]:
 def _flags(scene: Scene, node: cst.CSTNode) -> list[tuple[str, float]]:
     """Variables that say whether something is wanted: unused ones first."""
     rows = []
+    root = scene.view.root
+    given = (*root.params.params, *root.params.kwonly_params) if isinstance(root, cst.FunctionDef) else ()
+    switches = {p.name.value for p in given if p.default is not None and is_truth(p.default)}
     for name in scene.in_scope(node):
         if name in ("self", "cls"):
             continue
-        if scene.known(name, "bool"):
+        if scene.known(name, "bool") or (name in switches and scene.might_be(name, "bool")):
             rows.append((name, 1.0 if name in scene.unused else 0.6))
         elif name in scene.unused:
             rows.append((name, 0.8))

@@ -86,9 +86,9 @@ def compared(
                 other, (int, float, str, bytes, bool, list, tuple, dict, set, frozenset, type(None))
             )
             answer["equal"] = same(value, other)
-            answer["alike"] = type(value) is type(other) or (
-                isinstance(value, (int, float)) and isinstance(other, (int, float))
-            )
+            numbers = isinstance(value, (int, float)) and isinstance(other, (int, float))
+            # True is a number, but nobody who gets True expects 3.
+            answer["alike"] = type(value) is type(other) or (numbers and not {type(value), type(other)} & {bool})
             if isinstance(value, tuple) and isinstance(other, list) and was_iterator:
                 answer["equal"] = list(value) == other
             if isinstance(value, float) and isinstance(other, float):
