@@ -27,6 +27,7 @@ import msgspec
 
 from benchmarks.common import emit
 from karkhana.domain.chat import ChatRequest, Message, Role, Stopped, Text, Usage
+from karkhana.http.loops import run
 from karkhana.http.messages import Url
 from karkhana.http.pool import Pool
 from karkhana.routing.attempt import Attempt, Ending, Outcome
@@ -180,7 +181,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with providers(options.seed) as addresses:
-        figures = asyncio.run(measure(addresses, options.requests, options.concurrency, options.deadline))
+        figures = run(measure(addresses, options.requests, options.concurrency, options.deadline))
     emit("calls under faults", figures, as_json=options.json)
 
 

@@ -1,6 +1,5 @@
 """``karkhana provider``: a provider of models for rehearsals, without a key and without a network."""
 
-import asyncio
 from pathlib import Path
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json_line
 from karkhana.domain.errors import InvalidInput
+from karkhana.http.loops import run
 from karkhana.routing.fake.program import FakeProvider
 from karkhana.routing.fake.script import read_script
 from karkhana.routing.fake.serving import serve_fake
@@ -42,4 +42,4 @@ def fake(
         else:
             typer.echo(f"{address}  speaks {', '.join(sorted(WIRES))}; what it charges: {address}/fake/account")
 
-    asyncio.run(serve_fake(program, port, ready))
+    run(serve_fake(program, port, ready))
