@@ -40,7 +40,8 @@ _NEARLY_SURE, _LEAST_THRESHOLD = 0.9, 0.6
 """What is called right with odds below three to two is never handed over, whatever a few tickets show."""
 _CLASSES = 3
 """Rows of one ticket: what comes behind the third hardly ever matters, and would outnumber what does."""
-_LEAST_SCALE = 0.05
+_LEAST_SCALE = 0.2
+"""Of a feature: one that hardly varies in the rows must not turn a hair into a verdict."""
 _FAR_ODDS = 3.0
 _BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 Row = dict[str, Any]
