@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from karkhana.domain.errors import InvalidInput, InvalidSetting, KarkhanaError
+from karkhana.http.loops import run
 from karkhana.http.pool import Pool, PoolSettings
 from karkhana.http.server import Limits, listen, serve, server
 from karkhana.routing.calling import Caller
@@ -89,8 +90,7 @@ def serve_gateway(configuration: Configuration, database: Database, home: Path, 
                 if fresh is not None:
                     fresh.cancel()
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(work())
+    run(work())
 
 
 async def _refreshed(keys: VirtualKeys) -> None:
@@ -100,11 +100,3 @@ async def _refreshed(keys: VirtualKeys) -> None:
         # A database that is away for a moment must not end the gateway: the keys known so far stay.
         with suppress(KarkhanaError):
             await asyncio.to_thread(keys.refresh)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # optional: there is none for every system
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
