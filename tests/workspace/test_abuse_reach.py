@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from abuse_support import CANARY, FILES, SMALL, ListTrail, ask, inside, make_repository, snapshot
 
+from karkhana.behaviour.running import PROBES
 from karkhana.workspace import layout
 from karkhana.workspace.local import LocalWorkspace, LocalWorkspaces
 
@@ -236,7 +237,7 @@ def test_only_processes_of_the_sandbox_are_visible(shared: LocalWorkspace) -> No
 
 def test_the_system_is_read_only(shared: LocalWorkspace) -> None:
     python = layout.interpreter()
-    places = [python, str(Path(python).parent / CANARY), f"{layout.PROBES}/run.py", f"{layout.PROBES}/{CANARY}"]
+    places = [python, str(Path(python).parent / CANARY), f"{PROBES}/run.py", f"{PROBES}/{CANARY}"]
     places += [
         f"{layout.INSIDE}/find.py",
         layout.GUEST,
