@@ -9,6 +9,7 @@
 """
 
 import enum
+from collections.abc import Mapping
 
 import msgspec
 
@@ -67,7 +68,7 @@ class ProviderFault(Exception):
 class FaultTable(msgspec.Struct, frozen=True, kw_only=True):
     """Statuses and words of one wire that tell its faults."""
 
-    statuses: dict[int, Fault]
+    statuses: Mapping[int, Fault]
     codes: dict[str, Fault] = {}
     """Parts of the provider's own code or type."""
     words: dict[str, Fault] = {}

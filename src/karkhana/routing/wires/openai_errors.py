@@ -3,27 +3,14 @@
 Source: https://platform.openai.com/docs/guides/error-codes.
 """
 
-import json
-
 from karkhana.http.messages import Headers
 from karkhana.routing.faults import Fault, FaultTable, ProviderFault
+from karkhana.routing.wires.error_objects import STATUSES, error_object
 from karkhana.routing.wires.retry_after import retry_after_s
 from karkhana.routing.wires.wire import LONGEST_MESSAGE, Json
 
 TABLE = FaultTable(
-    statuses={
-        400: Fault.INVALID,
-        401: Fault.UNAUTHORISED,
-        403: Fault.UNAUTHORISED,
-        404: Fault.UNKNOWN_MODEL,
-        408: Fault.TIMEOUT,
-        409: Fault.SERVER_ERROR,
-        413: Fault.TOO_LONG,
-        429: Fault.RATE_LIMITED,
-        503: Fault.OVERLOADED,
-        504: Fault.TIMEOUT,
-        529: Fault.OVERLOADED,
-    },
+    statuses=STATUSES,
     codes={
         "insufficient_quota": Fault.QUOTA,
         "billing": Fault.QUOTA,
@@ -65,16 +52,7 @@ _TYPES = {
 
 def fault_of(status: int, headers: Headers, body: bytes) -> ProviderFault:
     """What an error answer means."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
-    error = found.get("error") if isinstance(found, dict) else None
-    if isinstance(error, str):
-        error = {"message": error}
-    if not isinstance(error, dict):
-        error = {"message": body[:500].decode("utf-8", "replace").strip() or f"status {status} without a body"}
-    return fault_in(error, status, headers)
+    return fault_in(error_object(status, body), status, headers)
 
 
 def fault_in(error: Json, status: int = 0, headers: Headers = ()) -> ProviderFault:

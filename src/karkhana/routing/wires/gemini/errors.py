@@ -3,29 +3,16 @@
 Sources: https://ai.google.dev/gemini-api/docs/troubleshooting; https://google.aip.dev/193 (status and details).
 """
 
-import json
 import re
 
 from karkhana.http.messages import Headers
 from karkhana.routing.faults import Fault, FaultTable, ProviderFault
+from karkhana.routing.wires.error_objects import STATUSES, error_object
 from karkhana.routing.wires.retry_after import LONGEST_S, retry_after_s
 from karkhana.routing.wires.wire import LONGEST_MESSAGE, Json
 
 TABLE = FaultTable(
-    statuses={
-        400: Fault.INVALID,
-        401: Fault.UNAUTHORISED,
-        402: Fault.QUOTA,
-        403: Fault.UNAUTHORISED,
-        404: Fault.UNKNOWN_MODEL,
-        408: Fault.TIMEOUT,
-        409: Fault.SERVER_ERROR,
-        413: Fault.TOO_LONG,
-        429: Fault.RATE_LIMITED,
-        499: Fault.BROKEN,
-        503: Fault.OVERLOADED,
-        504: Fault.TIMEOUT,
-    },
+    statuses={**STATUSES, 499: Fault.BROKEN},
     codes={
         "API_KEY_INVALID": Fault.UNAUTHORISED,
         "FAILED_PRECONDITION": Fault.UNAUTHORISED,
@@ -64,16 +51,7 @@ _SECONDS = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
 def fault_of(status: int, headers: Headers, body: bytes) -> ProviderFault:
     """What an error answer means."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
-    # Streams that are no events have their errors in a list.
-    found = found[0] if isinstance(found, list) and found else found
-    error = found.get("error") if isinstance(found, dict) else None
-    if not isinstance(error, dict):
-        error = {"message": body[:500].decode("utf-8", "replace").strip() or f"status {status} without a body"}
-    return fault_in(error, status, headers)
+    return fault_in(error_object(status, body), status, headers)
 
 
 def fault_in(error: Json, status: int = 0, headers: Headers = ()) -> ProviderFault:

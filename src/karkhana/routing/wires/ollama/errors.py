@@ -3,26 +3,14 @@
 Source: https://docs.ollama.com/api/errors.
 """
 
-import json
-
 from karkhana.http.messages import Headers
 from karkhana.routing.faults import Fault, FaultTable, ProviderFault
+from karkhana.routing.wires.error_objects import STATUSES, error_object
 from karkhana.routing.wires.retry_after import retry_after_s
 from karkhana.routing.wires.wire import LONGEST_MESSAGE, Json
 
 TABLE = FaultTable(
-    statuses={
-        400: Fault.INVALID,
-        401: Fault.UNAUTHORISED,
-        402: Fault.QUOTA,
-        403: Fault.UNAUTHORISED,
-        404: Fault.UNKNOWN_MODEL,
-        408: Fault.TIMEOUT,
-        413: Fault.TOO_LONG,
-        429: Fault.RATE_LIMITED,
-        503: Fault.OVERLOADED,
-        504: Fault.TIMEOUT,
-    },
+    statuses=STATUSES,
     words={
         "context length": Fault.TOO_LONG,
         "maximum pending requests": Fault.OVERLOADED,
@@ -47,14 +35,8 @@ _STATUSES = {
 
 def fault_of(status: int, headers: Headers, body: bytes) -> ProviderFault:
     """What an error answer means."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
-    message = found.get("error") if isinstance(found, dict) else None
-    if not isinstance(message, str) or not message:
-        message = body[:500].decode("utf-8", "replace").strip() or f"status {status} without a body"
-    return fault_in(message, status, headers)
+    message = error_object(status, body).get("message")
+    return fault_in(str(message or f"status {status}"), status, headers)
 
 
 def fault_in(message: str, status: int = 0, headers: Headers = ()) -> ProviderFault:
