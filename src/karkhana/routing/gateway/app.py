@@ -18,13 +18,14 @@ from karkhana.routing.configuration import Candidate, Configuration
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.gateway.asking import Asking
 from karkhana.routing.gateway.books import Books, Job
+from karkhana.routing.gateway.catalogue import listing
 from karkhana.routing.gateway.clients import Client, Clients
-from karkhana.routing.gateway.doors import Peek, key_of, passed, peek, wire_at
+from karkhana.routing.gateway.doors import Peek, key_of, passed, peek_at, wire_at
 from karkhana.routing.gateway.sending import JSON, cost_header, route_headers, send_refusal, send_stream, send_whole
 from karkhana.routing.gateway.tally import Tally
 from karkhana.routing.prices import body_tokens
 from karkhana.routing.wires.registry import WIRES
-from karkhana.routing.wires.wire import BadRequest, Wire
+from karkhana.routing.wires.wire import BadRequest, Json, Wire
 
 _PAYMENT_REQUIRED = 402
 
@@ -64,8 +65,8 @@ class Gateway:
         wire = wire_at(path)
         if wire is not None and method == "POST":
             await self._chat(wire, scope, receive, send)
-        elif path == "/v1/models" and method == "GET":
-            await self._models(scope, send)
+        elif method == "GET" and (told := listing(path, sorted(self._configuration.models))) is not None:
+            await self._models(*told, scope, send)
         elif path == "/health" and method == "GET":
             await send_whole(send, 200, msgspec.json.encode(self.health()), [JSON])
         elif path == "/metrics" and method == "GET":
@@ -80,15 +81,15 @@ class Gateway:
         breakers = {place: health.state for place, health in self._caller.health().items()}
         return {"status": "ok", "breakers": breakers, "resting_keys": sorted(self._caller.resting_keys())}
 
-    async def _models(self, scope: Message, send: Send) -> None:
+    async def _models(self, wire: str, told: Json | None, scope: Message, send: Send) -> None:
         try:
             self._clients.known(key_of(scope["headers"]))
+            if told is None:
+                raise ProviderFault(Fault.UNKNOWN_MODEL, "this model is not served here")
         except ProviderFault as fault:
-            await send_refusal(send, WIRES["openai"], fault)
+            await send_refusal(send, WIRES[wire], fault)
             return
-        names = sorted(self._configuration.models)
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "karkhana"} for name in names]
-        await send_whole(send, 200, msgspec.json.encode({"object": "list", "data": data}), [JSON])
+        await send_whole(send, 200, msgspec.json.encode(told), [JSON])
 
     async def _chat(self, wire: Wire, scope: Message, receive: Receive, send: Send) -> None:
         began = self._clock()
@@ -121,7 +122,7 @@ class Gateway:
     async def _answer(self, wire: Wire, scope: Message, receive: Receive, send: Send) -> int:
         headers = scope["headers"]
         body = await body_of(receive, self._largest)
-        seen = peek(body)
+        seen = peek_at(wire, scope, body)
         tokens = body_tokens(body)
         client = self._clients.admit(key_of(headers), seen.model, tokens + (seen.answer_tokens or 0))
         try:

@@ -98,7 +98,8 @@ class Asking:
 
     def body_for(self, model: str) -> bytes:
         """The client's body, with the model's name at the provider, and asking for usage where that must be asked."""
-        changes: Json = {} if model == self._seen.model else {"model": model}
+        # Gemini's has no model: it stands in the path.
+        changes: Json = {} if model == self._seen.model or self._wire.name == "gemini" else {"model": model}
         if self._adds_usage:
             changes["stream_options"] = {**(self._seen.stream_options or {}), "include_usage": True}
         return with_fields(self._body, **changes) if changes else self._body
