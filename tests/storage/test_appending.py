@@ -2,7 +2,8 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from karkhana.storage.appending import Row, appender
+from karkhana.storage.appender import Row
+from karkhana.storage.appending import appender
 from karkhana.storage.tables import GENESIS, blobs, events
 
 

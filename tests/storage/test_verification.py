@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from karkhana.domain.changes import FileChange, FileState
 from karkhana.domain.events import Noted, ToolCalled, ToolReturned
 from karkhana.domain.tasks import Status
-from karkhana.storage.appending import Row
+from karkhana.storage.appender import Row
 from karkhana.storage.tables import blobs, events, tasks
 from karkhana.storage.tables import runs as run_rows
 from karkhana.storage.verification import ProblemKind, digest

@@ -10,18 +10,28 @@
     │   ├── UnknownRun / UnknownTask  no such identifier
     │   ├── TicketTooLarge            the ticket is longer than the limit
     │   └── InvalidInput              anything else that the user can correct
+    │       └── RedactedContent       a file of the run held a secret, which was not kept (storage.replay)
     ├── ConfigurationError    exit 4  settings, credentials or this machine need mending
     │   ├── InvalidSetting            a value in karkhana.toml or the environment
     │   ├── SandboxUnavailable        bubblewrap cannot work on this host
     │   ├── EnvironmentFailure        the dependencies of the repository cannot be installed
-    │   └── DatabaseUnavailable       the database cannot be opened
+    │   ├── DatabaseUnavailable       the database cannot be opened
+    │   └── PriceUnknown              a hard limit cannot be kept for a model without a price (routing.budgets)
     ├── RunFailure            exit 1  the run ended without a change
     │   ├── BudgetExhausted           turns, seconds or dollars are used up
     │   ├── SuiteUnusable     exit 2  no test found, or the suite cannot run before any change
     │   ├── NothingToFix      exit 2  no test fails, and none could be made of the ticket
     │   └── DeliveryFailed            the forge refused the push
+    │       └── BranchTaken           the remote has a branch of this name that holds something else (delivery)
+    ├── KeyRefused                    a client's key does not open the gateway (routing.keys)
+    │   ├── UnknownKey / KeyExpired / KeyDisabled
+    │   └── ModelNotAllowed           the key is right, but not for this model
+    ├── RateLimited                   a key has used up what it may use in a minute (routing.limits)
+    ├── BudgetReached         exit 3  a hard limit leaves no room for a call (routing.budgets)
     ├── ToolRefused                   a tool call was rejected; the engineer reads the reason and goes on
     └── InfrastructureFailure         worth a retry: the sandbox or the database broke, not the work
+        ├── ProbeFailed               code that was run to be looked at gave no answer (behaviour.running)
+        └── GitFailed                 git did not do what it was asked (git)
 
     Signal                            control flow between rooms; never shown
     ├── LeaseLost                     another worker owns the run now: stop without writing
@@ -46,7 +56,7 @@ class KarkhanaError(Exception):
     @property
     def code(self) -> str:
         """The stable name of the error for scripts, e.g. ``not_a_repository``."""
-        return _code(type(self))
+        return code_of(type(self))
 
 
 class UsageError(KarkhanaError):
@@ -147,10 +157,15 @@ def error_kind(code: str) -> type[KarkhanaError]:
     for kind in kinds:
         # One that is made from other data than a message cannot be made again from a message.
         kinds += [sub for sub in kind.__subclasses__() if sub.__init__ is KarkhanaError.__init__]
-    return next((kind for kind in kinds if _code(kind) == code), RunFailure)
+    return next((kind for kind in kinds if code_of(kind) == code), RunFailure)
 
 
-def _code(kind: type[KarkhanaError]) -> str:
+def code_of(kind: type[KarkhanaError]) -> str:
+    """The stable name of a class of errors.
+
+    >>> code_of(NothingToFix)
+    'nothing_to_fix'
+    """
     return "".join("_" + c.lower() if c.isupper() else c for c in kind.__name__).lstrip("_")
 
 

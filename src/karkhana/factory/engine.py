@@ -29,7 +29,7 @@ import msgspec
 from karkhana.domain.errors import InfrastructureFailure, KarkhanaError, LeaseLost, RunCancelled
 from karkhana.domain.events import StepRetried
 from karkhana.domain.json import plain
-from karkhana.factory.engine_control import Ending, EndingKind, RunControl, RunParked
+from karkhana.factory.engine_control import Ending, EndingKind, RunControl, RunParked, token
 from karkhana.factory.engine_steps import StepRunner, Unrecorded, result_of
 
 R = TypeVar("R")
@@ -111,8 +111,6 @@ class DurableEngine:
 
         A ``cancelled`` run goes through its recorded steps and raises ``RunCancelled`` at the first other one.
         """
-        from karkhana.factory.engine_dbos import token
-
         control = RunControl(run_id, epoch)
         if cancelled:
             control.cancel()

@@ -66,6 +66,15 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """For ``parked``: which message it waits for, and until when (seconds since the epoch)."""
 
 
+def token(epoch: int) -> str:
+    """An owner token; sorts by lease epoch, and after every token that DBOS itself makes (hexadecimal).
+
+    >>> token(3)
+    'lease-0000000003'
+    """
+    return f"lease-{epoch:010d}"
+
+
 class RunControl:
     """Thread-safe handle on one execution of a run."""
 

@@ -8,9 +8,6 @@ the one with the older epoch can never take the workflow back, however late it w
 DBOS's own recovery hands a dead executor's workflows to any executor that polls its internal queue. Here exactly
 the worker that won the lease runs the workflow: rows wait in a queue that nobody listens to, and are claimed by
 :meth:`DbosRuntime.dispatch`. Nothing listens on the network, nothing is reported anywhere.
-
->>> token(3)
-'lease-0000000003'
 """
 
 import fcntl
@@ -81,11 +78,6 @@ class DaemonThreads(Executor):
 
         threading.Thread(target=run, name="karkhana-run", daemon=True).start()
         return future
-
-
-def token(epoch: int) -> str:
-    """An owner token; sorts by lease epoch, and after every token that DBOS itself makes (hexadecimal)."""
-    return f"lease-{epoch:010d}"
 
 
 class DbosRuntime:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from karkhana.storage.appending import Head, Row
+from karkhana.storage.appender import Head, Row
 from karkhana.storage.database import Database
 from karkhana.storage.failures import explained
 

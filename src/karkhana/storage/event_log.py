@@ -21,7 +21,8 @@ import sqlalchemy as sa
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.events import AnyEvent, Entry
 from karkhana.domain.json import canonical
-from karkhana.storage.appending import Appender, Row, appender
+from karkhana.storage.appender import Appender, Row
+from karkhana.storage.appending import appender
 from karkhana.storage.database import Clock, Database, utc_now
 from karkhana.storage.packing import pack, unpack
 from karkhana.storage.redaction import Redactor

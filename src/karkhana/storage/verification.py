@@ -15,7 +15,7 @@ import msgspec
 import sqlalchemy as sa
 
 from karkhana.domain.json import canonical
-from karkhana.storage.appending import Row
+from karkhana.storage.appender import Row
 from karkhana.storage.packing import blob_names
 from karkhana.storage.tables import GENESIS, blobs, events
 
