@@ -7,8 +7,7 @@ from rich.table import Table
 from karkhana.cli.output import visible
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.events import Candidate
-from karkhana.factory.results import RunResult
-from karkhana.factory.scoring import ScoreResult
+from karkhana.factory.results import RunResult, ScoreResult
 
 DIFF_LINES = 200
 """Lines of a diff that are shown; the rest is one command away."""

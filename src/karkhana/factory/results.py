@@ -11,7 +11,7 @@ import msgspec
 from karkhana.domain import events as ev
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.errors import error_kind
-from karkhana.domain.evidence import Finding
+from karkhana.domain.evidence import Finding, GateResult
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Run, Task
 from karkhana.factory.stores import Stores
@@ -57,6 +57,20 @@ class RunResult(msgspec.Struct, kw_only=True):
     """The step that helps, when the run failed."""
     error_exit: int = 1
     """Exit code of the error that ended the run."""
+
+
+class ScoreResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gates and the score say about a commit range."""
+
+    repository: str
+    base: str
+    head: str
+    decision: str
+    decision_reason: str
+    confidence: Confidence
+    gates: tuple[GateResult, ...]
+    self_review: tuple[Finding, ...]
+    diff: str
 
 
 def summarise(run: Run, task: Task, entries: Iterable[ev.Entry]) -> RunResult:

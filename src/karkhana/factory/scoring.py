@@ -6,15 +6,14 @@ from pathlib import Path
 import msgspec
 
 from karkhana.domain.changes import Change, FileChange, FileState
-from karkhana.domain.confidence import Confidence
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.events import AnyEvent, DecisionMade, GateFinished, ReviewFinished, ScoreComputed, SuiteMeasured
-from karkhana.domain.evidence import Finding, GateResult, GateStatus
+from karkhana.domain.evidence import GateStatus
 from karkhana.domain.policy import Decision, decide
 from karkhana.domain.tasks import Ticket
 from karkhana.factory.changes import Contents
 from karkhana.factory.ordering import settings_for
-from karkhana.factory.results import RunResult
+from karkhana.factory.results import RunResult, ScoreResult
 from karkhana.factory.rooms import workspaces_for
 from karkhana.factory.trails import MemoryTrail
 from karkhana.git import Repository, make_patch
@@ -28,20 +27,6 @@ from karkhana.quality.verify import verify
 from karkhana.workspace.testing import detect, require_usable, run_tests
 
 SUBMODULE = 0o160000
-
-
-class ScoreResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gates and the score say about a commit range."""
-
-    repository: str
-    base: str
-    head: str
-    decision: str
-    decision_reason: str
-    confidence: Confidence
-    gates: tuple[GateResult, ...]
-    self_review: tuple[Finding, ...]
-    diff: str
 
 
 def score_range(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from karkhana.cli import gateway_ledger
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, print_json_line, table
 from karkhana.domain.errors import InvalidInput
@@ -24,6 +25,7 @@ keys = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Keys of th
 budgets = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="What keys, teams and tasks may spend.")
 app.add_typer(keys, name="keys")
 app.add_typer(budgets, name="budgets")
+app.add_typer(gateway_ledger.app, name="ledger")
 
 
 @app.callback(invoke_without_command=True)

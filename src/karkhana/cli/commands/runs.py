@@ -13,7 +13,6 @@ from karkhana.domain.errors import InvalidInput
 from karkhana.domain.events import AnyEvent, FunctionsSuspected
 from karkhana.domain.json import plain
 from karkhana.domain.tasks import Status
-from karkhana.factory.approvals import answer
 from karkhana.factory.reporting import write_patch, write_report
 from karkhana.factory.results import exit_code, result_of
 from karkhana.factory.stores import open_stores
@@ -166,6 +165,9 @@ def reject(run: str = RunId, comment: str = Comment, by: str = By, json: bool = 
 
 
 def _answer(run: str, *, approved: bool, comment: str, by: str | None, json: bool) -> None:
+    # The whole factory, which takes a second to import; those who only look at runs do not pay that.
+    from karkhana.factory.approvals import answer
+
     result = answer(run, approved=approved, comment=comment, by=by or getpass.getuser(), observer=Progress())
     if json:
         print_json(plain(result))
