@@ -13,10 +13,12 @@ from karkhana.routing.configuration import (
     read_configuration,
 )
 from karkhana.routing.gateway.doors import DOORS
+from karkhana.routing.settings import CacheSettings, TelemetrySettings
 from karkhana.routing.wires.registry import WIRES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text()
 EXAMPLE = re.findall(r"```toml\n(.*?)```", PAGE, re.S)[0]
+KINDS = (Serving, ProviderEntry, ModelEntry, PriceEntry, CacheSettings, TelemetrySettings)
 
 
 def test_the_example_is_read() -> None:
@@ -27,7 +29,7 @@ def test_the_example_is_read() -> None:
 
 @pytest.mark.parametrize(
     "field",
-    sorted({name for kind in (Serving, ProviderEntry, ModelEntry, PriceEntry) for name in kind.__struct_fields__}),
+    sorted({name for kind in KINDS for name in kind.__struct_fields__}),
 )
 def test_every_field_is_in_the_manual(field: str) -> None:
     assert f"`{field}`" in PAGE

@@ -25,11 +25,15 @@ import msgspec
 from karkhana.domain.errors import InvalidSetting
 from karkhana.http.messages import Url
 from karkhana.routing.places import line_of
+from karkhana.routing.settings import CacheSettings, TelemetrySettings
 from karkhana.routing.wires.registry import WIRES
 
 T = TypeVar("T")
 LONGEST = 1_000_000
 """Characters of the file."""
+OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
+TABLES = ("gateway", "provider", "model", "price", "cache", "telemetry")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Serving(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -43,6 +47,8 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Seconds of clock that a request may take with all attempts."""
     open: bool = False
     """Serve clients without a key. Only on a loopback address."""
+    operators: tuple[str, ...] = ()
+    """Identifiers of the virtual keys that may read health and metrics."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
@@ -51,7 +57,7 @@ class Serving(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ValueError("deadline_s must be above 0 and at most 86400")
         if not 1 <= self.largest_request_mb <= 1024:
             raise ValueError("largest_request_mb must be from 1 to 1024")
-        if self.open and self.host not in ("127.0.0.1", "::1", "localhost"):
+        if self.open and self.host not in LOOPBACK:
             raise ValueError("open = true is only possible on a loopback address")
 
 
@@ -130,6 +136,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """Provider → its secrets. Never printed."""
     models: Mapping[str, Model]
     prices: Mapping[str, PriceEntry]
+    cache: CacheSettings = CacheSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     def __repr__(self) -> str:
         return f"Configuration(providers={sorted(self.providers)}, models={sorted(self.models)})"
@@ -143,8 +151,8 @@ def read_configuration(text: str, *, environ: Mapping[str, str], source: str = "
     models = reader.each("model", ModelEntry)
     prices = reader.each("price", PriceEntry)
     for name in reader.tables:
-        if name not in ("gateway", "provider", "model", "price"):
-            raise reader.wrong((name,), "is no part of this file", "It has gateway, provider, model and price.")
+        if name not in TABLES:
+            raise reader.wrong((name,), "is no part of this file", f"It may have {', '.join(TABLES)}.")
     if not providers:
         raise reader.wrong((), "no provider is named", "Add a [provider.NAME] with wire and base_url.")
     return Configuration(
@@ -153,6 +161,8 @@ def read_configuration(text: str, *, environ: Mapping[str, str], source: str = "
         keys={name: _keys(reader, name, entry, environ) for name, entry in providers.items()},
         models={name: _model(reader, name, entry, providers) for name, entry in models.items()},
         prices=prices,
+        cache=reader.convert(("cache",), reader.tables.get("cache", {}), CacheSettings),
+        telemetry=_telemetry(reader, environ),
     )
 
 
@@ -184,6 +194,17 @@ class _Reader:
     def wrong(self, path: tuple[str | int, ...], message: str, next_step: str) -> InvalidSetting:
         where = f"{self._source}, line {line_of(self._text, path)}" if path else self._source
         return InvalidSetting(f"{where}: {'.'.join(map(str, path))} {message}".rstrip(), next_step)
+
+
+def _telemetry(reader: _Reader, environ: Mapping[str, str]) -> TelemetrySettings:
+    found = reader.convert(("telemetry",), reader.tables.get("telemetry", {}), TelemetrySettings)
+    elsewhere = environ.get(OTLP_VARIABLE, "")
+    if found.otlp or not elsewhere:
+        return found
+    try:
+        return TelemetrySettings(otlp=elsewhere)
+    except ValueError as error:
+        raise InvalidSetting(f"{OTLP_VARIABLE} is wrong: {error}", "Correct it, or take it out.") from error
 
 
 def _keys(reader: _Reader, name: str, entry: ProviderEntry, environ: Mapping[str, str]) -> tuple[str, ...]:
