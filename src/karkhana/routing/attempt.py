@@ -36,6 +36,11 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     streamed: bool
     hedge: bool = False
 
+    @property
+    def name(self) -> str:
+        """What the provider is told (``x-client-request-id``) and the ledger remembers."""
+        return f"{self.call}-{self.number}"
+
 
 class Outcome(enum.StrEnum):
     ANSWERED = "answered"

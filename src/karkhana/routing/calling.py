@@ -206,8 +206,7 @@ class _Call(Generic[T]):
     async def _begin(self, sent: _Sent, first_s: float) -> T:
         place = sent.stop.place
         provider, key, _, _ = self._caller._standings.of[place]
-        name = f"{self._name}-{sent.attempt.number}"
-        asked = Asked(model=place.model, key=key, first_s=first_s, all_s=self._end - sent.began, name=name)
+        asked = Asked(model=place.model, key=key, first_s=first_s, all_s=self._end - sent.began, name=sent.attempt.name)
         return await self._exchange.begin(provider, asked)
 
     def _failed(self, sent: _Sent, fault: ProviderFault) -> None:

@@ -92,10 +92,10 @@ class Ledger:
             self._jobs.put(None)
             await asyncio.to_thread(self._thread.join)
 
-    def reserve(
-        self, account: Account, provider: str, model: str, bound: Money | Unpriced, prices: str
+    def reserve(  # noqa: PLR0917 - on the way of every call, where names of arguments cost as much again
+        self, account: Account, provider: str, model: str, bound: Money | Unpriced, prices: str, attempt: str = ""
     ) -> "asyncio.Future[Reservation]":
-        """To be awaited before the call; ``bound`` is the most that it may cost.
+        """To be awaited before the call; ``bound`` is the most that it may cost, ``attempt`` its name at the provider.
 
         Raises ``BudgetReached``, ``PriceUnknown``; ``InfrastructureFailure`` or ``DatabaseUnavailable`` if it cannot
         be written down. Whoever cancels the wait has reserved nothing.
@@ -111,6 +111,7 @@ class Ledger:
             amount=None if isinstance(bound, Unpriced) else picos(min(bound, LARGEST_CALL)),
             at=now,
             day=self._today(now),
+            attempt=attempt,
         )
         self._openings.append((reservation, future))
         if self._timer is None and not self._busy:
@@ -270,6 +271,7 @@ def reservation_of(entry: Entry) -> Reservation:
         amount=None if entry.reserved is None else picos(entry.reserved),
         at=entry.at,
         day=entry.day,
+        attempt=entry.attempt,
     )
 
 

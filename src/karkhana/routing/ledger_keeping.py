@@ -34,6 +34,8 @@ class Reservation(msgspec.Struct, kw_only=True):
     """Trillionths of a dollar; ``None``: the price is not known."""
     at: float
     day: str
+    attempt: str = ""
+    """What the provider is told as the name of the request."""
     warnings: list[Standing] = []
     """Budgets whose soft limit is passed with it."""
     over: bool = False
@@ -145,6 +147,7 @@ def _row(writer: int, opening: Reservation) -> OpenEntry:
         opening.model,
         opening.prices,
         opening.amount,
+        attempt=opening.attempt,
     )
 
 

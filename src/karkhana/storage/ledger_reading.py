@@ -32,6 +32,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     cost: Money | None
     """``None`` while it is open, and if the price was not known."""
     usage: Usage | None
+    attempt: str = ""
+    """What the provider was told as the name of the request (``x-client-request-id``)."""
 
     @property
     def overrun(self) -> Money:
@@ -123,6 +125,7 @@ def _entry(row: sa.Row[Any]) -> Entry:
         reserved=None if row.reserved is None else money(row.reserved),
         cost=None if row.cost is None else money(row.cost),
         usage=None if row.input is None else _usage(row),
+        attempt=row.attempt,
     )
 
 

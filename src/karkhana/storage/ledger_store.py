@@ -35,6 +35,8 @@ class OpenEntry(NamedTuple):
     prices: str
     reserved: int | None
     state: str = "open"
+    attempt: str = ""
+    """What the provider was told as the name of the request."""
 
 
 class ClosedEntry(NamedTuple):
@@ -79,7 +81,7 @@ class LostEntry(NamedTuple):
 
 
 _OPEN = f"INSERT INTO ledger_entries ({', '.join(OpenEntry._fields)}) "
-_OPEN_TYPES = ("BIGINT", "BIGINT", "DOUBLE PRECISION", *["TEXT"] * 7, "BIGINT", "TEXT")
+_OPEN_TYPES = ("BIGINT", "BIGINT", "DOUBLE PRECISION", *["TEXT"] * 7, "BIGINT", "TEXT", "TEXT")
 _CLOSE = "UPDATE ledger_entries SET " + ", ".join(  # noqa: S608 - names of our own
     f"{name} = v.column{number}" for number, name in enumerate(ClosedEntry._fields, 1) if number > 1
 )

@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -201,6 +201,7 @@ ledger_entries = sa.Table(
     sa.Column("cache_write_long", sa.BigInteger),
     sa.Column("output", sa.BigInteger),
     sa.Column("reasoning", sa.BigInteger),
+    sa.Column("attempt", sa.Text, nullable=False, server_default=""),
 )
 sa.Index(
     "ix_ledger_entries_open",

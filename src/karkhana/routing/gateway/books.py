@@ -1,13 +1,13 @@
 """Keeps books on the gateway's attempts: reserves what one may cost before it is sent, settles what it did cost.
 
-Knows nothing of HTTP. A provider's answer without a usage is charged with what was reserved.
+Knows nothing of HTTP. A provider's answer without a usage, or without its end, is charged with what was reserved.
 """
 
 from typing import NamedTuple
 
 from karkhana.domain.money import Money, Unpriced
 from karkhana.domain.spending import Account
-from karkhana.routing.attempt import Attempt, Ending
+from karkhana.routing.attempt import Attempt, Ending, Outcome
 from karkhana.routing.ledger import Ledger
 from karkhana.routing.ledger_keeping import Reservation
 from karkhana.routing.prices import PriceBook, answer_tokens, bound, cost
@@ -68,15 +68,20 @@ class Books:
         answer = answer_tokens(bill.job.answer, self._limits.get(place), bill.job.answers)
         most = bound(bill.job.prompt, answer, rate)
         version = "" if isinstance(rate, Unpriced) else rate.version
-        bill.open[attempt.number] = await self._ledger.reserve(bill.job.account, *place, most, version)
+        reserved = self._ledger.reserve(bill.job.account, *place, most, version, attempt.name)
+        bill.open[attempt.number] = await reserved
 
     def ends(self, attempt: Attempt, ending: Ending) -> None:
         bill = self._bills[attempt.call]
         reservation = bill.open.pop(attempt.number)
         if not ending.charged:
             self._ledger.release(reservation)
-        elif ending.usage is None:
+        elif ending.usage is None or ending.outcome is not Outcome.ANSWERED:
+            # What was told before an answer broke off is no more than its beginning.
             self._ledger.settle_unknown(reservation)
+            if ending.first_s is not None:
+                # Else whoever leaves just before the end has no limit of tokens.
+                bill.tokens += bill.job.prompt + (bill.job.answer or 0)
         else:
             spent = cost(ending.usage, self._prices.rate((attempt.place.provider, attempt.place.model)))
             self._ledger.settle(reservation, spent, ending.usage)
