@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import pytest
 from calling_examples import SENTENCE, question
 
@@ -100,6 +101,16 @@ def test_a_given_usage_is_told_as_it_is() -> None:
         0
     ]
     assert answer_to(question(), rule, 1).usage == Usage(input=5, cache_read=3, output=9, reasoning=1)
+
+
+def test_a_text_ends_where_the_clients_limit_does() -> None:
+    asked = msgspec.structs.replace(question("x"), max_tokens=3)
+    answer = answer_to(asked, AnswerRule(text="four tokens here", reasoning="two tok."), 1)
+    assert (answer.text, answer.stop) == ("four", StopReason.LENGTH)
+    assert answer.usage == Usage(input=3 + 1, output=3, reasoning=2)
+    assert answer_to(asked, AnswerRule(text="twelve signs"), 1).stop is StopReason.END
+    whole = answer_to(asked, AnswerRule(text="four tokens here", stop=StopReason.END), 1)
+    assert whole.text == "four tokens here"
 
 
 @pytest.mark.parametrize("characters", [1, 7, 1000])

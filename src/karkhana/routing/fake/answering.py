@@ -76,14 +76,29 @@ def answer_to(request: ChatRequest, rule: AnswerRule, number: int) -> ChatAnswer
         parts += _wanted(request, number)
     parts += [_call(request, call, number, place) for place, call in enumerate(rule.calls)]
     called = any(isinstance(part, ToolCall) for part in parts)
+    fitted = parts if rule.usage is not None or rule.stop is not None else list(_within(parts, request.max_tokens))
+    stop = StopReason.TOOL_CALLS if called else StopReason.END if fitted == parts else StopReason.LENGTH
+    parts = fitted
     usage = given(rule.usage) if rule.usage is not None else counted(request, parts)
     return ChatAnswer(
         id=f"fake-{number}",
         model=request.model,
         parts=tuple(parts),
-        stop=rule.stop or (StopReason.TOOL_CALLS if called else StopReason.END),
+        stop=rule.stop or stop,
         usage=usage,
     )
+
+
+def _within(parts: Sequence[Part], limit: int | None) -> Iterator[Part]:
+    """Texts end where the client's limit of tokens does; calls are never cut."""
+    left = sum(map(_size, parts)) if limit is None else limit
+    for part in parts:
+        match part:
+            case Text() | Reasoning():
+                yield msgspec.structs.replace(part, text=part.text[: 4 * max(0, left)])
+            case _:
+                yield part
+        left -= _size(part)
 
 
 def given(usage: GivenUsage) -> Usage:
