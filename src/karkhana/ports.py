@@ -10,11 +10,13 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from karkhana.domain.changes import Change, FileChange
+from karkhana.domain.chat import ChatAnswer, ChatRequest
 from karkhana.domain.events import AnyEvent
 from karkhana.domain.evidence import GateResult
 from karkhana.domain.lessons import Credit, Lesson
+from karkhana.domain.money import Money
 from karkhana.domain.suites import TestReport
-from karkhana.domain.tasks import Budget, Ticket
+from karkhana.domain.tasks import Budget, TaskType, Ticket
 from karkhana.domain.tools import CommandResult, ToolCall
 
 R = TypeVar("R")
@@ -88,6 +90,33 @@ class Tools(Protocol):
         """
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model answered, and at what price."""
+
+    answer: ChatAnswer
+    place: str = ""
+    """Who answered: ``PROVIDER/MODEL``."""
+    cost: Money | None = None
+    """US dollars; ``None``: nobody knows the price."""
+
+
+class ChatModel(Protocol):
+    """A language model, whoever serves it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def context(self) -> int:
+        """Tokens that prompt and answer may have together."""
+
+    def ask(self, request: ChatRequest) -> Said:
+        """The whole answer; the request's ``model`` is filled in.
+
+        Raises ``ModelUnavailable`` when nobody answers, ``PromptTooLong``, and what forbids the call (a budget).
+        """
+
+
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """What an engineer is given."""
 
@@ -98,6 +127,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     root: str
     """Absolute path of the repository as programs inside the sandbox see it."""
     test_command: tuple[str, ...]
+    type: TaskType = TaskType.BUGFIX
     explain: bool = False
     lessons: tuple[Lesson, ...] = ()
     """What past outcomes taught, here and elsewhere."""

@@ -28,6 +28,8 @@
     │   └── ModelNotAllowed           the key is right, but not for this model
     ├── RateLimited                   a key has used up what it may use in a minute (routing.limits)
     ├── BudgetReached         exit 3  a hard limit leaves no room for a call (routing.budgets)
+    ├── ModelUnavailable      exit 3  no model answers now; the run waits and goes on where it was
+    ├── PromptTooLong                 the prompt does not fit into the model's context
     ├── ToolRefused                   a tool call was rejected; the engineer reads the reason and goes on
     └── InfrastructureFailure         worth a retry: the sandbox or the database broke, not the work
         ├── ProbeFailed               code that was run to be looked at gave no answer (behaviour.running)
@@ -137,6 +139,16 @@ class NothingToFix(RunFailure):
 
 class DeliveryFailed(RunFailure):
     """The forge refused the change."""
+
+
+class ModelUnavailable(KarkhanaError):
+    """No model answers now: its provider is away, its key is refused, or its budget is used up."""
+
+    exit_code = 3
+
+
+class PromptTooLong(KarkhanaError):
+    """The prompt does not fit into the model's context."""
 
 
 class ToolRefused(KarkhanaError):

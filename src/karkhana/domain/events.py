@@ -167,6 +167,41 @@ class CandidatesCompared(Event, frozen=True, kw_only=True, tag="candidates.compa
     """The best of each behaviour class, the chosen one first; not all when there are many."""
 
 
+class ModelAnswered(Event, frozen=True, kw_only=True, tag="model.answered"):
+    """A model answered."""
+
+    turn: int
+    """Answers so far in this attempt, for this purpose."""
+    purpose: str
+    """``work`` or ``review``."""
+    model: str
+    place: str = ""
+    """Who served it: ``PROVIDER/MODEL``."""
+    answer: dict[str, Any]
+    """The whole answer as plain data."""
+    cost_usd: str = ""
+    """Exact, in US dollars; empty when nobody knows the price."""
+    duration_s: float = 0.0
+
+
+class ModelNudged(Event, frozen=True, kw_only=True, tag="model.nudged"):
+    """The model did not get on and was told so, once."""
+
+    pattern: str
+    count: int
+
+
+class ConversationCompacted(Event, frozen=True, kw_only=True, tag="conversation.compacted"):
+    """Old results were shortened and old turns forgotten, to fit into the model's context."""
+
+    before: int
+    after: int
+    """Tokens, estimated."""
+    shortened: int
+    forgotten: int
+    """Turns."""
+
+
 class ChangeHandedOver(Event, frozen=True, kw_only=True, tag="change.handed_over"):
     """The engineer pushed its change."""
 
@@ -275,6 +310,9 @@ AnyEvent = (
     | ToolReturned
     | HypothesisTried
     | CandidatesCompared
+    | ModelAnswered
+    | ModelNudged
+    | ConversationCompacted
     | ChangeHandedOver
     | EngineerAbstained
     | ReviewFinished

@@ -105,6 +105,7 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer) -> tuple[Handover, Built 
             budget=job.order.budget,
             root=workspace.root,
             test_command=plan.test_command,
+            type=job.order.type,
             explain=job.order.explain,
             lessons=recall(job),
             recent=recent(job),

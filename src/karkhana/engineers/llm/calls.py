@@ -1,0 +1,95 @@
+"""Turns what a model wrote into a tool call, mending what can be mended without guessing.
+
+Weak models write Python's quotes, trailing commas, fences around their JSON, numbers as text, or a name that is
+nearly right. What was cut off is never completed: half a file is not a file.
+
+>>> read("read_file", '{"path": "cart.py", "start": "3",}')
+ReadFile(path='cart.py', start=3, end=None)
+>>> read("run_command", '{"command": "ls | wc -l"}').argv
+('sh', '-c', 'ls | wc -l')
+"""
+
+import difflib
+from typing import Any
+
+import msgspec
+
+from karkhana.domain.tools import AnyToolCall, RunCommand, ToolCall
+from karkhana.engineers.llm.prompting import told, tools
+
+SHELL = ("sh", "-c")
+
+
+class GiveUp(msgspec.Struct, frozen=True, kw_only=True, tag_field="tool", tag="give_up"):
+    """The model says that the ticket cannot be done."""
+
+    reason: str
+    question: str = ""
+
+
+class _Shell(msgspec.Struct, frozen=True, kw_only=True, tag_field="tool", tag="run_command"):
+    command: str
+    timeout_s: float | None = None
+
+
+class Unreadable(Exception):
+    """A call that cannot be carried out as it was written; the message is for the model."""
+
+
+READERS = frozenset({"list_files", "read_file", "search", "review_diff"})
+"""Tools that only look, so that the order of several of them does not matter."""
+
+
+def read(name: str, arguments: str, *, cut: bool = False) -> ToolCall[Any] | GiveUp:
+    """The call. ``cut``: the answer was cut off, so arguments that are not whole are refused. Raises ``Unreadable``."""
+    known = _known(name)
+    fields = _fields(known, arguments, cut=cut)
+    found: ToolCall[Any] | GiveUp
+    try:
+        if known == "give_up":
+            return msgspec.convert(fields, GiveUp, strict=False)
+        if known == "run_command":
+            shell = msgspec.convert(fields, _Shell, strict=False)
+            return RunCommand(argv=(*SHELL, shell.command), timeout_s=shell.timeout_s)
+        found = msgspec.convert({**fields, "tool": known}, AnyToolCall, strict=False)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise Unreadable(told("result", "malformed", name=known, error=error)) from None
+    return found
+
+
+def _known(name: str) -> str:
+    names = [tool.name for tool in tools()]
+    plain = name.strip().rpartition(".")[2].lower().replace("-", "_")
+    if plain in names:
+        return plain
+    near = difflib.get_close_matches(plain, names, n=1, cutoff=0.85)
+    if near:
+        return near[0]
+    raise Unreadable(told("result", "unknown", name=repr(name[:60]), names=", ".join(names)))
+
+
+def _fields(name: str, arguments: str, *, cut: bool) -> dict[str, Any]:
+    try:
+        found: Any = msgspec.json.decode(arguments or "{}")
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        if cut:
+            raise Unreadable(told("nudge", "cut")) from None
+        found = _mended(arguments)
+        if not isinstance(found, dict):
+            raise Unreadable(told("result", "malformed", name=name, error=error)) from None
+    if isinstance(found, str):
+        # Some models write the object as a text within a text.
+        return _fields(name, found, cut=cut) if found.lstrip().startswith("{") else {}
+    if not isinstance(found, dict):
+        raise Unreadable(told("result", "malformed", name=name, error="they are no object"))
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _mended(arguments: str) -> Any:
+    # Needed for the slips of weak models only, and it takes 0.08 s to import.
+    import json_repair
+
+    try:
+        return json_repair.loads(arguments)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,63 @@
+"""The LLM engineer: tells a model the ticket and lets it work through the tools.
+
+>>> # LlmEngineer(model).work(assignment, tools, trail)
+"""
+
+from karkhana.domain.money import usd
+from karkhana.domain.suites import Outcome
+from karkhana.engineers.llm.conversation import Conversation
+from karkhana.engineers.llm.fencing import Fence
+from karkhana.engineers.llm.loop import Limits, Loop
+from karkhana.engineers.llm.prompting import filled, told
+from karkhana.engineers.llm.rendering import clipped
+from karkhana.ports import Assignment, ChatModel, Handover, Tools, Trail
+
+_PROMPT = 0.7
+"""Share of the model's context that the prompt may take; estimates are not exact."""
+_TICKET = 20_000
+"""Characters."""
+_FAILING = 8
+"""Failing tests that are told with their messages."""
+
+
+class LlmEngineer:
+    """Implements ``karkhana.ports.Engineer``."""
+
+    name = "llm"
+
+    def __init__(self, model: ChatModel, limits: Limits | None = None) -> None:
+        self._model = model
+        self._limits = limits
+
+    def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover:
+        """Hand over, or stop with the reason.
+
+        Raises ``RunCancelled``, ``ModelUnavailable``, and what forbids a call of the model.
+        """
+        limits = self._limits or Limits(
+            usd=usd(f"{assignment.budget.usd:.6f}"),
+            answers=2 * assignment.budget.turns,
+            answer_tokens=min(8192, self._model.context // 4),
+        )
+        fence = Fence()
+        room = int(self._model.context * _PROMPT) - limits.answer_tokens
+        conversation = Conversation(filled("system", fence=fence.name), task_of(assignment, fence), room=room)
+        return Loop(self._model, tools, trail, conversation, fence=fence, limits=limits).run()
+
+
+def task_of(assignment: Assignment, fence: Fence) -> str:
+    """What the model is told first."""
+    report = assignment.baseline
+    failing = [each for each in report.results if each.outcome in (Outcome.FAILED, Outcome.ERROR)]
+    told_of = "\n".join(f"{each.name}: {each.message[:600]}" for each in failing[:_FAILING])
+    return filled(
+        "task",
+        type_line=told("type", assignment.type.value),
+        ticket=fence.around(clipped(assignment.ticket.text, _TICKET)),
+        failing=fence.around(told_of) if told_of else "",
+        failing_count=len(failing),
+        total=len(report.results),
+        map="",
+        turns=assignment.budget.turns,
+        test_command=" ".join(assignment.test_command) or "(unknown)",
+    )
