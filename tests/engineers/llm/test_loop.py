@@ -93,7 +93,7 @@ def test_a_failed_edit_ends_the_turns_other_calls() -> None:
         assert not made.work().solved
         assert "does not occur" in made.results()[0]
         assert "Not carried out" in made.results()[1]
-        assert len(made.of(ToolReturned)) == 1
+        assert len(made.of(ToolReturned)) == 2
 
 
 def test_a_failed_look_does_not() -> None:
@@ -108,7 +108,7 @@ def test_a_failed_look_does_not() -> None:
 
 def test_calls_that_cannot_be_read_are_told_and_cost_no_turn() -> None:
     with bench(
-        calls(("edit_file", "nonsense")), calls(("launch_missiles", {})), calls(FIX), calls(PUSH), turns=2
+        calls(("edit_file", "nonsense")), calls(("launch_missiles", {})), calls(FIX), calls(PUSH), turns=3
     ) as made:
         assert made.work().solved
         assert "cannot be read" in made.results()[0]
@@ -142,7 +142,7 @@ def test_a_model_that_repeats_itself_is_nudged_once_and_then_stopped() -> None:
         handover = made.work()
         assert not handover.solved
         assert "did not get on (repeat)" in handover.reason
-        assert len(made.of(ToolCalled)) == 6
+        assert len(made.of(ToolCalled)) == 7
         assert len(made.of(ModelNudged)) == 1
 
 
@@ -163,9 +163,9 @@ def test_the_turns_are_bounded() -> None:
     def look(request: ChatRequest) -> ChatAnswer:
         return calls(("search", {"pattern": f"x{len(request.messages)}"}))
 
-    with bench(look, turns=7) as made:
+    with bench(look, turns=8) as made:
         handover = made.work()
-        assert "all 7 tool calls are used up" in handover.reason
+        assert "all 8 tool calls are used up" in handover.reason
         assert "--max-turns" in handover.question
 
 

@@ -4,18 +4,21 @@
 """
 
 from karkhana.domain.money import usd
-from karkhana.domain.suites import Outcome
+from karkhana.domain.suites import Outcome, TestResult
 from karkhana.engineers.llm.conversation import Conversation
 from karkhana.engineers.llm.fencing import Fence
 from karkhana.engineers.llm.loop import Limits, Loop
 from karkhana.engineers.llm.prompting import filled, told
 from karkhana.engineers.llm.rendering import clipped
+from karkhana.engineers.llm.repository_map import repository_map
 from karkhana.ports import Assignment, ChatModel, Handover, Tools, Trail
 
 _PROMPT = 0.7
 """Share of the model's context that the prompt may take; estimates are not exact."""
 _TICKET = 20_000
 """Characters."""
+_MAP = 4_000
+"""Tokens of the repository's map, at most."""
 _FAILING = 8
 """Failing tests that are told with their messages."""
 
@@ -41,14 +44,24 @@ class LlmEngineer:
         )
         fence = Fence()
         room = int(self._model.context * _PROMPT) - limits.answer_tokens
-        conversation = Conversation(filled("system", fence=fence.name), task_of(assignment, fence), room=room)
+        task = task_of(assignment, fence, self._map(assignment, tools))
+        conversation = Conversation(filled("system", fence=fence.name), task, room=room)
         return Loop(self._model, tools, trail, conversation, fence=fence, limits=limits).run()
 
+    def _map(self, assignment: Assignment, tools: Tools) -> str:
+        failing = (f"{each.name} {each.message} {each.traceback}" for each in failures(assignment))
+        wanted = "\n".join([assignment.ticket.text, *failing])
+        return repository_map(tools, wanted, tokens=min(_MAP, self._model.context // 16))
 
-def task_of(assignment: Assignment, fence: Fence) -> str:
+
+def failures(assignment: Assignment) -> list[TestResult]:
+    """Tests that fail before any change."""
+    return [each for each in assignment.baseline.results if each.outcome in (Outcome.FAILED, Outcome.ERROR)]
+
+
+def task_of(assignment: Assignment, fence: Fence, map: str = "") -> str:
     """What the model is told first."""
-    report = assignment.baseline
-    failing = [each for each in report.results if each.outcome in (Outcome.FAILED, Outcome.ERROR)]
+    failing = failures(assignment)
     told_of = "\n".join(f"{each.name}: {each.message[:600]}" for each in failing[:_FAILING])
     return filled(
         "task",
@@ -56,8 +69,8 @@ def task_of(assignment: Assignment, fence: Fence) -> str:
         ticket=fence.around(clipped(assignment.ticket.text, _TICKET)),
         failing=fence.around(told_of) if told_of else "",
         failing_count=len(failing),
-        total=len(report.results),
-        map="",
+        total=len(assignment.baseline.results),
+        map=fence.around(map) if map else "",
         turns=assignment.budget.turns,
         test_command=" ".join(assignment.test_command) or "(unknown)",
     )
