@@ -73,6 +73,9 @@ class Conversation:
         self._digest: list[str] = []
         self._pinned = estimate(rules) + estimate(task) + 2 * _OVERHEAD
         self.tokens = self._pinned
+        self._messages: list[Message] = []
+        """Kept from turn to turn, so that a turn costs the same however long the run is."""
+        self._rebuild()
 
     def answered(self, answer: ChatAnswer) -> None:
         """The model said something. A model cannot take an empty answer of its own back, so one is made a word."""
@@ -80,6 +83,7 @@ class Conversation:
         if not any(isinstance(part, Text | ToolCall) for part in said):
             said = (*said, Text(text="(nothing)"))
         self._turns.append(Turn(said))
+        self._messages.append(Message(role=Role.ASSISTANT, parts=said))
         self._count(said)
 
     def returned(self, results: Iterable[ToolResult], *, tests: bool = False) -> None:
@@ -92,20 +96,11 @@ class Conversation:
 
     def messages(self) -> tuple[Message, ...]:
         """The whole prompt. The provider is asked to keep the task, and all up to the newest message."""
-        task = "\n\n".join([self._task, *self._digested()])
-        found = [
-            Message(role=Role.SYSTEM, parts=(Text(text=self._rules),)),
-            Message(role=Role.USER, parts=(Text(text=task, cache=Cache.SHORT),)),
-        ]
-        for turn in self._turns:
-            found.append(Message(role=Role.ASSISTANT, parts=turn.said))
-            if turn.results:
-                found.append(Message(role=Role.USER, parts=turn.results))
-        last = found[-1]
-        if last.role is Role.USER and len(found) > 2:
+        *before, last = self._messages
+        if last.role is Role.USER and before[1:]:
             marked = msgspec.structs.replace(last.parts[-1], cache=Cache.SHORT)
-            found[-1] = msgspec.structs.replace(last, parts=(*last.parts[:-1], marked))
-        return tuple(found)
+            last = msgspec.structs.replace(last, parts=(*last.parts[:-1], marked))
+        return (*before, last)
 
     def compact(self, room: int | None = None) -> Compacted | None:
         """Make room if there is too little: shorten old results, then forget the oldest turns.
@@ -129,14 +124,29 @@ class Conversation:
             if turn is not pinned:
                 self._forget(turn)
                 forgotten += 1
+        self._rebuild()
         check(self.messages())
         return Compacted(before, self.tokens, shortened, forgotten)
 
     # -- turns
 
+    def _rebuild(self) -> None:
+        task = "\n\n".join([self._task, *self._digested()])
+        self._messages = [
+            Message(role=Role.SYSTEM, parts=(Text(text=self._rules),)),
+            Message(role=Role.USER, parts=(Text(text=task, cache=Cache.SHORT),)),
+        ]
+        for turn in self._turns:
+            self._messages.append(Message(role=Role.ASSISTANT, parts=turn.said))
+            if turn.results:
+                self._messages.append(Message(role=Role.USER, parts=turn.results))
+
     def _reply(self, parts: tuple[ToolResult | Text, ...], *, tests: bool = False) -> None:
         turn = self._turns[-1]
+        if turn.results:
+            self._messages.pop()
         turn.results = (*turn.results, *parts)
+        self._messages.append(Message(role=Role.USER, parts=turn.results))
         turn.tests |= tests
         self._count(parts)
 
