@@ -52,6 +52,18 @@ class Ask(NamedTuple):
     """The prompt, if the wording is to be looked at."""
 
 
+class Estimate(NamedTuple):
+    """What asking a rung takes."""
+
+    cost: float | None
+    """Dollars; ``None``: nobody knows."""
+    switch: float = 0.0
+    """Dollars more because the session's prompt cache is elsewhere."""
+    seconds: float = 0.0
+    output_price: float | None = 0.0
+    """Dollars of a million tokens of an answer, by which models are believed to be good."""
+
+
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """Whom to ask, and why."""
 
@@ -115,9 +127,7 @@ class Policy:
 
     def offers(self, ask: Ask, able: Sequence[Candidate], now: float) -> list[Offer]:
         """What asking each candidate may bring and will cost."""
-        found = [self._offer(ask, candidate, now) for candidate in able]
-        dearest = max((offer.cost + offer.switch for offer in found if offer.priced), default=0.0)
-        return [offer if offer.priced else msgspec.structs.replace(offer, cost=dearest) for offer in found]
+        return priced([self.offer(ask, str(each), self._estimate(ask, each), now) for each in able])
 
     def _settled(self, best: list[Offer], home: Home | None) -> list[Offer] | None:
         """The order that begins where the session is, if leaving would not bring more than the cache is worth."""
@@ -128,26 +138,37 @@ class Policy:
         worth_of = [worth(paying(order, self.stakes), self.stakes) for order in (stay, best)]
         return stay if worth_of[0] >= worth_of[1] else None
 
-    def _offer(self, ask: Ask, candidate: Candidate, now: float) -> Offer:
-        rung = str(candidate)
-        rate = self._prices.rate(candidate)
+    def offer(self, ask: Ask, rung: str, estimate: Estimate, now: float) -> Offer:
+        """What asking a rung may bring, whether it is a model or not."""
         subject = Subject(ask.pool, ask.task_type, rung)
-        prior = priors().of(rung, ask.task_type, None if isinstance(rate, Unpriced) else rate.tiers[0].output / 1e12)
-        habit = self._habits.of(rung)
-        output = min(habit.output, ask.needs.answer) if ask.needs.answer else habit.output
-        cost, switch = (0.0, 0.0) if isinstance(rate, Unpriced) else _tokens(rate, ask, rung, output)
+        prior = priors().of(rung, ask.task_type, estimate.output_price)
         return Offer(
             rung,
             self._posteriors.posterior(subject, prior, now),
             correction=self.wording.score(ask.text, rung) if self.wording is not None and ask.text else 0.0,
-            cost=cost,
-            switch=switch,
-            wait=habit.seconds * float(self.settings.second_usd),
+            cost=estimate.cost or 0.0,
+            switch=estimate.switch,
+            wait=estimate.seconds * float(self.settings.second_usd),
             verify=float(self.settings.verifier_usd),
-            priced=not isinstance(rate, Unpriced),
+            priced=estimate.cost is not None,
             outcomes=self._posteriors.evidence(subject, now).outcomes,
-            seconds=habit.seconds,
+            seconds=estimate.seconds,
         )
+
+    def _estimate(self, ask: Ask, candidate: Candidate) -> Estimate:
+        rung, rate = str(candidate), self._prices.rate(candidate)
+        habit = self._habits.of(rung)
+        if isinstance(rate, Unpriced):
+            return Estimate(None, seconds=habit.seconds)
+        output = min(habit.output, ask.needs.answer) if ask.needs.answer else habit.output
+        cost, switch = _tokens(rate, ask, rung, output)
+        return Estimate(cost, switch, habit.seconds, rate.tiers[0].output / 1e12)
+
+
+def priced(offers: Sequence[Offer]) -> list[Offer]:
+    """With the cost of the dearest other one where nobody knows it."""
+    dearest = max((offer.cost + offer.switch for offer in offers if offer.priced), default=0.0)
+    return [offer if offer.priced else msgspec.structs.replace(offer, cost=dearest) for offer in offers]
 
 
 def capable(

@@ -94,9 +94,11 @@ class Notebook:
             found[1].append(seen)
 
     def end(self, name: str, rung: str) -> None:
-        """The call is over; ``rung`` did answer it, none if it is empty."""
-        call, answers = self._open.pop(name)
-        now = self._wall()
+        """The call is over; ``rung`` did answer it, none if it is empty. Nothing if nobody had to be chosen."""
+        found = self._open.pop(name, None)
+        if found is None:
+            return
+        (call, answers), now = found, self._wall()
         seen = next((each for each in answers if each.rung == rung), None)
         if seen is not None and call.session is not None:
             self.sessions.answered(call.session, rung, seen.tokens, now)
@@ -146,6 +148,11 @@ class Notebook:
         told = await asyncio.to_thread(self._report, call, key_id, passed)
         self._learn(await asyncio.to_thread(self._news))
         return told
+
+    async def record(self, outcome: RouteOutcome) -> None:
+        """An outcome that is no client's word, written down before this returns. Raises ``InfrastructureFailure``."""
+        await asyncio.to_thread(self._store.record, outcome)
+        self._learn(await asyncio.to_thread(self._news))
 
     async def keep_writing(self) -> None:
         """Until it is cancelled: write down what is new, and learn what others wrote."""
