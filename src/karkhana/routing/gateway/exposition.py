@@ -8,7 +8,7 @@ Source: version 0.0.4, https://prometheus.io/docs/instrumenting/exposition_forma
 >>> print(page.text(), end="")
 # HELP jobs_total Jobs done.
 # TYPE jobs_total counter
-jobs_total{kind="a \\\\"b\\\\""} 2
+jobs_total{kind="a \\"b\\""} 2
 """
 
 import bisect
