@@ -1,34 +1,34 @@
 """How many calls are answered in time although providers fail: three fake providers under a published fault model.
 
 Ten per cent of the requests get a 429, five per cent a 500, one per cent a silence; the provider that is asked first
-is down a third of the time (gateway_faults.toml). Every second call is a stream. The tokens that we saw are compared
-with those that the providers would charge; those of requests that were given up (the losers of races, at most 5 %) are
-looked up by their names, as nobody else knows them.
+is down a third of the time (gateway_faults.toml). Every second call is a stream.
 
-    python -m benchmarks.gateway_faults --requests 5000 --json
+``--through gateway`` asks a real ``karkhana gateway`` process, kills it with SIGKILL in between, and compares its
+ledger with the providers' account to the trillionth of a dollar (:mod:`benchmarks.gateway_faults_through`).
+``--through caller`` asks without a gateway, in this process; tokens are compared instead, and those of requests that
+were given up (the losers of races, at most 5 %) are looked up by their names, as nobody else knows them.
+
+    python -m benchmarks.gateway_faults --requests 5000 --kills 2 --json
 """
 
 import argparse
 import asyncio
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from benchmarks import gateway_faults_through as through
 from benchmarks.common import emit
+from benchmarks.gateway_processes import GatewayProcess, account, fake_providers
 from karkhana.domain.chat import ChatRequest, Message, Role, Stopped, Text, Usage
 from karkhana.http.loops import run
-from karkhana.http.messages import Url
 from karkhana.http.pool import Pool
 from karkhana.routing.attempt import Attempt, Ending, Outcome
 from karkhana.routing.calling import Called, Caller
@@ -52,7 +52,7 @@ class Books:
         self.usage: Counter[str] = Counter()
         self.begun = self.hedges = 0
         self.left: list[Attempt] = []
-        """Given up, so that nobody told us what they used."""
+        """Given up, or silent for too long, so that nobody told us what they used."""
 
     async def begins(self, attempt: Attempt) -> None:
         self.begun += 1
@@ -61,35 +61,19 @@ class Books:
     def ends(self, attempt: Attempt, ending: Ending) -> None:
         fault = f":{ending.fault.fault.value}" if ending.fault is not None else ""
         self.outcomes[f"{ending.outcome.value}{fault}"] += 1
-        if ending.outcome is Outcome.LEFT:
+        if ending.outcome is Outcome.LEFT or (ending.outcome is Outcome.FAILED and ending.charged):
             self.left.append(attempt)
         if ending.outcome is Outcome.ANSWERED and ending.usage is not None:
             self.usage.update(msgspec.structs.asdict(ending.usage))
 
 
-@contextmanager
-def providers(seed: int) -> Iterator[dict[str, str]]:
-    """Addresses of three fake providers, each a process of its own."""
+def scripts(seed: int) -> dict[str, str]:
+    """The fault model for each provider."""
     parts = tomllib.loads(MODEL.read_text())
-    with tempfile.TemporaryDirectory() as folder:
-        processes: list[subprocess.Popen[bytes]] = []
-        addresses = {}
-        try:
-            for number, name in enumerate(NAMES):
-                script = Path(folder, f"{name}.toml")
-                extra = parts["down"]["script"] if number == 0 else ""
-                script.write_text(f"seed = {seed + number}\n{parts['all']['script']}{extra}")
-                command = [Path(sys.executable).parent / "karkhana", "provider", "fake", "--script", script, "--json"]
-                processes.append(subprocess.Popen(command, stdout=subprocess.PIPE))
-                output = processes[-1].stdout
-                assert output is not None
-                addresses[name] = json.loads(output.readline())["address"]
-            yield addresses
-        finally:
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.communicate()
+    return {
+        name: f"seed = {seed + number}\n{parts['all']['script']}{parts['down']['script'] if number == 0 else ''}"
+        for number, name in enumerate(NAMES)
+    }
 
 
 async def measure(addresses: Mapping[str, str], requests: int, concurrency: int, deadline_s: float) -> dict[str, Any]:
@@ -121,7 +105,7 @@ async def measure(addresses: Mapping[str, str], requests: int, concurrency: int,
         accounts = {name: await account(pool, address) for name, address in addresses.items()}
         # What the losers of races used is told by nobody but the provider, by the name of the request.
         for attempt in books.left:
-            entry = await account(pool, addresses[attempt.place.provider], f"/{attempt.call}-{attempt.number}")
+            entry = await account(pool, addresses[attempt.place.provider], f"/{attempt.name}")
             books.usage.update(entry.get("usage", {}))
         health = {place: health.state.value for place, health in caller.health().items()}
     theirs: Counter[str] = Counter()
@@ -167,21 +151,41 @@ async def one(
     assert isinstance(last, Stopped)
 
 
-async def account(pool: Pool, address: str, of: str = "") -> dict[str, Any]:
-    answer = await pool.send("GET", Url.parse(f"{address}/fake/account{of}"), [])
-    return json.loads(await answer.read(1 << 20))  # type: ignore[no-any-return]
+def through_gateway(addresses: Mapping[str, str], options: argparse.Namespace) -> dict[str, Any]:
+    """With a virtual key of its own and a budget that counts, but does not end."""
+    with tempfile.TemporaryDirectory(prefix="gateway-faults-") as scratch:
+        folder = Path(scratch)
+        gateway = GatewayProcess(folder, through.configuration(addresses, options.deadline))
+        made = gateway.said("gateway", "keys", "add", "faults", "--requests", "100000000")
+        scope = f"key:{made['key']['key_id']}"
+        gateway.said("gateway", "budgets", "set", scope, "--hard", "100000", "--period", "total")
+        gateway.start()
+        try:
+            load = through.Load(gateway, made["secret"], QUESTION, options.deadline)
+            work = through.measure(
+                gateway, addresses, folder, load, options.requests, concurrency=options.concurrency, kills=options.kills
+            )
+            return run(work)
+        finally:
+            if gateway.alive:
+                gateway.stop()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--through", choices=("gateway", "caller"), default="gateway")
+    parser.add_argument("--kills", type=int, default=5, help="how often the gateway is killed")
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--deadline", type=float, default=5.0, help="seconds for one call with all its attempts")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    with providers(options.seed) as addresses:
-        figures = run(measure(addresses, options.requests, options.concurrency, options.deadline))
+    with fake_providers(scripts(options.seed)) as addresses:
+        if options.through == "caller":
+            figures = run(measure(addresses, options.requests, options.concurrency, options.deadline))
+        else:
+            figures = through_gateway(addresses, options)
     emit("calls under faults", figures, as_json=options.json)
 
 

@@ -13,12 +13,13 @@ from karkhana.routing.configuration import (
     read_configuration,
 )
 from karkhana.routing.gateway.doors import DOORS
+from karkhana.routing.policy.settings import Capability, PolicySettings
 from karkhana.routing.settings import CacheSettings, TelemetrySettings
 from karkhana.routing.wires.registry import WIRES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text()
 EXAMPLE = re.findall(r"```toml\n(.*?)```", PAGE, re.S)[0]
-KINDS = (Serving, ProviderEntry, ModelEntry, PriceEntry, CacheSettings, TelemetrySettings)
+KINDS = (Serving, ProviderEntry, ModelEntry, PriceEntry, Capability, PolicySettings, CacheSettings, TelemetrySettings)
 
 
 def test_the_example_is_read() -> None:

@@ -287,6 +287,25 @@ def test_an_old_connection_is_not_used_again() -> None:
     assert connections == 2
 
 
+def test_connections_that_nobody_needs_are_closed_though_nothing_more_is_sent() -> None:
+    ended = asyncio.Event()
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_of(reader)
+        writer.write(OK)
+        assert await reader.read() == b""
+        ended.set()
+
+    async def work() -> None:
+        async with serving(handler) as url, Pool(PoolSettings(keep_s=0.05)) as pool:
+            await (await pool.send("GET", url, [])).read(10)
+            assert sum(pool.open.values()) == 1
+            await ended.wait()
+            assert pool.open == {}
+
+    run(work())
+
+
 def test_a_header_cannot_break_out_of_its_line() -> None:
     async def work() -> None:
         async with serving(always(OK)) as url, Pool() as pool:

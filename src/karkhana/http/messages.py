@@ -89,12 +89,54 @@ def end_to_end(headers: Headers, also: Iterable[bytes] = ()) -> list[tuple[bytes
 def head_of(method: bytes, target: bytes, host: bytes, headers: Headers) -> bytes:
     """The first lines of a request. Raises ``ValueError`` if a header would break out of its line."""
     parts = [method, b" ", target, b" HTTP/1.1\r\nhost: ", host, b"\r\n"]
-    for key, value in headers:
-        if b"\n" in value or b"\r" in value or b"\0" in value or not key or not _TOKEN.issuperset(key):
-            raise ValueError(f"the header {key!r} holds characters that are not allowed")
-        parts += (key, b": ", value, b"\r\n")
+    for name, value in headers:
+        if name not in _NAMES:
+            _learn(name)
+        parts += (name, b": ", value, b"\r\n")
     parts.append(b"\r\n")
-    return b"".join(parts)
+    return _whole_lines(parts, len(headers) + 3)
 
 
+def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, int | None, bool]:
+    """The headers of an answer, with their names in lower case; the length that they tell, and whether they close.
+
+    How the body is framed is the server's matter, so ``transfer-encoding`` is left out. Raises ``ValueError`` if a
+    header would break out of its line.
+    """
+    parts: list[bytes] = []
+    lines, length, closes = 0, None, False
+    for name, value in headers:
+        lower = _NAMES.get(name) or _learn(name)
+        if lower in _FRAMING:
+            if lower == b"transfer-encoding":
+                continue
+            if lower == b"content-length":
+                length = int(value)
+            else:
+                closes = closes or b"close" in [token.strip().lower() for token in value.split(b",")]
+        parts += (lower, b": ", value, b"\r\n")
+        lines += 1
+    return _whole_lines(parts, lines), length, closes
+
+
+def _whole_lines(parts: list[bytes], lines: int) -> bytes:
+    """The parts together. One look at all of them costs less than one at each."""
+    text = b"".join(parts)
+    if text.count(b"\n") != lines or text.count(b"\r") != lines or b"\0" in text:
+        raise ValueError("a header holds characters that are not allowed")
+    return text
+
+
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
 _TOKEN = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_NAMES: dict[bytes, bytes] = {}
+"""Names of headers that were found to be right, and in lower case. Bounded, for an upstream may make names up."""
+
+
+def _learn(name: bytes) -> bytes:
+    if not name or not _TOKEN.issuperset(name):
+        raise ValueError(f"the header {name!r} holds characters that are not allowed")
+    lower = name.lower()
+    if len(_NAMES) < 1024 and len(name) <= 64:
+        _NAMES[name] = lower
+    return lower

@@ -80,6 +80,7 @@ class Pool:
         self._timeouts = timeouts or Timeouts()
         self._tls = tls
         self._lines: dict[Origin, _Line] = {}
+        self._sweeper: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> "Pool":
         return self
@@ -91,6 +92,9 @@ class Pool:
 
     def close(self) -> None:
         """End every waiting connection."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
         for line in self._lines.values():
             for connection in line.idle:
                 connection.abort()
@@ -133,8 +137,11 @@ class Pool:
         """The exchange is over: keep the connection for the next one, or forget it."""
         line = self._lines[url.origin]
         if connection.usable:
-            connection.idle_since = asyncio.get_running_loop().time()
+            loop = asyncio.get_running_loop()
+            connection.idle_since = loop.time()
             line.idle.append(connection)
+            if self._sweeper is None:
+                self._sweeper = loop.call_later(self._settings.keep_s, self._sweep, loop)
         else:
             line.open -= 1
         while line.waiting:
@@ -142,6 +149,19 @@ class Pool:
             if not waiter.done():
                 waiter.set_result(None)
                 break
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """What a burst of requests opened is closed when it was not needed for long enough."""
+        self._sweeper = None
+        oldest = loop.time() - self._settings.keep_s
+        for line in self._lines.values():
+            kept = [each for each in line.idle if each.usable and each.idle_since > oldest]
+            for connection in set(line.idle).difference(kept):
+                connection.abort()
+            line.open -= len(line.idle) - len(kept)
+            line.idle = kept
+        if any(line.idle for line in self._lines.values()):
+            self._sweeper = loop.call_later(self._settings.keep_s, self._sweep, loop)
 
     # -- connections
 

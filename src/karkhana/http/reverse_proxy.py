@@ -3,16 +3,14 @@
 Knows nothing of why this upstream was chosen; what may be changed are headers, by the caller.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator
 
 from karkhana.http.connection import Answer
+from karkhana.http.exchange import Message, Receive, Send
 from karkhana.http.messages import Headers, Url, end_to_end, value_of
 from karkhana.http.pool import Pool, Timeouts
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+__all__ = ["BodyTooLong", "ClientLeft", "Message", "Receive", "Send", "answer_with", "body_of", "pass_on", "pieces_of"]
 
 
 class BodyTooLong(Exception):
@@ -27,9 +25,12 @@ class ClientLeft(Exception):
     """The client closed the connection before its request was complete."""
 
 
-async def pieces_of(receive: Receive, limit: int) -> AsyncIterator[bytes]:
-    """The body of an ASGI request as it comes. Raises :class:`BodyTooLong`, :class:`ClientLeft`."""
-    total, more = 0, True
+async def pieces_of(receive: Receive, limit: int, total: int = 0) -> AsyncIterator[bytes]:
+    """The body of an ASGI request as it comes, of which ``total`` bytes have come already.
+
+    Raises :class:`BodyTooLong`, :class:`ClientLeft`.
+    """
+    more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -45,7 +46,16 @@ async def pieces_of(receive: Receive, limit: int) -> AsyncIterator[bytes]:
 
 async def body_of(receive: Receive, limit: int) -> bytes:
     """The whole body of an ASGI request. Raises :class:`BodyTooLong`, :class:`ClientLeft`."""
-    return b"".join([piece async for piece in pieces_of(receive, limit)])
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message["type"] == "http.disconnect":
+        raise ClientLeft
+    if len(body) > limit:
+        raise BodyTooLong(limit)
+    if not message.get("more_body", False):
+        # Nearly all come in one piece, and the way of the others would cost them more than the server does.
+        return body
+    return b"".join([body, *[piece async for piece in pieces_of(receive, limit, len(body))]])
 
 
 async def pass_on(

@@ -1,9 +1,6 @@
 """A server for ASGI programs that faces clients nobody vouches for. Knows nothing of what is served.
 
-uvicorn parses and writes; what it leaves open is closed here: a head must come in time and stay small, a body must
-keep coming, an idle connection is closed, and beyond a number of connections new ones are refused at once.
-
-Source of the attacks: slow HTTP ("slowloris", CVE-2007-6750) and header floods.
+uvicorn starts, stops and counts; the connections are :class:`karkhana.http.protocol.GuardedProtocol`.
 """
 
 import asyncio
@@ -13,128 +10,15 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from http import HTTPStatus
 from typing import Any
 
-import msgspec
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from karkhana.http.exchange import Exchange
+from karkhana.http.loops import collecting_seldom
+from karkhana.http.protocol import GuardedProtocol, Limits
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client may take."""
-
-    head_s: float = 10.0
-    """Seconds from the first byte of a request (or the connection) to the end of its headers."""
-    body_idle_s: float = 30.0
-    """Seconds between two pieces of a request's body."""
-    keep_s: float = 75.0
-    """Seconds that a connection may wait for its next request."""
-    head_bytes: int = 64 * 1024
-    """Bytes of request line and headers."""
-    headers: int = 128
-    """Headers of one request."""
-    connections: int = 4096
-    """Connections at a time."""
-
-
-_IDLE, _HEAD, _BODY = "idle", "head", "body"
-
-
-class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with :class:`Limits`; ``limits`` is set by :func:`server`."""
-
-    limits = Limits()
-
-    def __init__(self, *arguments: Any, **others: Any) -> None:
-        super().__init__(*arguments, **others)
-        self._timer: asyncio.TimerHandle | None = None
-        self._part = _IDLE
-        self._head_bytes = self._header_bytes = 0
-        self._refused = False
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        if len(self.connections) > self.limits.connections:
-            self._refuse(503, "too many connections")
-        else:
-            self._watch(self.limits.head_s)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._unwatch()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        if self._refused:
-            return
-        super().data_received(data)
-        # Most requests come in one piece, and need no timer at all.
-        if self._part == _IDLE:
-            self._unwatch()
-        elif self._part == _BODY:
-            self._watch(self.limits.body_idle_s)
-        else:
-            self._head_bytes += len(data)
-            if self._head_bytes > self.limits.head_bytes:
-                self._refuse(431, "the headers are too long")
-            elif self._timer is None:
-                self._watch(self.limits.head_s)
-
-    def on_message_begin(self) -> None:
-        self._part = _HEAD
-        self._head_bytes = self._header_bytes = 0
-        super().on_message_begin()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        self._header_bytes += len(name) + len(value)
-        if len(self.headers) > self.limits.headers or self._header_bytes > self.limits.head_bytes:
-            self._refuse(431, "the headers are too long")
-
-    def on_headers_complete(self) -> None:
-        self._part = _BODY
-        if not self._refused:
-            super().on_headers_complete()
-
-    def on_body(self, body: bytes) -> None:
-        if not self._refused:
-            super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        self._part = _IDLE
-        if not self._refused:
-            super().on_message_complete()
-
-    def _watch(self, seconds: float) -> None:
-        self._unwatch()
-        self._timer = self.loop.call_later(seconds, self._late)
-
-    def _unwatch(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _late(self) -> None:
-        self._timer = None
-        if self.transport.is_closing():
-            return
-        if self._part == _BODY and self.flow.read_paused:
-            # We are slow, not the client.
-            self._watch(self.limits.body_idle_s)
-            return
-        self._refuse(408, "the request did not come in time")
-
-    def _refuse(self, status: int, message: str) -> None:
-        self._unwatch()
-        if self._refused or self.transport.is_closing():
-            return
-        self._refused = True
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            text = message.encode()
-            head = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode()), b"connection: close"]
-            head += [b"content-type: text/plain; charset=utf-8", b"content-length: %d" % len(text), b"", text]
-            self.transport.write(b"\r\n".join(head))
-        self.transport.close()
+__all__ = ["BreakableProtocol", "GuardedProtocol", "Limits", "listen", "serve", "server"]
 
 
 class BreakableProtocol(GuardedProtocol):
@@ -144,10 +28,10 @@ class BreakableProtocol(GuardedProtocol):
     connection within the answer, ``reset`` ends it at once with a TCP reset.
     """
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
+    def start(self, exchange: Exchange) -> None:
         functions: dict[object, object] = {"close": self.transport.close, "reset": self._reset}
-        self.scope["extensions"] = {"karkhana.connection": functions}
+        exchange.scope["extensions"] = {"karkhana.connection": functions}
+        super().start(exchange)
 
     def _reset(self) -> None:
         made = self.transport.get_extra_info("socket")
@@ -195,7 +79,10 @@ async def serve(made: uvicorn.Server, listening: socket.socket, ready: Callable[
                 await asyncio.sleep(0.005)
             if made.started:
                 ready()
-            await task
+                with collecting_seldom():
+                    await task
+            else:
+                await task
         finally:
             made.should_exit = True
             listening.close()

@@ -92,8 +92,18 @@ class Caller:
         self.hedging.called()
         return await call.carry_out()
 
+    def inherit(self, before: "Caller") -> None:
+        """Take over what ``before`` remembers of the providers that both ask, and of how long they take."""
+        same = {name for name, provider in self.providers.items() if before.providers.get(name) is provider}
+        self._standings.inherit(before._standings, same)
+        self.hedging = before.hedging
+
+    def breakers(self) -> dict[Place, Health]:
+        """The breakers of all places that were asked so far."""
+        return self._standings.breakers(self._clock())
+
     def health(self) -> dict[str, Health]:
-        """The breakers by place, for a health page."""
+        """The same by the places' names."""
         return self._standings.health(self._clock())
 
     def resting_keys(self) -> dict[str, float]:

@@ -25,6 +25,7 @@ import msgspec
 from karkhana.domain.errors import InvalidSetting
 from karkhana.http.messages import Url
 from karkhana.routing.places import line_of
+from karkhana.routing.policy.settings import IN_ORDER, POLICIES, Capability, PolicySettings, check_labels
 from karkhana.routing.settings import CacheSettings, TelemetrySettings
 from karkhana.routing.wires.registry import WIRES
 
@@ -32,7 +33,7 @@ T = TypeVar("T")
 LONGEST = 1_000_000
 """Characters of the file."""
 OTLP_VARIABLE = "OTEL_EXPORTER_OTLP_ENDPOINT"
-TABLES = ("gateway", "provider", "model", "price", "cache", "telemetry")
+TABLES = ("gateway", "provider", "model", "price", "capability", "policy", "cache", "telemetry")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -94,6 +95,10 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """``PROVIDER/MODEL``, the preferred first."""
     output: int | None = None
     """Tokens of an answer."""
+    policy: str = IN_ORDER
+    """Who of them is asked first."""
+    residency: tuple[str, ...] = ()
+    """Labels that whoever answers must fulfil, whatever the client says."""
 
     def __post_init__(self) -> None:
         if not self.candidates:
@@ -102,6 +107,9 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             provider, slash, model = text.partition("/")
             if not (provider and slash and model):
                 raise ValueError(f"in candidates {text!r} must be written PROVIDER/MODEL")
+        if self.policy not in POLICIES:
+            raise ValueError(f"policy must be one of {', '.join(POLICIES)}")
+        check_labels("residency", self.residency)
 
 
 class PriceEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -138,6 +146,9 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     prices: Mapping[str, PriceEntry]
     cache: CacheSettings = CacheSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    capabilities: Mapping[str, Capability] = {}
+    """``PROVIDER/MODEL`` → what it can do."""
+    policy: PolicySettings = PolicySettings()
 
     def __repr__(self) -> str:
         return f"Configuration(providers={sorted(self.providers)}, models={sorted(self.models)})"
@@ -163,6 +174,8 @@ def read_configuration(text: str, *, environ: Mapping[str, str], source: str = "
         prices=prices,
         cache=reader.convert(("cache",), reader.tables.get("cache", {}), CacheSettings),
         telemetry=_telemetry(reader, environ),
+        capabilities=_capabilities(reader, providers),
+        policy=reader.convert(("policy",), reader.tables.get("policy", {}), PolicySettings),
     )
 
 
@@ -215,6 +228,18 @@ def _keys(reader: _Reader, name: str, entry: ProviderEntry, environ: Mapping[str
                 path, f"({variable}) is not set in the environment", f"Export {variable}, or take it out."
             )
     return tuple(environ[variable] for variable in entry.key_variables)
+
+
+def _capabilities(reader: _Reader, providers: Mapping[str, ProviderEntry]) -> Mapping[str, Capability]:
+    found = reader.each("capability", Capability)
+    for name in found:
+        provider, slash, model = name.partition("/")
+        if provider not in providers or not (slash and model):
+            known = ", ".join(sorted(providers))
+            raise reader.wrong(
+                ("capability", name), "must be named PROVIDER/MODEL", f"Put it into quotes. Providers: {known}."
+            )
+    return found
 
 
 def _model(reader: _Reader, name: str, entry: ModelEntry, providers: Mapping[str, ProviderEntry]) -> Model:

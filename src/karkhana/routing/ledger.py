@@ -65,7 +65,12 @@ class Ledger:
         self._last = 0.0
         self._day = (-1, "")
         self._failure: Exception | None = None
-        self._failures = 0
+        self.transactions = 0
+        """Made or tried so far."""
+        self.failures = 0
+        """Of them, those that could not be made."""
+        self.seconds = 0.0
+        """That they took together."""
 
     async def __aenter__(self) -> "Ledger":
         self._loop = asyncio.get_running_loop()
@@ -156,9 +161,9 @@ class Ledger:
 
     async def written(self) -> None:
         """Wait until all that was settled is on disk. Raises what keeps it from being written."""
-        before = self._failures
+        before = self.failures
         while self._closings or self._openings or self._busy:
-            if self._failures != before and self._failure is not None:
+            if self.failures != before and self._failure is not None:
                 raise self._failure
             await asyncio.sleep(GATHER_S)
 
@@ -207,8 +212,10 @@ class Ledger:
         error: Exception | None,
     ) -> None:
         self._busy, self._failure = False, error
+        self.transactions += 1
+        self.seconds += self._loop.time() - self._last
         if error is not None:
-            self._failures += 1
+            self.failures += 1
             # once it works again; what is over cannot be refused any more
             self._closings = closings + self._closings
         for index, (reservation, future) in enumerate(waiting):
@@ -231,8 +238,8 @@ class Ledger:
         self._jobs.put((self._keeper.beat, self._lived))
 
     def _lived(self, _: Any, error: Exception | None) -> None:
-        if error is not None:
-            self._failure = error
+        # Also that it works again: nobody may send calls any more to a gateway that says it fails.
+        self._failure = error
 
     async def _do(self, job: Callable[[], T]) -> T:
         future: asyncio.Future[T] = self._loop.create_future()

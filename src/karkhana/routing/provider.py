@@ -144,6 +144,15 @@ class Provider:
         meter.whole(whole)
         return Passage(answer.headers, whole, meter, self.wire)
 
+    async def ask_beside(self, model: str, path: str, body: bytes, deadline_s: float, headers: Headers = ()) -> bytes:
+        """The answer to a request beside the place where ``model`` is asked (``path`` is added to its own), which
+        costs nothing. ``headers`` are as for :meth:`pass_on`. Raises ``ProviderFault``.
+        """
+        chosen = self.keys[0]
+        place, said = self._place(model, False, chosen)
+        call = extended(place._replace(path=place.path + path), headers, said)
+        return await self._whole(call, body, chosen, deadline_s)
+
     # -- the exchange
 
     def _call(self, request: ChatRequest, key: Key) -> Call:

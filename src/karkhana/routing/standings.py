@@ -3,7 +3,7 @@
 Knows nothing of requests and of the way of one call.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from karkhana.routing.attempt import Place
@@ -61,9 +61,23 @@ class Standings:
             # It took the request and understood it.
             breaker.answered(permit, now_s)
 
+    def inherit(self, before: "Standings", names: Container[str]) -> None:
+        """Take over what ``before`` remembers of the providers called ``names``, which must be the same as its own.
+
+        Both share it from then on.
+        """
+        self.of |= {place: standing for place, standing in before.of.items() if place.provider in names}
+        self._rings |= {candidate: ring for candidate, ring in before._rings.items() if candidate.provider in names}
+        kept = {candidate: fault for candidate, fault in before._refusals.items() if candidate.provider in names}
+        self._refusals |= kept
+
+    def breakers(self, now_s: float) -> dict[Place, Health]:
+        """How they are, by place."""
+        return {place: standing.breaker.health(now_s) for place, standing in self.of.items()}
+
     def health(self, now_s: float) -> dict[str, Health]:
-        """The breakers by place."""
-        return {str(place): standing.breaker.health(now_s) for place, standing in self.of.items()}
+        """The same by the places' names."""
+        return {str(place): health for place, health in self.breakers(now_s).items()}
 
     def resting_keys(self, now_s: float) -> dict[str, float]:
         """Places whose key rests, and for how many seconds more."""

@@ -25,6 +25,8 @@ from karkhana.storage import schema
 from karkhana.storage.failures import explained
 
 FILE_NAME = "karkhana.sqlite3"
+STATEMENTS = 512
+"""Prepared statements that a connection to SQLite keeps."""
 BUSY_S = 30.0
 """How long a writer waits for another one before it gives up."""
 
@@ -159,7 +161,9 @@ def connect_sqlite(path: str) -> sqlite3.Connection:
     with contextlib.suppress(OSError):
         # tickets and code are nobody else's to read; when this fails, SQLite itself says why
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
+    )
     try:
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             # changing the mode does not wait for other processes that do the same: a file lock does

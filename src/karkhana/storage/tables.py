@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -208,4 +208,33 @@ sa.Index(
     ledger_entries.c.writer,
     sqlite_where=OPEN_ENTRY,
     postgresql_where=OPEN_ENTRY,
+)
+
+route_choices = sa.Table(
+    "route_choices",
+    metadata,
+    sa.Column("call", sa.Text, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False, index=True),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("pool", sa.Text, nullable=False),
+    sa.Column("entry", sa.Text, nullable=False),
+    sa.Column("task_type", sa.Text, nullable=False),
+    sa.Column("chosen", sa.Text, nullable=False),
+    sa.Column("propensity", sa.Double, nullable=False),
+    sa.Column("answered", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Double),
+    sa.Column("output", sa.BigInteger),
+    sa.Column("reasons", sa.Text, nullable=False),
+)
+
+route_outcomes = sa.Table(
+    "route_outcomes",
+    metadata,
+    sa.Column("outcome", _ORDINAL, sa.Identity(), primary_key=True),
+    sa.Column("reference", sa.Text, nullable=False, unique=True),
+    sa.Column("at", sa.Double, nullable=False, index=True),
+    sa.Column("pool", sa.Text, nullable=False),
+    sa.Column("task_type", sa.Text, nullable=False),
+    sa.Column("rung", sa.Text, nullable=False),
+    sa.Column("passed", sa.Boolean, nullable=False),
 )

@@ -57,7 +57,7 @@ def gateway(
             typer.echo(f"{address}  serves {', '.join(served['models']) or 'PROVIDER/MODEL'}")
 
     with _database() as database:
-        serve_gateway(configuration, database, settings.home, ready)
+        serve_gateway(config, configuration, database, settings.home, ready)
 
 
 @keys.command("add")

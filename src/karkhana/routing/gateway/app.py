@@ -5,27 +5,36 @@
 """
 
 import itertools
+import sys
 import time
 from collections.abc import Callable
 
-import msgspec
-
-from karkhana.domain.errors import InfrastructureFailure
+from karkhana.domain.errors import DatabaseUnavailable, InfrastructureFailure
 from karkhana.http.reverse_proxy import BodyTooLong, ClientLeft, Message, Receive, Send, body_of
 from karkhana.routing.budgets import BudgetReached, PriceUnknown
 from karkhana.routing.calling import Caller
 from karkhana.routing.configuration import Candidate, Configuration
 from karkhana.routing.faults import Fault, ProviderFault
+from karkhana.routing.gateway.aside import Aside
 from karkhana.routing.gateway.asking import Asking
 from karkhana.routing.gateway.books import Books, Job
-from karkhana.routing.gateway.catalogue import listing
-from karkhana.routing.gateway.clients import Client, Clients
+from karkhana.routing.gateway.cache import Slot
+from karkhana.routing.gateway.clients import Client, ClientRefused, Clients
 from karkhana.routing.gateway.doors import Peek, key_of, passed, peek_at, wire_at
-from karkhana.routing.gateway.sending import JSON, cost_header, route_headers, send_refusal, send_stream, send_whole
-from karkhana.routing.gateway.tally import Tally
+from karkhana.routing.gateway.insight import Insight
+from karkhana.routing.gateway.sending import (
+    CACHE_MISS,
+    JSON,
+    cost_header,
+    route_headers,
+    send_kept,
+    send_refusal,
+    send_stream,
+    send_whole,
+    warning_header,
+)
 from karkhana.routing.prices import body_tokens
-from karkhana.routing.wires.registry import WIRES
-from karkhana.routing.wires.wire import BadRequest, Json, Wire
+from karkhana.routing.wires.wire import BadRequest, Wire
 
 _PAYMENT_REQUIRED = 402
 
@@ -39,16 +48,14 @@ class Gateway:
         caller: Caller,
         books: Books,
         clients: Clients,
+        insight: Insight,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.tally = Tally()
-        self._configuration = configuration
-        self._caller = caller
-        self._books = books
-        self._clients = clients
+        self.insight = insight
+        self.tally = insight.tally
         self._clock = clock
-        self._largest = configuration.serving.largest_request_mb << 20
+        self.reconfigure(configuration, caller, books, clients)
         self._numbers = itertools.count(1)
         self._run = f"{time.time_ns():x}"
 
@@ -56,43 +63,23 @@ class Gateway:
         """Requests that come from now on use these; those under way end as they began."""
         self._configuration, self._caller, self._books, self._clients = configuration, caller, books, clients
         self._largest = configuration.serving.largest_request_mb << 20
+        self._cache, self._spans = self.insight.cache, self.insight.spans
+        self._aside = Aside(configuration, clients, self.insight, self._candidates)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
-        path, method = scope["path"], scope["method"]
-        wire = wire_at(path)
-        if wire is not None and method == "POST":
+        wire = wire_at(scope["path"])
+        if wire is not None and scope["method"] == "POST":
             await self._chat(wire, scope, receive, send)
-        elif method == "GET" and (told := listing(path, sorted(self._configuration.models))) is not None:
-            await self._models(*told, scope, send)
-        elif path == "/health" and method == "GET":
-            await send_whole(send, 200, msgspec.json.encode(self.health()), [JSON])
-        elif path == "/metrics" and method == "GET":
-            kind = (b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
-            await send_whole(send, 200, self.tally.text().encode(), [kind])
         else:
-            fault = ProviderFault(Fault.UNKNOWN_MODEL, f"nothing is served at {method} {path[:100]}")
-            await send_refusal(send, WIRES["openai"], fault, 405 if wire is not None else 404)
-
-    def health(self) -> dict[str, object]:
-        """Whether requests are taken, and how the providers are. Holds no key and no request."""
-        breakers = {place: health.state for place, health in self._caller.health().items()}
-        return {"status": "ok", "breakers": breakers, "resting_keys": sorted(self._caller.resting_keys())}
-
-    async def _models(self, wire: str, told: Json | None, scope: Message, send: Send) -> None:
-        try:
-            self._clients.known(key_of(scope["headers"]))
-            if told is None:
-                raise ProviderFault(Fault.UNKNOWN_MODEL, "this model is not served here")
-        except ProviderFault as fault:
-            await send_refusal(send, WIRES[wire], fault)
-            return
-        await send_whole(send, 200, msgspec.json.encode(told), [JSON])
+            await self._aside.answer(scope, receive, send)
 
     async def _chat(self, wire: Wire, scope: Message, receive: Receive, send: Send) -> None:
         began = self._clock()
+        tally = self.tally
+        tally.under_way += 1
         try:
             status = await self._answer(wire, scope, receive, send)
         except ClientLeft:
@@ -104,20 +91,27 @@ class Gateway:
             status = 400
             await send_refusal(send, wire, ProviderFault(Fault.INVALID, error.message), status)
         except ProviderFault as fault:
+            if isinstance(fault, ClientRefused):
+                tally.refusals[fault.reason] += 1
             status = wire.server.refusal(fault)[0]
             await send_refusal(send, wire, fault)
         except BudgetReached as reached:
             # Not 429: a client's library would try again at once, and nothing but a person or a new day helps.
             status = _PAYMENT_REQUIRED
+            tally.refusals["budget"] += 1
             paused = ProviderFault(Fault.QUOTA, f"{reached.message}; {reached.next}", code="budget_reached")
             await send_refusal(send, wire, paused, status)
         except PriceUnknown as unknown:
             status = 403
+            tally.refusals["unpriced"] += 1
             await send_refusal(send, wire, ProviderFault(Fault.UNKNOWN_MODEL, unknown.message), status)
-        except InfrastructureFailure as failure:
+        except (InfrastructureFailure, DatabaseUnavailable) as failure:
             status = 503
+            tally.refusals["ledger"] += 1
             await send_refusal(send, wire, ProviderFault(Fault.OVERLOADED, failure.message), status)
-        self.tally.request(wire.name, status, self._clock() - began)
+        finally:
+            tally.under_way -= 1
+        tally.request(wire.name, status, self._clock() - began)
 
     async def _answer(self, wire: Wire, scope: Message, receive: Receive, send: Send) -> int:
         headers = scope["headers"]
@@ -131,22 +125,44 @@ class Gateway:
             client.over(0)
             raise
         call = f"{self._run}-{next(self._numbers)}"
+        slot: Slot | None = None
+        if self._cache is not None:
+            slot = self._cache.slot(wire, headers, client.account, seen, body)
+            if slot is not None and slot.found is not None:
+                client.over(0)
+                await send_kept(send, wire, call, slot.found, slot.age_s)
+                return 200
         asking = Asking(wire, scope["path"], body, seen, passed(headers))
-        bill = self._books.open(call, _job(client, seen, tokens))
+        # Those of this call, whatever is loaded while it is under way.
+        books = self._books
+        bill = books.open(call, _job(client, seen, tokens))
+        if self._spans is not None:
+            bill.span = self._spans.begin(call, headers, seen, client.account)
         try:
             deadline_s = self._configuration.serving.deadline_s
             called = await self._caller.call(candidates, asking, deadline_s, name=call)
             told = route_headers(call, called.place, called.attempts)
+            if bill.warnings:
+                told += warning_header(bill.warnings)
+            if bill.span is not None:
+                bill.span.answered(called.place, called.attempts, called.hedged)
+            if slot is not None:
+                told.append(CACHE_MISS)
             if seen.stream:
-                stayed = await send_stream(send, receive, wire, called.answer, told)
+                answer = called.answer if slot is None else slot.recorded(called.answer, called.place)
+                stayed = await send_stream(send, receive, wire, answer, told)
                 return 200 if stayed else 499
             whole = called.answer.body()
             called.answer.close()
             await send_whole(send, 200, whole, [JSON, *told, *cost_header(bill.cost)])
+            if slot is not None:
+                slot.keep(whole, called.place)
             return 200
         finally:
-            self._books.close(call)
+            books.close(call)
             client.over(bill.tokens)
+            if bill.span is not None:
+                bill.span.end(bill.cost, sys.exception())
 
     def _candidates(self, name: str) -> tuple[Candidate, ...]:
         model = self._configuration.models.get(name)

@@ -31,6 +31,8 @@ class Reply:
         usage_filter: UsageFilter | None = None,
     ) -> None:
         self.source = source
+        self.failed = False
+        """Whether the stream broke off."""
         self._wire = wire
         self._request = request
         self._filter = usage_filter
@@ -66,6 +68,7 @@ class Reply:
                 if written := writer.write(delta):
                     yield written
         except ProviderFault as fault:
+            self.failed = True
             yield self._wire.server.writer(self._request or _NOTHING).fail(fault)
 
     def close(self) -> None:

@@ -3,14 +3,19 @@
 Knows nothing of HTTP. A provider's answer without a usage, or without its end, is charged with what was reserved.
 """
 
+import logging
 from typing import NamedTuple
 
-from karkhana.domain.money import Money, Unpriced
-from karkhana.domain.spending import Account
+from karkhana.domain.money import ZERO, Money, Unpriced, shown
+from karkhana.domain.spending import Account, Standing
 from karkhana.routing.attempt import Attempt, Ending, Outcome
+from karkhana.routing.gateway.spans import CallSpan
+from karkhana.routing.gateway.tally import Tally
 from karkhana.routing.ledger import Ledger
 from karkhana.routing.ledger_keeping import Reservation
 from karkhana.routing.prices import PriceBook, answer_tokens, bound, cost
+
+_log = logging.getLogger(__name__)
 
 
 class Job(NamedTuple):
@@ -27,7 +32,7 @@ class Job(NamedTuple):
 class Bill:
     """What one call did cost so far."""
 
-    __slots__ = ("closed", "cost", "job", "open", "tokens")
+    __slots__ = ("closed", "cost", "job", "open", "span", "tokens", "warnings")
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -37,14 +42,24 @@ class Bill:
         self.closed = False
         self.tokens = 0
         """Of the prompt and the answer, as far as the providers told."""
+        self.warnings: list[Standing] = []
+        """Budgets whose soft limits are passed."""
+        self.span: CallSpan | None = None
 
 
 class Books:
     """An observer of attempts (:class:`karkhana.routing.attempt.Observer`)."""
 
-    def __init__(self, ledger: Ledger, prices: PriceBook, limits: dict[tuple[str, str], int] | None = None) -> None:
-        """``limits``: tokens that a model's answer may have."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        prices: PriceBook,
+        limits: dict[tuple[str, str], int] | None = None,
+        tally: Tally | None = None,
+    ) -> None:
+        """``limits``: tokens that a model's answer may have; ``tally`` counts the attempts."""
         self._ledger = ledger
+        self._tally = tally or Tally()
         self._prices = prices
         self._limits = limits or {}
         self._bills: dict[str, Bill] = {}
@@ -69,11 +84,16 @@ class Books:
         most = bound(bill.job.prompt, answer, rate)
         version = "" if isinstance(rate, Unpriced) else rate.version
         reserved = self._ledger.reserve(bill.job.account, *place, most, version, attempt.name)
-        bill.open[attempt.number] = await reserved
+        reservation = bill.open[attempt.number] = await reserved
+        if reservation.warnings:
+            bill.warnings = reservation.warnings
+            for standing in self._tally.warned(reservation.warnings):
+                _log.warning("%s, more than its soft limit of %s", standing, shown(standing.budget.soft or ZERO))
 
     def ends(self, attempt: Attempt, ending: Ending) -> None:
         bill = self._bills[attempt.call]
         reservation = bill.open.pop(attempt.number)
+        spent: Money | Unpriced | None = None
         if not ending.charged:
             self._ledger.release(reservation)
         elif ending.usage is None or ending.outcome is not Outcome.ANSWERED:
@@ -90,5 +110,8 @@ class Books:
                 bill.cost = spent if isinstance(spent, Unpriced) else bill.cost
             else:
                 bill.cost = Money(spent + (bill.cost or 0))
+        self._tally.attempt(attempt, ending, spent)
+        if bill.span is not None:
+            bill.span.attempt(attempt, ending)
         if bill.closed and not bill.open:
             del self._bills[attempt.call]

@@ -4,67 +4,60 @@ Blocks: prices and the database are opened before anything is served.
 """
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+import contextlib
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-from karkhana.domain.errors import InvalidInput, InvalidSetting, KarkhanaError
+from karkhana.domain.errors import InvalidInput, KarkhanaError
 from karkhana.http.loops import run
-from karkhana.http.pool import Pool, PoolSettings
 from karkhana.http.server import Limits, listen, serve, server
-from karkhana.routing.calling import Caller
-from karkhana.routing.configuration import Configuration, read_configuration
+from karkhana.routing.configuration import Configuration
 from karkhana.routing.gateway.app import Gateway
-from karkhana.routing.gateway.books import Books
+from karkhana.routing.gateway.assembly import Assembly
 from karkhana.routing.gateway.clients import Clients, KeyHolders, OpenHouse
+from karkhana.routing.gateway.reloading import Reloading, read_file
 from karkhana.routing.keys import VirtualKeys
 from karkhana.routing.ledger import Ledger
 from karkhana.routing.prices import PriceBook
 from karkhana.routing.prices_shipped import price_book
-from karkhana.routing.provider import Provider
-from karkhana.routing.wires.registry import WIRES
 from karkhana.storage.database import Database
 from karkhana.storage.virtual_key_store import VirtualKeyStore
 
+__all__ = ["assembled", "gateway", "read_file", "serve_gateway"]
 REFRESH_S = 1.0
 PRICES = "prices.json"
 """In Karkhana's home: the prices that were found for the configured models."""
 
 
-def read_file(path: Path, environ: Mapping[str, str] = os.environ) -> Configuration:
-    """Raises ``InvalidSetting`` with what is wrong and where."""
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSetting(f"{path} cannot be read: {error}", "Name the file with --config.") from error
-    return read_configuration(text, environ=environ, source=str(path))
+@asynccontextmanager
+async def assembled(
+    configuration: Configuration, database: Database, prices: PriceBook, clients: Clients
+) -> AsyncIterator[Assembly]:
+    """The parts of a gateway, for one event loop."""
+    async with Ledger(database) as ledger:
+        assembly = Assembly(configuration, database, ledger, prices, clients)
+        try:
+            yield assembly
+        finally:
+            await assembly.close()
 
 
 @asynccontextmanager
 async def gateway(
     configuration: Configuration, database: Database, prices: PriceBook, clients: Clients | None = None
 ) -> AsyncIterator[Gateway]:
-    """The gateway of a configuration, for one event loop."""
-    async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(Ledger(database))
-        providers = {}
-        for name, entry in configuration.providers.items():
-            pool = await stack.enter_async_context(Pool(PoolSettings.from_environment(per_origin=entry.connections)))
-            providers[name] = Provider(name, WIRES[entry.wire], entry.base_url, configuration.keys[name], pool)
-        limits = {
-            (candidate.provider, candidate.model): model.entry.output
-            for model in configuration.models.values()
-            for candidate in model.candidates
-            if model.entry.output is not None
-        }
-        books = Books(ledger, prices, limits)
-        caller = Caller(providers, observer=books)
-        yield Gateway(configuration, caller, books, clients or OpenHouse())
+    """The gateway of a configuration that does not change, for one event loop."""
+    async with assembled(configuration, database, prices, clients or OpenHouse()) as assembly:
+        yield assembly.app
 
 
-def serve_gateway(configuration: Configuration, database: Database, home: Path, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; ``ready`` is given the address.
+def serve_gateway(
+    path: Path, configuration: Configuration, database: Database, home: Path, ready: Callable[[str], None]
+) -> None:
+    """Serve what ``path`` says, which is read already, until SIGTERM or SIGINT; ``ready`` is given the address.
 
     Raises ``InvalidInput`` for an address that cannot be used, and what opening the parts raises.
     """
@@ -77,26 +70,63 @@ def serve_gateway(configuration: Configuration, database: Database, home: Path, 
             f"{serving.host}:{serving.port} cannot be used: {error.strerror}", "Set another port in [gateway]."
         ) from error
     host, port = listening.getsockname()[:2]
-
-    keys = None if serving.open else VirtualKeys(VirtualKeyStore(database))
+    door = _Door(database)
+    clients = door.clients(serving.open)
 
     async def work() -> None:
-        clients = OpenHouse() if keys is None else KeyHolders(keys)
-        async with gateway(configuration, database, prices, clients) as app:
-            fresh = asyncio.ensure_future(_refreshed(keys)) if keys is not None else None
+        async with assembled(configuration, database, prices, clients) as assembly:
+            reloading = Reloading(
+                path,
+                configuration,
+                assembly,
+                prices=lambda found: price_book(found, home / PRICES),
+                clients=door.clients,
+            )
+            tasks = [asyncio.ensure_future(door.refreshed()), asyncio.ensure_future(reloading.watch())]
             try:
-                await serve(server(app, Limits()), listening, lambda: ready(f"http://{host}:{port}"))
+                with _told_to_reload(reloading):
+                    await serve(server(assembly.app, Limits()), listening, lambda: ready(f"http://{host}:{port}"))
             finally:
-                if fresh is not None:
-                    fresh.cancel()
+                for task in tasks:
+                    task.cancel()
 
     run(work())
 
 
-async def _refreshed(keys: VirtualKeys) -> None:
-    """Keys that are added, changed or removed count from the next second on."""
-    while True:
-        await asyncio.sleep(REFRESH_S)
-        # A database that is away for a moment must not end the gateway: the keys known so far stay.
-        with suppress(KarkhanaError):
-            await asyncio.to_thread(keys.refresh)
+class _Door:
+    """Who is let in. Keys are read when they are needed first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._keys: VirtualKeys | None = None
+
+    def clients(self, open_to_all: bool) -> Clients:
+        """Blocks."""
+        if open_to_all:
+            return OpenHouse()
+        if self._keys is None:
+            self._keys = VirtualKeys(VirtualKeyStore(self._database))
+        return KeyHolders(self._keys)
+
+    async def refreshed(self) -> None:
+        """Keys that are added, changed or removed count from the next second on."""
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            if self._keys is not None:
+                # A database that is away for a moment must not end the gateway: the keys known so far stay.
+                with contextlib.suppress(KarkhanaError):
+                    await asyncio.to_thread(self._keys.refresh)
+
+
+@contextlib.contextmanager
+def _told_to_reload(reloading: Reloading) -> Iterator[None]:
+    """SIGHUP reads the file anew, where there is such a signal and we may take it."""
+    if not hasattr(signal, "SIGHUP") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, reloading.ask)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)

@@ -1,0 +1,134 @@
+"""Puts the gateway's parts together as a configuration says, and anew when it changes.
+
+What did not change stays: a provider with the same settings and keys keeps its connections and breakers. Requests
+under way end with the parts that they began with; connections of a provider that is gone are closed as they become
+free. Knows nothing of files.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from karkhana.domain.spending import Standing
+from karkhana.http.pool import Pool, PoolSettings
+from karkhana.routing.calling import Caller
+from karkhana.routing.configuration import Configuration
+from karkhana.routing.gateway.app import Gateway
+from karkhana.routing.gateway.books import Books
+from karkhana.routing.gateway.cache import Cache
+from karkhana.routing.gateway.clients import Clients
+from karkhana.routing.gateway.insight import Insight
+from karkhana.routing.gateway.spans import Spans
+from karkhana.routing.gateway.tally import Tally
+from karkhana.routing.ledger import Ledger
+from karkhana.routing.prices import PriceBook
+from karkhana.routing.provider import Provider
+from karkhana.routing.wires.registry import WIRES
+from karkhana.storage.budget_store import BudgetStore
+from karkhana.storage.database import Database
+
+
+class Assembly:
+    """For one event loop."""
+
+    def __init__(
+        self, configuration: Configuration, database: Database, ledger: Ledger, prices: PriceBook, clients: Clients
+    ) -> None:
+        self._ledger = ledger
+        self._tally = Tally()
+        self._configuration = configuration
+        self._providers: dict[str, tuple[Provider, Pool]] = {}
+        self._retired: list[Pool] = []
+        self._caller, books = self._calling(configuration, prices)
+        self.insight = Insight(
+            configuration,
+            self._caller,
+            ledger,
+            self._tally,
+            lambda: _standings(BudgetStore(database)),
+            cache=_cache(configuration, None),
+            spans=_spans(configuration, None),
+        )
+        self.app = Gateway(configuration, self._caller, books, clients, self.insight)
+
+    async def reload(self, configuration: Configuration, prices: PriceBook, clients: Clients) -> None:
+        """Requests that come from now on are answered as ``configuration`` says.
+
+        Raises ``InvalidSetting`` for a key that no header can carry; nothing has changed then.
+        """
+        insight = self.insight
+        # Making them may import for half a second.
+        spans = await asyncio.to_thread(_spans, configuration, insight.spans)
+        left = insight.spans if insight.spans is not spans else None
+        caller, books = self._calling(configuration, prices)
+        caller.inherit(self._caller)
+        self._configuration, self._caller = configuration, caller
+        insight.configuration, insight.caller = configuration, caller
+        insight.cache, insight.spans = _cache(configuration, insight.cache), spans
+        self.app.reconfigure(configuration, caller, books, clients)
+        if left is not None:
+            await asyncio.to_thread(left.close)
+
+    def sweep(self) -> None:
+        """Close what has become free of the connections that nobody will use again; to be called now and then."""
+        for pool in self._retired:
+            pool.close()
+        self._retired = [pool for pool in self._retired if pool.open]
+
+    async def close(self) -> None:
+        """End all waiting connections, and send the spans that are left."""
+        for _, pool in self._providers.values():
+            pool.close()
+        self.sweep()
+        if self.insight.spans is not None:
+            await asyncio.to_thread(self.insight.spans.close)
+
+    def _calling(self, configuration: Configuration, prices: PriceBook) -> tuple[Caller, Books]:
+        before = self._providers
+        kept = {name for name in before if _same(name, self._configuration, configuration)}
+        made = {
+            name: before[name] if name in kept else _provider(name, configuration) for name in configuration.providers
+        }
+        self._retired += [pool for name, (_, pool) in before.items() if name not in kept]
+        self._providers = made
+        candidates = {c: model.entry for model in configuration.models.values() for c in model.candidates}
+        self._tally.known = frozenset((c.provider, c.model) for c in candidates)
+        limits = {(c.provider, c.model): entry.output for c, entry in candidates.items() if entry.output is not None}
+        books = Books(self._ledger, prices, limits, self._tally)
+        return Caller({name: provider for name, (provider, _) in made.items()}, observer=books), books
+
+
+def _same(name: str, before: Configuration, after: Configuration) -> bool:
+    return before.providers.get(name) == after.providers.get(name) and before.keys.get(name) == after.keys.get(name)
+
+
+def _provider(name: str, configuration: Configuration) -> tuple[Provider, Pool]:
+    entry = configuration.providers[name]
+    pool = Pool(PoolSettings.from_environment(per_origin=entry.connections))
+    return Provider(name, WIRES[entry.wire], entry.base_url, configuration.keys[name], pool), pool
+
+
+def _cache(configuration: Configuration, before: Cache | None) -> Cache | None:
+    settings = configuration.cache
+    if not settings.entries:
+        return None
+    if before is None or before.settings != settings:
+        return Cache(settings)
+    # Others may answer now, or the same models otherwise.
+    before.clear()
+    return before
+
+
+def _spans(configuration: Configuration, before: Spans | None) -> Spans | None:
+    endpoint = configuration.telemetry.otlp
+    if not endpoint:
+        return None
+    if before is None or before.endpoint != endpoint:
+        return Spans(endpoint, configuration.providers)
+    before.know(configuration.providers)
+    return before
+
+
+def _standings(store: BudgetStore) -> Sequence[Standing]:
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    return store.standings({budget.scope for budget in store.all()}, today)
