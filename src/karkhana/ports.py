@@ -128,6 +128,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """Absolute path of the repository as programs inside the sandbox see it."""
     test_command: tuple[str, ...]
     type: TaskType = TaskType.BUGFIX
+    model: ChatModel | None = None
+    """A language model, where one is configured."""
     explain: bool = False
     lessons: tuple[Lesson, ...] = ()
     """What past outcomes taught, here and elsewhere."""

@@ -44,8 +44,9 @@ class Bench:
             budget=self.budget,
             root=self.workspace.root,
             test_command=COMMAND,
+            model=self.model,
         )
-        return LlmEngineer(self.model).work(assignment, self.tools, self.trail)
+        return LlmEngineer().work(assignment, self.tools, self.trail)
 
     def of(self, kind: type) -> list[object]:
         return [event for event in self.trail.events if isinstance(event, kind)]

@@ -1,6 +1,6 @@
 """The LLM engineer: tells a model the ticket and lets it work through the tools.
 
->>> # LlmEngineer(model).work(assignment, tools, trail)
+>>> # LlmEngineer().work(assignment, tools, trail)
 """
 
 from karkhana.domain.money import usd
@@ -11,8 +11,9 @@ from karkhana.engineers.llm.loop import Limits, Loop
 from karkhana.engineers.llm.prompting import filled, told
 from karkhana.engineers.llm.rendering import clipped
 from karkhana.engineers.llm.repository_map import repository_map
-from karkhana.ports import Assignment, ChatModel, Handover, Tools, Trail
+from karkhana.ports import Assignment, Handover, Tools, Trail
 
+CONFIGURE = "Name a model: docs/models.md shows how; or leave the ticket to the symbolic engineer."
 _PROMPT = 0.7
 """Share of the model's context that the prompt may take; estimates are not exact."""
 _TICKET = 20_000
@@ -28,8 +29,7 @@ class LlmEngineer:
 
     name = "llm"
 
-    def __init__(self, model: ChatModel, limits: Limits | None = None) -> None:
-        self._model = model
+    def __init__(self, limits: Limits | None = None) -> None:
         self._limits = limits
 
     def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover:
@@ -37,21 +37,25 @@ class LlmEngineer:
 
         Raises ``RunCancelled``, ``ModelUnavailable``, and what forbids a call of the model.
         """
+        model = assignment.model
+        if model is None:
+            return Handover(solved=False, reason="no language model is configured", question=CONFIGURE)
         limits = self._limits or Limits(
             usd=usd(f"{assignment.budget.usd:.6f}"),
             answers=2 * assignment.budget.turns,
-            answer_tokens=min(8192, self._model.context // 4),
+            answer_tokens=min(8192, model.context // 4),
         )
         fence = Fence()
-        room = int(self._model.context * _PROMPT) - limits.answer_tokens
-        task = task_of(assignment, fence, self._map(assignment, tools))
+        room = int(model.context * _PROMPT) - limits.answer_tokens
+        task = task_of(assignment, fence, _map(assignment, tools, model.context))
         conversation = Conversation(filled("system", fence=fence.name), task, room=room)
-        return Loop(self._model, tools, trail, conversation, fence=fence, limits=limits).run()
+        return Loop(model, tools, trail, conversation, fence=fence, limits=limits).run()
 
-    def _map(self, assignment: Assignment, tools: Tools) -> str:
-        failing = (f"{each.name} {each.message} {each.traceback}" for each in failures(assignment))
-        wanted = "\n".join([assignment.ticket.text, *failing])
-        return repository_map(tools, wanted, tokens=min(_MAP, self._model.context // 16))
+
+def _map(assignment: Assignment, tools: Tools, context: int) -> str:
+    failing = (f"{each.name} {each.message} {each.traceback}" for each in failures(assignment))
+    wanted = "\n".join([assignment.ticket.text, *failing])
+    return repository_map(tools, wanted, tokens=min(_MAP, context // 16))
 
 
 def failures(assignment: Assignment) -> list[TestResult]:
