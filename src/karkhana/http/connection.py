@@ -21,6 +21,7 @@ from karkhana.http.errors import (
     ResponseTimeout,
 )
 from karkhana.http.messages import Headers, Url, head_of, value_of
+from karkhana.http.watch import Watch
 
 HIGH_WATER = 256 * 1024
 """Bytes of a body that wait for their reader before the socket is left alone."""
@@ -32,12 +33,15 @@ Body = bytes | AsyncIterator[bytes]
 class Connection(asyncio.Protocol):
     """A connection that ``asyncio`` drives; made by :class:`karkhana.http.pool.Pool`."""
 
-    def __init__(self) -> None:
+    def __init__(self, released: Callable[["Connection"], None] | None = None) -> None:
+        """``released`` is called when an answer was read or given up."""
         self.transport: asyncio.Transport | None = None
+        self.released = released or _forget
         self.idle_since = 0.0
         self.exchanges = 0
         self.lost = False
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
+        self.watch = Watch(self.loop, self._late)
         self._parser = httptools.HttpResponseParser(self)
         self._answer: Answer | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -46,7 +50,15 @@ class Connection(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """Whether another request can be sent on it."""
-        return not self.lost and self._answer is None and self.transport is not None and not self.transport.is_closing()
+        transport = self.transport
+        return (
+            self._answer is None
+            and not self.lost
+            # An answer may come before its request was written to its end.
+            and self._writable is None
+            and transport is not None
+            and not transport.is_closing()
+        )
 
     async def send(
         self,
@@ -65,14 +77,15 @@ class Connection(asyncio.Protocol):
         :class:`karkhana.http.errors.HttpError`; the connection is closed then.
         """
         assert self.transport is not None
-        answer = self._answer = Answer(self, url, method, idle_s)
+        answer = self._answer = Answer(self, url, method, head_s, idle_s)
         self.exchanges += 1
         self._head_bytes = 0
-        # A timer costs a fifth of asyncio.timeout, but cannot end the wait for the next piece of somebody's body.
-        timer = self._loop.call_later(head_s, self._late, answer, head_s)
+        # It cannot end the wait for the next piece of somebody's body.
+        self.watch.within(head_s)
         try:
             if body is None or isinstance(body, bytes):
-                await self._write(method, url, target, headers, body)
+                sized = [*headers, (b"content-length", b"%d" % len(body))] if body is not None else headers
+                self.transport.write(head_of(method, target, url.host_header, sized) + (body or b""))
             else:
                 async with asyncio.timeout(head_s):
                     await self._write_pieces(method, url, target, headers, body)
@@ -84,19 +97,18 @@ class Connection(asyncio.Protocol):
             # Also when the caller gave up: the answer to this request must never meet the next one.
             self.abort()
             raise
-        finally:
-            timer.cancel()
         return answer
 
-    def _late(self, answer: "Answer", head_s: float) -> None:
-        answer.fail(_response_timeout(answer.url, head_s))
-        self.abort()
-
-    async def _write(self, method: bytes, url: Url, target: bytes, headers: Headers, body: bytes | None) -> None:
-        assert self.transport is not None
-        sized = [*headers, (b"content-length", b"%d" % len(body))] if body is not None else headers
-        self.transport.write(head_of(method, target, url.host_header, sized) + (body or b""))
-        await self._drained()
+    def _late(self) -> None:
+        """Nothing came for too long."""
+        answer = self._answer
+        if answer is None:
+            return
+        if answer.head.done():
+            answer.stalled()
+        else:
+            answer.fail(_response_timeout(answer.url, answer.head_s))
+            self.abort()
 
     async def _write_pieces(
         self, method: bytes, url: Url, target: bytes, headers: Headers, body: AsyncIterator[bytes]
@@ -127,7 +139,7 @@ class Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def pause_writing(self) -> None:
-        self._writable = self._loop.create_future()
+        self._writable = self.loop.create_future()
 
     def resume_writing(self) -> None:
         if self._writable is not None and not self._writable.done():
@@ -148,6 +160,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
+        self.watch.close()
         self.resume_writing()
         answer, self._answer = self._answer, None
         if answer is not None:
@@ -171,6 +184,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         answer = self._answer
         if answer is not None and not answer.head.done() and (status := self._parser.get_status_code()) >= 200:
+            self.watch.off()
             answer.begin(status, self._parser.should_keep_alive())
 
     def on_body(self, data: bytes) -> None:
@@ -194,15 +208,32 @@ class Connection(asyncio.Protocol):
 class Answer:
     """The answer to one request: ``status``, ``headers``, and the body as it comes."""
 
-    def __init__(self, connection: Connection, url: Url, method: bytes, idle_s: float) -> None:
+    __slots__ = (
+        "_connection",
+        "_error",
+        "_held",
+        "_idle_s",
+        "_method",
+        "_paused",
+        "_pieces",
+        "_waiter",
+        "complete",
+        "head",
+        "head_s",
+        "headers",
+        "keep_alive",
+        "status",
+        "url",
+    )
+
+    def __init__(self, connection: Connection, url: Url, method: bytes, head_s: float, idle_s: float) -> None:
         self.url = url
+        self.head_s = head_s
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.keep_alive = False
         self.complete = False
-        self.head: asyncio.Future[None] = connection._loop.create_future()
-        self.released: Callable[[Connection], None] = _forget
-        """Called once, when the exchange is over."""
+        self.head: asyncio.Future[None] = connection.loop.create_future()
         self._connection: Connection | None = connection
         self._method = method
         self._idle_s = idle_s
@@ -306,7 +337,7 @@ class Answer:
             connection.release()
         else:
             connection.abort()
-        self.released(connection)
+        connection.released(connection)
 
     def _go_on(self) -> None:
         if self._paused and self._held <= HIGH_WATER // 2 and self._connection and self._connection.transport:
@@ -314,17 +345,18 @@ class Answer:
             self._connection.transport.resume_reading()
 
     async def _more(self) -> None:
-        assert self._connection is not None
-        loop = self._connection._loop
-        self._waiter = loop.create_future()
-        timer = loop.call_later(self._idle_s, self._stalled)
+        connection = self._connection
+        assert connection is not None
+        self._waiter = connection.loop.create_future()
+        connection.watch.within(self._idle_s)
         try:
             await self._waiter
         finally:
-            timer.cancel()
+            connection.watch.off()
             self._waiter = None
 
-    def _stalled(self) -> None:
+    def stalled(self) -> None:
+        """Nothing more came for too long."""
         self.fail(BodyStalled(str(self.url), f"nothing came for {self._idle_s:g} s within the answer"))
 
 

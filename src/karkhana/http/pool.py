@@ -11,7 +11,7 @@ import functools
 import ssl
 import urllib.request
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from urllib.parse import unquote, urlsplit
 
@@ -58,9 +58,11 @@ class PoolSettings(msgspec.Struct, frozen=True, kw_only=True):
 class _Line:
     """The connections to one origin."""
 
-    __slots__ = ("idle", "open", "waiting")
+    __slots__ = ("idle", "open", "origin", "released", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+        self.released: Callable[[Connection], None]
         self.idle: list[Connection] = []
         self.open = 0
         self.waiting: deque[asyncio.Future[None]] = deque()
@@ -78,6 +80,7 @@ class Pool:
     ) -> None:
         self._settings = settings or PoolSettings()
         self._timeouts = timeouts or Timeouts()
+        self._proxied = bool(self._settings.proxies)
         self._tls = tls
         self._lines: dict[Origin, _Line] = {}
         self._sweeper: asyncio.TimerHandle | None = None
@@ -115,29 +118,33 @@ class Pool:
         (``may_have_run``), and the caller decides. Raises :class:`karkhana.http.errors.HttpError`.
         """
         limits = timeouts or self._timeouts
-        connection = await self._acquire(url, limits.connect_s)
+        line = self._lines.get(url.origin) or self._line(url.origin)
+        connection = self._waiting(line) or await self._acquire(line, url, limits.connect_s)
         try:
             answer = await connection.send(
                 method.encode("ascii"),
                 url,
-                self._target(url),
-                self._with_credentials(url, headers),
+                self._target(url) if self._proxied else url.target,
+                self._with_credentials(url, headers) if self._proxied else headers,
                 body,
                 head_s=limits.head_s,
                 idle_s=limits.idle_s,
             )
         except BaseException:
             connection.abort()
-            self._give_back(connection, url)
+            line.released(connection)
             raise
-        answer.released = functools.partial(self._give_back, url=url)
         return answer
 
-    def _give_back(self, connection: Connection, url: Url) -> None:
+    def _line(self, origin: Origin) -> _Line:
+        line = self._lines[origin] = _Line(origin)
+        line.released = functools.partial(self._give_back, line)
+        return line
+
+    def _give_back(self, line: _Line, connection: Connection) -> None:
         """The exchange is over: keep the connection for the next one, or forget it."""
-        line = self._lines[url.origin]
         if connection.usable:
-            loop = asyncio.get_running_loop()
+            loop = connection.loop
             connection.idle_since = loop.time()
             line.idle.append(connection)
             if self._sweeper is None:
@@ -165,23 +172,26 @@ class Pool:
 
     # -- connections
 
-    async def _acquire(self, url: Url, connect_s: float) -> Connection:
-        line = self._lines.setdefault(url.origin, _Line())
-        now = asyncio.get_running_loop().time()
-        while True:
-            while line.idle:
-                # The newest first: the others get old and are closed when the load falls.
-                connection = line.idle.pop()
-                if connection.usable and now - connection.idle_since < self._settings.keep_s:
-                    return connection
-                connection.abort()
-                line.open -= 1
-            if line.open < self._settings.per_origin:
-                break
+    def _waiting(self, line: _Line) -> Connection | None:
+        """A connection that waits for a request."""
+        while line.idle:
+            # The newest first: the others get old and are closed when the load falls.
+            connection = line.idle.pop()
+            if connection.usable and connection.loop.time() - connection.idle_since < self._settings.keep_s:
+                return connection
+            connection.abort()
+            line.open -= 1
+        return None
+
+    async def _acquire(self, line: _Line, url: Url, connect_s: float) -> Connection:
+        while line.open >= self._settings.per_origin:
             await self._wait(line, url, connect_s)
+            connection = self._waiting(line)
+            if connection is not None:
+                return connection
         line.open += 1
         try:
-            return await self._connect(url, connect_s)
+            return await self._connect(line, url, connect_s)
         except BaseException:
             line.open -= 1
             if line.waiting and not line.waiting[0].done():
@@ -200,30 +210,30 @@ class Pool:
             if waiter in line.waiting:
                 line.waiting.remove(waiter)
 
-    async def _connect(self, url: Url, connect_s: float) -> Connection:
+    async def _connect(self, line: _Line, url: Url, connect_s: float) -> Connection:
         try:
             async with asyncio.timeout(connect_s):
                 proxy = self._proxy(url)
                 if proxy is None or url.origin.scheme == "http":
-                    return await self._direct(url.origin, proxy)
-                return await self._through(url, proxy)
+                    return await self._direct(line, proxy)
+                return await self._through(line, url, proxy)
         except TimeoutError:
             raise ConnectTimeout(str(url), f"no connection within {connect_s:g} s") from None
         except OSError as error:
             raise ConnectFailed(str(url), f"no connection: {error}") from error
 
-    async def _direct(self, origin: Origin, proxy: str | None) -> Connection:
-        loop = asyncio.get_running_loop()
+    async def _direct(self, line: _Line, proxy: str | None) -> Connection:
+        loop, origin = asyncio.get_running_loop(), line.origin
         host, port = (origin.host, origin.port) if proxy is None else _address(proxy)
         context = self._context() if origin.scheme == "https" and proxy is None else None
-        _, connection = await loop.create_connection(Connection, host, port, ssl=context)
+        _, connection = await loop.create_connection(lambda: Connection(line.released), host, port, ssl=context)
         return connection
 
-    async def _through(self, url: Url, proxy: str) -> Connection:
+    async def _through(self, line: _Line, url: Url, proxy: str) -> Connection:
         """A tunnel (RFC 9110, section 9.3.6) with TLS to the origin inside."""
         loop = asyncio.get_running_loop()
         transport, tunnel = await loop.create_connection(Tunnel, *_address(proxy))
-        connection = Connection()
+        connection = Connection(line.released)
         try:
             await tunnel.open(transport, f"{url.origin.host}:{url.origin.port}".encode(), _credentials(proxy))
             secured = await loop.start_tls(transport, connection, self._context(), server_hostname=url.origin.host)

@@ -8,7 +8,6 @@ Source of the attacks: slow HTTP ("slowloris", CVE-2007-6750) and header floods.
 
 import asyncio
 import functools
-import math
 import urllib.parse
 from collections import deque
 from http import HTTPStatus
@@ -19,6 +18,7 @@ import msgspec
 import uvicorn
 
 from karkhana.http.exchange import Exchange, Program
+from karkhana.http.watch import Watch
 
 LONGEST_KNOWN = 256
 """Bytes of a target up to which it is remembered how it reads."""
@@ -39,6 +39,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Headers of one request."""
     connections: int = 4096
     """Connections at a time."""
+    pipelined: int = 32
+    """Requests of one connection that may wait for the answers to earlier ones."""
+    ignored_bytes: int = 1 << 20
+    """Bytes of a body that are read after its request was answered, so that the client comes to see the answer."""
 
 
 _IDLE, _HEAD, _BODY = "idle", "head", "body"
@@ -48,6 +52,8 @@ class GuardedProtocol(asyncio.Protocol):
     """One connection; ``limits`` is set by :func:`karkhana.http.server.server`, which also makes these."""
 
     limits = Limits()
+    cancelling = False
+    """Whether a program's work ends as soon as its client is gone; else it is told by ``http.disconnect``."""
 
     def __init__(
         self,
@@ -75,10 +81,9 @@ class GuardedProtocol(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._expects = False
         self._part = _IDLE
-        self._head_bytes = self._header_bytes = 0
+        self._head_bytes = self._header_bytes = self._ignored = 0
         self._refused = self._paused = False
-        self._due = math.inf
-        self._timer: asyncio.TimerHandle | None = None
+        self._watch = Watch(self.loop, self._late)
 
     # -- asyncio.Protocol
 
@@ -90,18 +95,16 @@ class GuardedProtocol(asyncio.Protocol):
         if len(self._server.connections) > self.limits.connections:
             self._refuse(503, "too many connections")
         else:
-            self._watch(self.limits.head_s)
+            self._watch.within(self.limits.head_s)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.connections.discard(self)
-        self._due = math.inf
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._exchange is not None:
-            self._exchange.lost()
-        for exchange in self._queue:
-            exchange.lost()
+        self._watch.close()
+        for exchange in (self._answering, self._exchange, *self._queue):
+            if exchange is not None:
+                exchange.lost()
+                if self.cancelling and exchange.gone and exchange.task is not None:
+                    exchange.task.cancel()
         self._queue.clear()
         self.resume_writing()
 
@@ -129,16 +132,16 @@ class GuardedProtocol(asyncio.Protocol):
             exchange = self._exchange
             if exchange is not None and not exchange.complete:
                 # A program at work has all the time it wants.
-                self._due = math.inf
+                self._watch.off()
         elif part == _BODY:
-            self._watch(self.limits.body_idle_s)
+            self._watch.within(self.limits.body_idle_s)
         else:
             self._more_of_head(len(data))
 
     def _more_of_head(self, size: int) -> None:
         # The time of a head counts from its first byte.
         if self._head_bytes == 0:
-            self._watch(self.limits.head_s)
+            self._watch.within(self.limits.head_s)
         self._head_bytes += size
         if self._head_bytes > self.limits.head_bytes:
             self._refuse(431, "the headers are too long")
@@ -148,7 +151,7 @@ class GuardedProtocol(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._part = _HEAD
         self._url, self._headers, self._expects = b"", [], False
-        self._head_bytes = self._header_bytes = 0
+        self._head_bytes = self._header_bytes = self._ignored = 0
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -191,13 +194,23 @@ class GuardedProtocol(asyncio.Protocol):
         self._exchange = exchange
         if earlier is None or earlier.complete:
             self.start(exchange)
-        else:
+        elif len(self._queue) < self.limits.pipelined:
             self.pause()
             self._queue.append(exchange)
+        else:
+            self._refuse(503, "too many requests at once")
 
     def on_body(self, body: bytes) -> None:
-        if not self._refused and self._exchange is not None:
-            self._exchange.feed(body)
+        exchange = self._exchange
+        if self._refused or exchange is None:
+            return
+        if exchange.complete:
+            self._ignored += len(body)
+            if self._ignored > self.limits.ignored_bytes:
+                self._refused = True
+                self.transport.close()
+        else:
+            exchange.feed(body)
 
     def on_message_complete(self) -> None:
         self._part = _IDLE
@@ -206,7 +219,7 @@ class GuardedProtocol(asyncio.Protocol):
             return
         exchange.end()
         if exchange.complete:
-            self._watch(self.limits.keep_s)
+            self._watch.within(self.limits.keep_s)
 
     # -- karkhana.http.exchange.Client
 
@@ -238,7 +251,7 @@ class GuardedProtocol(asyncio.Protocol):
         if self._paused:
             self.resume()
         if self._part == _IDLE and exchange is self._exchange:
-            self._watch(self.limits.keep_s)
+            self._watch.within(self.limits.keep_s)
 
     # -- uvicorn.Server
 
@@ -251,36 +264,19 @@ class GuardedProtocol(asyncio.Protocol):
 
     # -- the guard
 
-    def _watch(self, seconds: float) -> None:
-        """Something must happen within so many seconds.
-
-        A timer that would go off too early is left alone and set again when it does: a connection in use needs one
-        now and then instead of two for each request.
-        """
-        self._due = due = self.loop.time() + seconds
-        if self._timer is None:
-            self._timer = self.loop.call_at(due, self._ring)
-        elif self._timer.when() > due:
-            self._timer.cancel()
-            self._timer = self.loop.call_at(due, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        if self._due == math.inf or self.transport.is_closing():
+    def _late(self) -> None:
+        if self.transport.is_closing():
             return
-        # Clocks of timers are coarser than the loop's.
-        if self._due > self.loop.time() + 0.001:
-            self._timer = self.loop.call_at(self._due, self._ring)
-        elif self._part == _BODY and self._paused:
+        if self._part == _BODY and self._paused:
             # We are slow, not the client.
-            self._watch(self.limits.body_idle_s)
+            self._watch.within(self.limits.body_idle_s)
         elif self._part == _IDLE and self._exchange is not None:
             self.transport.close()
         else:
             self._refuse(408, "the request did not come in time")
 
     def _refuse(self, status: int, message: str) -> None:
-        self._due = math.inf
+        self._watch.off()
         if self._refused or self.transport.is_closing():
             return
         self._refused = True

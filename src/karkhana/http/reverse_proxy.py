@@ -3,7 +3,7 @@
 Knows nothing of why this upstream was chosen; what may be changed are headers, by the caller.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from karkhana.http.connection import Answer
 from karkhana.http.exchange import Message, Receive, Send
@@ -44,8 +44,11 @@ async def pieces_of(receive: Receive, limit: int, total: int = 0) -> AsyncIterat
             yield piece
 
 
-async def body_of(receive: Receive, limit: int) -> bytes:
-    """The whole body of an ASGI request. Raises :class:`BodyTooLong`, :class:`ClientLeft`."""
+async def body_of(receive: Receive, limit: int, go_on: Callable[[], None] | None = None) -> bytes:
+    """The whole body of an ASGI request. Raises :class:`BodyTooLong`, :class:`ClientLeft`.
+
+    ``go_on`` is called before more than a first piece is taken in; what it raises ends that.
+    """
     message = await receive()
     body: bytes = message.get("body", b"")
     if message["type"] == "http.disconnect":
@@ -55,6 +58,8 @@ async def body_of(receive: Receive, limit: int) -> bytes:
     if not message.get("more_body", False):
         # Nearly all come in one piece, and the way of the others would cost them more than the server does.
         return body
+    if go_on is not None:
+        go_on()
     return b"".join([body, *[piece async for piece in pieces_of(receive, limit, len(body))]])
 
 

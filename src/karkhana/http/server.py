@@ -42,14 +42,21 @@ class BreakableProtocol(GuardedProtocol):
 
 
 def server(
-    app: Any, limits: Limits | None = None, *, stop_s: float = 30.0, protocol: type[GuardedProtocol] = GuardedProtocol
+    app: Any,
+    limits: Limits | None = None,
+    *,
+    stop_s: float = 30.0,
+    protocol: type[GuardedProtocol] = GuardedProtocol,
+    cancelling: bool = False,
 ) -> uvicorn.Server:
     """A server for one ASGI program, to be run with ``await server.serve(sockets=[…])``.
+
+    ``cancelling``: what the program does for a client is cancelled when that client leaves.
 
     On SIGTERM or SIGINT it takes no new connection and gives answers under way ``stop_s`` seconds.
     """
     chosen = limits or Limits()
-    made = type("Protocol", (protocol,), {"limits": chosen})
+    made = type("Protocol", (protocol,), {"limits": chosen, "cancelling": cancelling})
     config = uvicorn.Config(
         app,
         http=made,

@@ -91,3 +91,42 @@ def test_every_librarys_way_to_send_a_key_is_known(header: bytes) -> None:
     assert key_of([(header, b" kk_1 ")]) == "kk_1"
     assert key_of([(b"authorization", b"Bearer kk_2"), (header, b"kk_1")]) == "kk_2"
     assert passed([(header, b"kk_1"), (b"openai-beta", b"x")]) == [(b"openai-beta", b"x")]
+
+
+@pytest.mark.parametrize(
+    ("wire", "fields", "tokens"),
+    [
+        ("openai", {"max_tokens": 5}, 5),
+        ("openai", {"max_completion_tokens": 5}, 5),
+        ("openai", {"max_completion_tokens": 1, "max_tokens": 9000}, 9000),
+        ("openai", {"max_output_tokens": 1}, None),
+        ("openai", {"max_tokens": -5}, None),
+        ("openai", {"max_tokens": 0}, None),
+        ("openai_responses", {"max_output_tokens": 5, "max_tokens": 1}, 5),
+        ("openai_responses", {"max_tokens": 1}, None),
+        ("anthropic", {"max_tokens": 5, "max_completion_tokens": 1}, 5),
+        ("anthropic", {"max_output_tokens": 1}, None),
+        ("anthropic", {"max_tokens": -(10**30)}, None),
+    ],
+)
+def test_only_the_words_of_a_wire_limit_what_is_reserved(wire: str, fields: dict[str, int], tokens: int | None) -> None:
+    assert peek(json.dumps({"model": "m", **fields}).encode(), wire).answer_tokens == tokens
+
+
+@pytest.mark.parametrize("name", ["", "m\r\nx-evil: 1", "m\0", "m\x7f", "\u2028", "x" * 201])
+def test_a_models_name_that_would_break_out_of_a_line_is_refused(name: str) -> None:
+    with pytest.raises(BadRequest, match="printable"):
+        peek(json.dumps({"model": name}).encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"generationConfig": {"maxOutputTokens": 1}, "generation_config": {"maxOutputTokens": 9000}},
+        {"generationConfig": {"maxOutputTokens": 1, "max_output_tokens": 9000}},
+    ],
+)
+def test_two_spellings_of_a_limit_are_refused(body: dict[str, Any]) -> None:
+    scope = {"path": "/v1beta/models/m:generateContent"}
+    with pytest.raises(BadRequest, match="two spellings"):
+        peek_at(WIRES["gemini"], scope, json.dumps(body).encode())

@@ -12,6 +12,7 @@ from karkhana.domain.chat import ChatAnswer, ChatRequest, Usage
 from karkhana.http.messages import Headers
 from karkhana.routing.exchanges import Asked, PassedOn, Streamed, Whole
 from karkhana.routing.faults import ProviderFault
+from karkhana.routing.gateway.clarity import clear
 from karkhana.routing.gateway.doors import Peek, with_fields
 from karkhana.routing.gateway.unasked import UsageFilter
 from karkhana.routing.provider import Provider
@@ -105,7 +106,11 @@ class Asking:
         changes: Json = {} if model == self._seen.model or self._wire.name == "gemini" else {"model": model}
         if self._adds_usage:
             changes["stream_options"] = {**(self._seen.stream_options or {}), "include_usage": True}
-        return with_fields(self._body, **changes) if changes else self._body
+        return with_fields(self._clear, **changes) if changes else self._clear
+
+    @functools.cached_property
+    def _clear(self) -> bytes:
+        return clear(self._body)
 
     async def begin(self, provider: Provider, asked: Asked) -> Reply:
         if provider.wire.name == self._wire.name:

@@ -20,7 +20,14 @@ from typing import Any
 from karkhana.http.messages import Headers
 from karkhana.routing.wires.wire import Json
 
-TOLD_APART = (b"anthropic-beta", b"anthropic-version", b"openai-beta", b"x-karkhana-residency")
+TOLD_APART = (
+    b"anthropic-beta",
+    b"anthropic-version",
+    b"openai-beta",
+    b"x-karkhana-residency",
+    b"x-karkhana-task-type",
+    b"x-karkhana-after",
+)
 """Headers of a client with which the same body may have another answer."""
 REMEMBERED = frozenset(
     {

@@ -5,7 +5,7 @@ Models in the order of the configuration, all of whose candidates can do everyth
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from karkhana.domain.chat import ChatRequest
 from karkhana.domain.money import Unpriced
@@ -15,12 +15,20 @@ from karkhana.routing.attempt import Attempt, Ending, Observer, Outcome, Place
 from karkhana.routing.configuration import Candidate, Configuration
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.gateway.doors import Peek
-from karkhana.routing.gateway.needs import Told, features, needs_of, session_of, told, words_of
+from karkhana.routing.gateway.needs import RESIDENCY, Told, features, needs_of, session_of, told, words_of
 from karkhana.routing.policy.capability import UNLIMITED, Ability, Needs
 from karkhana.routing.policy.choosing import Ask, Policy, capable
 from karkhana.routing.policy.notebook import Call, Notebook, Seen
 from karkhana.routing.policy.settings import IN_ORDER
 from karkhana.routing.prices import PriceBook
+
+
+class Reading(Protocol):
+    """Reads a request's body when somebody wants to know."""
+
+    @property
+    def request(self) -> ChatRequest:
+        """Raises ``BadRequest``."""
 
 
 class Wish(NamedTuple):
@@ -33,12 +41,11 @@ class Wish(NamedTuple):
     seen: Peek
     tokens: int
     """Of the prompt, at most."""
-    request: Callable[[], ChatRequest]
-    """Reads the body."""
+    reading: Reading
 
 
 class Choosing:
-    """The models of a configuration, and whom to ask for each."""
+    """The models of a configuration, and whom to ask for each: :meth:`free`, and :meth:`candidates` if that is none."""
 
     def __init__(
         self,
@@ -64,20 +71,38 @@ class Choosing:
             and not any(candidate in self._abilities for candidate in model.candidates)
         }
 
+    @property
+    def notebook(self) -> Notebook | None:
+        """What was learnt; ``None`` if all models are in the order of the configuration."""
+        return self._notebook
+
+    def named(self, name: str) -> tuple[Candidate, ...]:
+        """All candidates of a model's name. Raises ``ProviderFault`` for one that is not served."""
+        model = self._configuration.models.get(name)
+        if model is not None:
+            return model.candidates
+        provider, slash, rest = name.partition("/")
+        if slash and provider in self._configuration.providers:
+            return (Candidate(provider, rest),)
+        known = ", ".join(sorted(self._configuration.models)[:20])
+        raise ProviderFault(Fault.UNKNOWN_MODEL, f"the model {name!r} is not served here; there are: {known}")
+
+    def free(self, name: str, headers: Headers) -> tuple[Candidate, ...] | None:
+        """Whom to ask for a model if that needs no look at the request; ``None``: it does."""
+        found = self._free.get(name)
+        if found is None or any(pair[0] == RESIDENCY for pair in headers):
+            return None
+        return found
+
     def candidates(self, wish: Wish) -> tuple[Candidate, ...]:
-        """Whom to ask, the first one first. :meth:`over` is to be called for each call that this returned for.
+        """Whom to ask, the first one first; tell :meth:`over` when the call has ended.
 
         Raises ``ProviderFault`` for a model that is not served and for a request that nobody can answer, and
         ``BadRequest``.
         """
         said = told(wish.headers)
-        name = wish.seen.model
-        if not said.residency:
-            free = self._free.get(name)
-            if free is not None:
-                return free
+        name, among = wish.seen.model, self.named(wish.seen.model)
         model = self._configuration.models.get(name)
-        among = self._direct(name) if model is None else model.candidates
         demanded = said.residency if model is None else said.residency.union(model.entry.residency)
         ask = Ask(name, among, self._needs(wish, among, demanded))
         if model is None or model.entry.policy == IN_ORDER or self._policy is None or self._notebook is None:
@@ -89,6 +114,11 @@ class Choosing:
         if self._notebook is not None:
             self._notebook.end(call, f"{place.provider}/{place.model}" if place is not None else "")
 
+    def forget(self, call: str) -> None:
+        """Nobody was asked after all."""
+        if self._notebook is not None:
+            self._notebook.forget(call)
+
     def _chosen(self, ask: Ask, wish: Wish, said: Told, policy: Policy, notebook: Notebook) -> tuple[Candidate, ...]:
         key, now = wish.account.key_id, self._wall()
         named = session_of(said, wish.body)
@@ -98,7 +128,7 @@ class Choosing:
             pool=wish.account.team if policy.settings.pool == "team" else "",
             home=None if session is None else notebook.sessions.of(session, now),
             tried=notebook.failed(said.after, key) if said.after else frozenset(),
-            text=words_of(wish.request) if policy.wording is not None else "",
+            text=words_of(lambda: wish.reading.request) if policy.wording is not None else "",
         )
         able, left_out = capable(ask, self._ability)
         choice = policy.choose(ask, able, now, left_out)
@@ -108,18 +138,11 @@ class Choosing:
 
     def _needs(self, wish: Wish, among: tuple[Candidate, ...], residency: frozenset[str]) -> Needs:
         limited = any(self._ability(candidate).limited for candidate in among)
-        has = features(wish.body, wish.request) if limited else (False, False, False)
+        has = features(wish.body, lambda: wish.reading.request) if limited else (False, False, False)
         return needs_of(wish.tokens, wish.seen.answer_tokens, residency, has)
 
     def _ability(self, candidate: Candidate) -> Ability:
         return self._abilities.get(candidate, UNLIMITED)
-
-    def _direct(self, name: str) -> tuple[Candidate, ...]:
-        provider, slash, rest = name.partition("/")
-        if slash and provider in self._configuration.providers:
-            return (Candidate(provider, rest),)
-        known = ", ".join(sorted(self._configuration.models)[:20])
-        raise ProviderFault(Fault.UNKNOWN_MODEL, f"the model {name!r} is not served here; there are: {known}")
 
 
 def abilities(configuration: Configuration, prices: PriceBook) -> dict[Candidate, Ability]:

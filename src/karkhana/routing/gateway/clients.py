@@ -39,8 +39,8 @@ class Client:
 class Clients(Protocol):
     """Tells clients by their keys."""
 
-    def known(self, key: str) -> None:
-        """Raises ``ProviderFault`` (``UNAUTHORISED``) for a key that nobody has."""
+    def known(self, key: str) -> Account:
+        """Whose key this is. Raises ``ProviderFault`` (``UNAUTHORISED``) for one that nobody has."""
 
     def among(self, key: str, models: Iterable[str]) -> list[str]:
         """Those of ``models`` that the client of a key may ask. Raises as :meth:`known`."""
@@ -58,8 +58,10 @@ class Clients(Protocol):
 class OpenHouse:
     """Everybody may ask; only for a gateway on a loopback address."""
 
-    def known(self, key: str) -> None:
+    def known(self, key: str) -> Account:
         """Everybody is."""
+        del key
+        return Account()
 
     def among(self, key: str, models: Iterable[str]) -> list[str]:
         """All."""
@@ -83,9 +85,9 @@ class KeyHolders:
     def __init__(self, keys: VirtualKeys) -> None:
         self._keys = keys
 
-    def known(self, key: str) -> None:
+    def known(self, key: str) -> Account:
         try:
-            self._keys.find(key)
+            return self._keys.find(key).account
         except KeyRefused as refused:
             raise _refusal(refused) from None
 

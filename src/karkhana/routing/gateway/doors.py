@@ -43,16 +43,32 @@ class Peek(msgspec.Struct):
     model: str
     stream: bool = False
     max_tokens: int | None = None
-    max_completion_tokens: int | None = None
-    max_output_tokens: int | None = None
     temperature: float | None = None
     n: int | None = None
     stream_options: dict[str, Any] | None = None
 
     @property
     def answer_tokens(self) -> int | None:
-        """What the client allows the answer to have."""
-        return self.max_completion_tokens or self.max_tokens or self.max_output_tokens
+        """What the client allows the answer to have; a word of another wire, or a senseless one, limits nothing."""
+        limit = self.max_tokens
+        return limit if limit is not None and limit > 0 else None
+
+
+class ChatPeek(Peek):
+    """Of Chat Completions, which has two words for one thing."""
+
+    max_completion_tokens: int | None = None
+
+    @property
+    def answer_tokens(self) -> int | None:
+        # Some servers know only one of them, so the larger one holds.
+        return max(self.max_tokens or 0, self.max_completion_tokens or 0) or None
+
+
+class ResponsesPeek(Peek):
+    """Of Responses."""
+
+    max_tokens: int | None = msgspec.field(name="max_output_tokens", default=None)
 
 
 class _GeminiConfig(msgspec.Struct):
@@ -81,7 +97,11 @@ class _OllamaPeek(msgspec.Struct):
     options: _OllamaOptions | None = None
 
 
-_PEEK = msgspec.json.Decoder(Peek)
+_PEEKS: dict[str, msgspec.json.Decoder[Any]] = {
+    "openai": msgspec.json.Decoder(ChatPeek),
+    "openai_responses": msgspec.json.Decoder(ResponsesPeek),
+    "anthropic": msgspec.json.Decoder(Peek),
+}
 _PEEK_GEMINI = msgspec.json.Decoder(_GeminiPeek)
 _PEEK_OLLAMA = msgspec.json.Decoder(_OllamaPeek)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -95,15 +115,15 @@ def wire_at(path: str) -> Wire | None:
     return WIRES[name] if name else None
 
 
-def peek(body: bytes) -> Peek:
+def peek(body: bytes, wire: str = "openai") -> Peek:
     """What a body tells that names its model. Raises :class:`BadRequest` for what is no request."""
-    return _named(_decoded(_PEEK, body))
+    return _named(_decoded(_PEEKS[wire], body))
 
 
 def peek_at(wire: Wire, scope: Message, body: bytes) -> Peek:
     """What a request to a door tells. Raises :class:`BadRequest` for what is no request."""
     look = _LOOKS.get(wire.name)
-    return peek(body) if look is None else _named(look(scope, body))
+    return peek(body, wire.name) if look is None else _named(look(scope, body))
 
 
 def _peek_gemini(scope: Message, body: bytes) -> Peek:
@@ -116,6 +136,9 @@ def _peek_gemini(scope: Message, body: bytes) -> Peek:
         raise BadRequest("streams are sent as events only: add ?alt=sse")
     found = _decoded(_PEEK_GEMINI, body)
     config = found.camel or found.snake or _GeminiConfig()
+    twice = (config.camel_limit and config.snake_limit) or (config.camel_count and config.snake_count)
+    if twice or (found.camel and found.snake):
+        raise BadRequest("generationConfig or one of its limits is given in two spellings")
     return Peek(
         model=asked["model"],
         stream=stream,
@@ -150,8 +173,9 @@ def _decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
 
 
 def _named(found: Peek) -> Peek:
-    if not found.model or len(found.model) > 200:
-        raise BadRequest("model must be a name of up to 200 characters", "model")
+    # It stands in a header of the answer, in logs and in addresses.
+    if not found.model or len(found.model) > 200 or not found.model.isprintable():
+        raise BadRequest("model must be a name of up to 200 printable characters", "model")
     return found
 
 

@@ -16,6 +16,7 @@ from karkhana.routing.policy.capability import Needs
 from karkhana.routing.policy.settings import LABEL
 from karkhana.routing.wires.wire import BadRequest
 
+RESIDENCY = b"x-karkhana-residency"
 _START = b"x-karkhana-"
 _LONGEST = 128
 """Characters of a session's name; a longer one is known by its hash."""
@@ -75,7 +76,7 @@ def told(headers: Headers) -> Told:
     task_type = said.get(b"x-karkhana-task-type", "")
     if task_type:
         _check("x-karkhana-task-type", task_type)
-    labels = [label.strip() for label in said.get(b"x-karkhana-residency", "").split(",") if label.strip()]
+    labels = [label.strip() for label in said.get(RESIDENCY, "").split(",") if label.strip()]
     for label in labels:
         _check("x-karkhana-residency", label)
     return Told(task_type, said.get(b"x-karkhana-session", ""), said.get(b"x-karkhana-after", ""), frozenset(labels))

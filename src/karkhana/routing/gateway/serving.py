@@ -39,6 +39,7 @@ async def assembled(
     """The parts of a gateway, for one event loop."""
     async with Ledger(database) as ledger:
         assembly = Assembly(configuration, database, ledger, prices, clients)
+        await assembly.start()
         try:
             yield assembly
         finally:
@@ -85,7 +86,11 @@ def serve_gateway(
             tasks = [asyncio.ensure_future(door.refreshed()), asyncio.ensure_future(reloading.watch())]
             try:
                 with _told_to_reload(reloading):
-                    await serve(server(assembly.app, Limits()), listening, lambda: ready(f"http://{host}:{port}"))
+                    await serve(
+                        server(assembly.app, Limits(), cancelling=True),
+                        listening,
+                        lambda: ready(f"http://{host}:{port}"),
+                    )
             finally:
                 for task in tasks:
                     task.cancel()

@@ -3,11 +3,12 @@
 Outcomes are learnt from the database only, so that every process that shares it learns the same: this one's clients,
 other gateways, the factory. Knows nothing of HTTP.
 
->>> # notebook = Notebook(RouteStore(database), settings); await asyncio.to_thread(notebook.load)
->>> # notebook.begin(Call("c1", account, "auto", "bugfix", choice)); ...; notebook.end("c1", place)
+>>> # notebook = Notebook(RouteStore(database), settings); notebook.load(); notebook.start()
+>>> # notebook.begin(Call("c1", key_id, "", "auto", "bugfix", choice)); ...; notebook.end("c1", "cloud/small")
 """
 
 import asyncio
+import contextlib
 import functools
 import random
 import threading
@@ -79,6 +80,7 @@ class Notebook:
         self._known: set[int] = set()
         self._writing = threading.Lock()
         self._forgotten = 0.0
+        self._task: asyncio.Task[None] | None = None
 
     # -- calls
 
@@ -123,6 +125,10 @@ class Notebook:
         )
         self._waiting.append((call, kept))
 
+    def forget(self, name: str) -> None:
+        """The call was not made after all."""
+        self._open.pop(name, None)
+
     def failed(self, name: str, key_id: str) -> frozenset[str]:
         """The client says that a call's answer did not pass, and asks again: the rungs that were tried by then.
 
@@ -136,6 +142,18 @@ class Notebook:
         return found[1]
 
     # -- what lasts
+
+    def start(self) -> None:
+        """Begin to write in the background, if that is not yet done; :meth:`close` ends it."""
+        self._task = self._task or asyncio.ensure_future(self._keep_writing())
+
+    async def close(self) -> None:
+        """Write down what is left. What cannot be written now is lost: these are no accounts."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        with contextlib.suppress(KarkhanaError):
+            await asyncio.to_thread(self.write)
 
     def load(self) -> None:
         """Learn all that is known. Blocks."""
@@ -154,7 +172,7 @@ class Notebook:
         await asyncio.to_thread(self._store.record, outcome)
         self._learn(await asyncio.to_thread(self._news))
 
-    async def keep_writing(self) -> None:
+    async def _keep_writing(self) -> None:
         """Until it is cancelled: write down what is new, and learn what others wrote."""
         while True:
             await asyncio.sleep(WRITE_S)

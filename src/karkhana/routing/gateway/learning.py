@@ -1,0 +1,54 @@
+"""What the gateway knows of its models, over changes of the configuration. Knows nothing of requests.
+
+Nothing is read, kept or written unless some model's policy looks at more than the order of the configuration.
+"""
+
+from karkhana.routing.configuration import Configuration
+from karkhana.routing.gateway.choosing import Choosing
+from karkhana.routing.policy.choosing import Policy
+from karkhana.routing.policy.notebook import Notebook
+from karkhana.routing.policy.settings import IN_ORDER, PolicySettings
+from karkhana.routing.prices import PriceBook
+from karkhana.storage.database import Database
+from karkhana.storage.route_store import RouteStore
+
+
+class Learning:
+    """Makes the choosing of each configuration; what was learnt stays as long as the policy's settings do."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._settings: PolicySettings | None = None
+        self._notebook: Notebook | None = None
+        self._left: list[Notebook] = []
+
+    def choosing(self, configuration: Configuration, prices: PriceBook) -> Choosing:
+        """Blocks: outcomes are read."""
+        settings = configuration.policy
+        if all(model.entry.policy == IN_ORDER for model in configuration.models.values()):
+            self._leave(None, None)
+            return Choosing(configuration, prices)
+        notebook = self._notebook
+        if notebook is None or settings != self._settings:
+            notebook = Notebook(RouteStore(self._database), settings)
+            notebook.load()
+            self._leave(notebook, settings)
+        policy = Policy(settings, prices, notebook.posteriors, notebook.habits)
+        return Choosing(configuration, prices, notebook, policy)
+
+    async def settle(self) -> None:
+        """Begin to write what the newest choosing is told, and end what is left of those before."""
+        if self._notebook is not None:
+            self._notebook.start()
+        while self._left:
+            await self._left.pop().close()
+
+    async def close(self) -> None:
+        """Write down what is left."""
+        self._leave(None, None)
+        await self.settle()
+
+    def _leave(self, notebook: Notebook | None, settings: PolicySettings | None) -> None:
+        if self._notebook is not None:
+            self._left.append(self._notebook)
+        self._notebook, self._settings = notebook, settings
