@@ -98,6 +98,8 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     """Who answered: ``PROVIDER/MODEL``."""
     cost: Money | None = None
     """US dollars; ``None``: nobody knows the price."""
+    recalled: bool = False
+    """It was given before, and costs nothing now."""
 
 
 class ChatModel(Protocol):
@@ -109,6 +111,10 @@ class ChatModel(Protocol):
     @property
     def context(self) -> int:
         """Tokens that prompt and answer may have together."""
+
+    @property
+    def calls_tools(self) -> bool:
+        """Whether it can be told of tools and call them."""
 
     def ask(self, request: ChatRequest) -> Said:
         """The whole answer; the request's ``model`` is filled in.

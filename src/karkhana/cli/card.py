@@ -70,7 +70,9 @@ def _print_ending(console: Console, result: RunResult) -> None:
     if result.branch:
         where = f"pushed to {result.remote}" if result.remote else "in the repository"
         console.print(f"branch   {result.branch} ({(result.commit or '')[:12]}), {escape(where)}")
-    if result.status == "waiting_for_review":
+    if result.status == "waiting_for_review" and result.decision is None:
+        console.print(f"resume   karkhana runs resume {result.run_id}")
+    elif result.status == "waiting_for_review":
         console.print(f"approve  karkhana runs approve {result.run_id}    or: karkhana runs reject {result.run_id}")
     if result.next:
         console.print(f"hint     {escape(visible(result.next))}")

@@ -24,6 +24,8 @@ STATIONS = {
 }
 _NAMED = 3
 """Subjects of lessons that a line names."""
+_CLIPPED = 100
+"""Characters of what a model says and calls."""
 MARKS = {GateStatus.PASSED: "[green]✓[/]", GateStatus.FAILED: "[red]✗[/]", GateStatus.UNKNOWN: "[yellow]?[/]"}
 
 
@@ -100,6 +102,28 @@ def _compared(event: ev.CandidatesCompared) -> tuple[str, str, str]:
     return "", "", text
 
 
+def _answered(event: ev.ModelAnswered) -> tuple[str, str, str] | None:
+    if event.recalled:
+        return None
+    parts = event.answer.get("parts", ())
+    said = " ".join(str(part["text"]) for part in parts if part.get("part") == "text")
+    calls = [f"{part['name']} {part['arguments']}" for part in parts if part.get("part") == "tool_call"]
+    text = "; ".join(clipped for each in (said, *calls) if (clipped := each.strip()[:_CLIPPED]))
+    return "", "", f"{event.model}: {text or '(nothing)'}"
+
+
+def _nudged(event: ev.ModelNudged) -> tuple[str, str, str]:
+    return "[yellow]![/]", "", f"the model does not get on ({event.pattern}) and is told so"
+
+
+def _paused(event: ev.WorkPaused) -> tuple[str, str, str]:
+    return "[yellow]![/]", "paused", f"{event.reason}; {event.next}".rstrip("; ")
+
+
+def _resumed(event: ev.WorkResumed) -> tuple[str, str, str]:
+    return "[cyan]▸[/]", "resumed", f"by {event.by}"
+
+
 def _handed_over(event: ev.ChangeHandedOver) -> tuple[str, str, str]:
     return "", "", f"{event.change.title or 'change'}  ({', '.join(event.change.paths)})"
 
@@ -157,6 +181,10 @@ _LINES: dict[type[Any], Callable[[Any], tuple[str, str, str] | None]] = {
     ev.LessonsLearned: _learned,
     ev.HypothesisTried: _tried,
     ev.CandidatesCompared: _compared,
+    ev.ModelAnswered: _answered,
+    ev.ModelNudged: _nudged,
+    ev.WorkPaused: _paused,
+    ev.WorkResumed: _resumed,
     ev.ChangeHandedOver: _handed_over,
     ev.EngineerAbstained: _abstained,
     ev.ReviewFinished: _reviewed,

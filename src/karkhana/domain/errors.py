@@ -145,6 +145,8 @@ class ModelUnavailable(KarkhanaError):
     """No model answers now: its provider is away, its key is refused, or its budget is used up."""
 
     exit_code = 3
+    again_s: float | None = None
+    """Seconds after which asking again may help without anybody's doing; ``None``: somebody has to do something."""
 
 
 class PromptTooLong(KarkhanaError):

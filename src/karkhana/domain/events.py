@@ -182,6 +182,8 @@ class ModelAnswered(Event, frozen=True, kw_only=True, tag="model.answered"):
     cost_usd: str = ""
     """Exact, in US dollars; empty when nobody knows the price."""
     duration_s: float = 0.0
+    recalled: bool = False
+    """It was given before, and is only repeated so that the work goes on where it was."""
 
 
 class ModelNudged(Event, frozen=True, kw_only=True, tag="model.nudged"):
@@ -238,6 +240,23 @@ class DecisionMade(Event, frozen=True, kw_only=True, tag="decision.made"):
     """Policy turned confidence into a decision."""
 
     decision: Decision
+
+
+class WorkPaused(Event, frozen=True, kw_only=True, tag="work.paused"):
+    """The engineer cannot go on for now: no model answers, or a budget is used up. Nothing of its work is lost."""
+
+    reason: str
+    next: str = ""
+
+
+class WorkResumed(Event, frozen=True, kw_only=True, tag="work.resumed"):
+    """Somebody let the engineer go on."""
+
+    by: str
+    turns: int = 0
+    """More tool calls than the order allows."""
+    usd: float = 0.0
+    """More dollars."""
 
 
 class ApprovalRequested(Event, frozen=True, kw_only=True, tag="approval.requested"):
@@ -319,6 +338,8 @@ AnyEvent = (
     | GateFinished
     | ScoreComputed
     | DecisionMade
+    | WorkPaused
+    | WorkResumed
     | ApprovalRequested
     | ApprovalGiven
     | Delivered

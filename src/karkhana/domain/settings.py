@@ -64,6 +64,18 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How often a run may change hands before it fails, in case it is what kills its workers."""
 
 
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which language models engineers may ask. Without a file only the symbolic engineer works."""
+
+    file: Path | None = None
+    """The file with providers, models and prices, as for the gateway; default: ``gateway.toml`` in the user's
+    configuration folder, if it is there."""
+    work: str = ""
+    """The model that works on tickets; default: the first of the file."""
+    review: str = ""
+    """The model that reviews changes; default: the one that works."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One frozen object, passed in."""
 
@@ -81,3 +93,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue: QueueSettings = QueueSettings()
     budget: Budget = Budget()
     policy: Policy = Policy()
+    models: ModelSettings = ModelSettings()

@@ -82,6 +82,14 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """US dollars for model calls."""
 
 
+class Rewind(msgspec.Struct, frozen=True, kw_only=True):
+    """Work is to begin where another run was."""
+
+    run_id: str
+    turn: int
+    """Answers of the model that are taken over."""
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the line needs to work on a ticket; stored with the task, so any worker can take it."""
 
@@ -100,6 +108,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Deliver without waiting for approval where policy allows."""
     explain: bool = False
     sandbox: str = "bubblewrap"
+    model: str = ""
+    """The model that works on it; empty: the one of the settings."""
+    rewind: Rewind | None = None
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,16 +1,22 @@
-"""The engineers, by name; the first one is the default.
+"""The engineers, by name, in the order in which they are asked when nobody is named.
 
 >>> list(default_engineers())
-['symbolic']
+['symbolic', 'llm']
 """
 
 from collections.abc import Mapping
 
+from karkhana.engineers.llm import LlmEngineer
 from karkhana.engineers.symbolic.engineer import SymbolicEngineer
 from karkhana.ports import Engineer
 
 
 def default_engineers() -> Mapping[str, Engineer]:
-    """One of each engineer that needs no configuration."""
-    engineers: tuple[Engineer, ...] = (SymbolicEngineer(),)
+    """One of each."""
+    engineers: tuple[Engineer, ...] = (SymbolicEngineer(), LlmEngineer())
     return {engineer.name: engineer for engineer in engineers}
+
+
+def needs_model(name: str) -> bool:
+    """Whether an engineer can do nothing without a language model."""
+    return name == LlmEngineer.name

@@ -1,14 +1,19 @@
-"""A person's answer to a run that waits: stored first, then carried out here when no worker is there to do it."""
+"""A person's word to a run that waits: stored first, then carried out here when no worker is there to do it."""
 
 from collections.abc import Callable
 
+import msgspec
+
 from karkhana.domain.errors import InvalidInput
-from karkhana.domain.events import AnyEvent, ApprovalRequested
+from karkhana.domain.events import AnyEvent, ApprovalRequested, WorkPaused, WorkspaceOpened
 from karkhana.domain.json import canonical
-from karkhana.domain.tasks import Status
+from karkhana.domain.settings import Settings
+from karkhana.domain.tasks import Rewind, Status
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.configuration import load_settings
-from karkhana.factory.records import Approval
+from karkhana.factory.foreground import work_in_foreground
+from karkhana.factory.records import Allowance, Approval
+from karkhana.factory.remembering import memory_of
 from karkhana.factory.results import RunResult, result_of
 from karkhana.factory.stores import Stores, open_stores
 
@@ -22,16 +27,59 @@ def answer(run_id: str, *, approved: bool, comment: str, by: str, observer: Call
     with open_stores(settings) as stores:
         digest = _requested(stores, run_id)
         message = canonical(Approval(approved=approved, by=by, comment=comment, patch_sha256=digest)).decode()
+    return _told(settings, run_id, "approval", message, observer)
+
+
+def resume(run_id: str, *, turns: int, usd: float, by: str, observer: Callable[[AnyEvent], None]) -> RunResult:
+    """Let a paused run go on where it was, with so much more than its order allows.
+
+    Raises ``UnknownRun``, or ``InvalidInput`` when the run is not paused.
+    """
+    settings = load_settings({})
+    with open_stores(settings) as stores:
+        if not _paused(stores, run_id):
+            raise InvalidInput(f"{run_id} is not paused", f"See how it stands: karkhana runs show {run_id}")
+    message = canonical(Allowance(turns=turns, usd=usd, by=by)).decode()
+    return _told(settings, run_id, "resume", message, observer)
+
+
+def rewind(run_id: str, turn: int, observer: Callable[[AnyEvent], None]) -> RunResult:
+    """Begin a new run of the same order where another one was after ``turn`` answers of the model.
+
+    Raises ``UnknownRun``, or ``InvalidInput`` when there was no such answer.
+    """
+    settings = load_settings({})
+    with open_stores(settings) as stores:
+        events = [entry.event for entry in stores.events.entries(run_id)]
+        engineer = next((e.engineer for e in reversed(events) if isinstance(e, WorkspaceOpened)), "")
+        order = stores.tasks.order(stores.runs.get(run_id).task_id)
+    answers = len(memory_of(events, engineer).answers)
+    if not 1 <= turn <= answers:
+        raise InvalidInput(f"{run_id} has {answers} answers of a model", f"See them: karkhana runs trace {run_id}")
+    again = msgspec.structs.replace(order, engineer=engineer, rewind=Rewind(run_id=run_id, turn=turn))
+    return work_in_foreground(again, settings, observer)
+
+
+def _told(settings: Settings, run_id: str, topic: str, message: str, observer: Callable[[AnyEvent], None]) -> RunResult:
     with open_factory(settings, observer=observer) as factory:
-        factory.engine.send(run_id, "approval", message)
+        factory.engine.send(run_id, topic, message)
         claim = factory.stores.runs.take_over(run_id, factory.worker.name, settings.queue.lease_s)
         if claim is not None:
             factory.worker.carry_out(claim)
         return result_of(factory.stores, run_id)
 
 
+def _paused(stores: Stores, run_id: str) -> bool:
+    if stores.runs.get(run_id).status is not Status.WAITING_FOR_REVIEW:
+        return False
+    asked = [e.event for e in stores.events.entries(run_id) if isinstance(e.event, WorkPaused | ApprovalRequested)]
+    return bool(asked) and isinstance(asked[-1], WorkPaused)
+
+
 def _requested(stores: Stores, run_id: str) -> str:
     run = stores.runs.get(run_id)
+    if _paused(stores, run_id):
+        raise InvalidInput(f"{run_id} is paused; there is nothing to approve", f"karkhana runs resume {run_id}")
     if run.status is not Status.WAITING_FOR_REVIEW:
         raise InvalidInput(
             f"{run_id} is {run.status.value.replace('_', ' ')} and waits for no approval",

@@ -10,6 +10,7 @@ from karkhana.factory.engine import DurableEngine
 from karkhana.factory.engine_control import RunControl
 from karkhana.factory.job import Job, Rooms
 from karkhana.factory.line import ship
+from karkhana.factory.models import Models, models_file
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.rooms import rooms_for, workspaces_for
 from karkhana.factory.stores import Stores, open_stores
@@ -44,8 +45,8 @@ def open_factory(
 
     Raises ``DatabaseUnavailable``.
     """
-    with open_stores(settings) as stores:
-        rooms = rooms_for(stores, engineers)
+    with open_stores(settings) as stores, open_models(settings, stores) as models:
+        rooms = rooms_for(stores, engineers, models)
         name = worker_name()
 
         def line(run_id: str, engine: DurableEngine) -> None:
@@ -63,6 +64,20 @@ def open_factory(
             queue_stores = QueueStores(stores.tasks, stores.runs, stores.events, stores.messages)
             worker = Worker(name, settings.queue, queue_stores, engine, tags=tags, concurrency=concurrency)
             yield Factory(stores=stores, engine=engine, worker=worker)
+
+
+@contextmanager
+def open_models(settings: Settings, stores: Stores) -> Iterator[Models | None]:
+    """The configured language models, ``None`` without any. Raises ``InvalidSetting`` with the line that is wrong."""
+    file = models_file(settings)
+    if file is None:
+        yield None
+        return
+    models = Models(file, settings, stores.database)
+    try:
+        yield models
+    finally:
+        models.close()
 
 
 def job_for(stores: Stores, rooms: Rooms, control: RunControl, worker: str, observer: Observer) -> Job:

@@ -1,14 +1,15 @@
 """One run as the stations see it: the order, the trail, and the rooms they may call on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from karkhana.domain.events import StatusChanged
+from karkhana.domain.events import AnyEvent, StatusChanged
 from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Order, Status, TaskType
 from karkhana.factory.engine_control import RunControl
+from karkhana.factory.models import Models
 from karkhana.ports import Engineer, Forge, Gate, Trail, Workspace, Workspaces
 from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.runs import RunStore
@@ -29,6 +30,12 @@ class Rooms:
     """(good, bad) outcomes of an engineer on a type of task."""
     lessons: LessonStore
     """What runs taught."""
+    models: Models | None
+    """Language models, where some are configured."""
+    events: Callable[[str], Iterable[AnyEvent]]
+    """Of a run, in order."""
+    content: Callable[[str], bytes]
+    """A file's version by its SHA-256. Raises ``InvalidInput`` for one that held a secret."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Every step is durable: once it has finished its result survives a crash, and ano
 What each station does is in :mod:`karkhana.factory.stations`; this page is their order, and nothing else.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,7 +13,18 @@ import msgspec
 from karkhana.domain.errors import KarkhanaError
 from karkhana.factory import stations
 from karkhana.factory.job import Job
-from karkhana.factory.records import Approval, Asked, Built, Ending, Judged, Plan, Review, Verified
+from karkhana.factory.records import (
+    Allowance,
+    Approval,
+    Asked,
+    Attempted,
+    Built,
+    Ending,
+    Judged,
+    Plan,
+    Review,
+    Verified,
+)
 from karkhana.ports import Engine, Receipt
 from karkhana.storage.packing import pack_small, unpack_small
 
@@ -28,7 +40,7 @@ def ship(job: Job, engine: Engine) -> Ending:
     step = Steps(job, engine)
     step("start", Ending, stations.start)
     plan = step("plan", Plan, stations.plan)
-    built = step("build", Built, stations.build, plan)
+    built = _built(step, engine, plan)
     review = step("self_review", Review, stations.self_review, plan, built)
     verified = step("verify", Verified, stations.verify, plan, built, review)
     judged = step("decide", Judged, stations.judge, built, verified)
@@ -40,6 +52,19 @@ def ship(job: Job, engine: Engine) -> Ending:
             return step("reject", Ending, stations.reject, built, judged, approval)
     receipt = step("deliver", Receipt, stations.deliver, plan, built, verified, judged)
     return step("finish", Ending, stations.finish, built, judged, receipt)
+
+
+def _built(step: "Steps", engine: Engine, plan: Plan) -> Built:
+    """Build; when no model answers or a budget is used up, wait for somebody who lets it go on."""
+    allowance = Allowance()
+    for number in itertools.count(1):
+        attempted = step(f"build_{number}" if number > 1 else "build", Attempted, stations.build, plan, allowance)
+        if attempted.built is not None:
+            return attempted.built
+        step(f"pause_{number}", Ending, stations.pause, attempted)
+        answer = engine.wait("resume", attempted.again_s)
+        allowance = step(f"resume_{number}", Allowance, stations.resume, allowance, answer)
+    raise AssertionError("the count has no end")
 
 
 class Steps:

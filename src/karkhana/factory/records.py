@@ -38,6 +38,25 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(canonical([self.change.base, self.edits])).hexdigest()
 
 
+class Attempted(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of building: a change, or a reason to wait."""
+
+    built: Built | None = None
+    reason: str = ""
+    """Why it waits for somebody: no model answers, or a budget is used up."""
+    next: str = ""
+    again_s: float | None = None
+    """Seconds after which it goes on by itself."""
+
+
+class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run may use beyond its order's budget, since somebody let it go on."""
+
+    turns: int = 0
+    usd: float = 0.0
+    by: str = ""
+
+
 class Review(msgspec.Struct, frozen=True, kw_only=True):
     """What the critique of the diff found."""
 

@@ -12,6 +12,7 @@ from karkhana.domain import events as ev
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.errors import error_kind
 from karkhana.domain.evidence import Finding, GateResult
+from karkhana.domain.money import usd
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Run, Task
 from karkhana.factory.stores import Stores
@@ -140,13 +141,28 @@ def _finished(result: RunResult, event: ev.RunFinished) -> None:
     result.reason, result.next = event.reason, event.next
     if event.code:
         result.error_exit = error_kind(event.code).exit_code
-    result.cost_usd = event.cost_usd
+
+
+def _answered(result: RunResult, event: ev.ModelAnswered) -> None:
+    if event.cost_usd and not event.recalled:
+        result.cost_usd = float(usd(f"{result.cost_usd:.12f}") + usd(event.cost_usd))
+
+
+def _paused(result: RunResult, event: ev.WorkPaused) -> None:
+    result.reason, result.next = event.reason, event.next
+
+
+def _resumed(result: RunResult, _event: ev.WorkResumed) -> None:
+    result.reason = result.next = ""
 
 
 _FOLDS: dict[type[Any], Callable[[RunResult, Any], None]] = {
     ev.WorkspaceOpened: _opened,
     ev.SuiteMeasured: _measured,
     ev.ToolReturned: _returned,
+    ev.ModelAnswered: _answered,
+    ev.WorkPaused: _paused,
+    ev.WorkResumed: _resumed,
     ev.CandidatesCompared: _compared,
     ev.ChangeHandedOver: _handed_over,
     ev.ReviewFinished: _reviewed,

@@ -4,10 +4,12 @@ import functools
 from collections.abc import Mapping
 
 from karkhana.delivery.git_forge import GitForge
+from karkhana.domain.errors import InvalidInput
 from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Status, TaskType
 from karkhana.engineers.registry import default_engineers
 from karkhana.factory.job import Rooms
+from karkhana.factory.models import Models
 from karkhana.factory.stores import Stores
 from karkhana.ports import Engineer, Workspaces
 from karkhana.quality.gates import default_gates
@@ -26,7 +28,7 @@ def workspaces_for(settings: Settings, kind: str) -> Workspaces:
     return LocalWorkspaces(settings.home, settings.sandbox, environments=environments, kind=kind)
 
 
-def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None) -> Rooms:
+def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None, models: Models | None = None) -> Rooms:
     """The rooms of one process; ``engineers`` replaces the usual ones."""
     return Rooms(
         runs=stores.runs,
@@ -36,7 +38,18 @@ def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None) -
         redact=stores.redactor.nested,
         track_record=functools.partial(track_record, stores),
         lessons=LessonStore(stores.database),
+        models=models,
+        events=lambda run_id: (entry.event for entry in stores.events.entries(run_id)),
+        content=functools.partial(kept_content, stores),
     )
+
+
+def kept_content(stores: Stores, sha256: str) -> bytes:
+    """A file's version as it was. Raises ``InvalidInput`` if it held a secret, which is not kept."""
+    blob = stores.events.stored_blob(sha256)
+    if blob.redacted:
+        raise InvalidInput("a file held a secret, which the trail does not keep", "Work on the ticket anew.")
+    return blob.content
 
 
 def track_record(stores: Stores, engineer: str, type: TaskType) -> tuple[int, int]:

@@ -14,7 +14,15 @@ from karkhana import __version__
 from karkhana.delivery.message import commit_message
 from karkhana.domain import changes
 from karkhana.domain.changes import Change, FileEdit
-from karkhana.domain.errors import InfrastructureFailure, InvalidInput, NothingToFix, RunFailure, ToolRefused
+from karkhana.domain.errors import (
+    BudgetExhausted,
+    InfrastructureFailure,
+    InvalidInput,
+    ModelUnavailable,
+    NothingToFix,
+    RunFailure,
+    ToolRefused,
+)
 from karkhana.domain.events import (
     ApprovalGiven,
     ApprovalRequested,
@@ -28,19 +36,34 @@ from karkhana.domain.events import (
     RunStarted,
     ScoreComputed,
     SuiteMeasured,
+    WorkPaused,
+    WorkResumed,
     WorkspaceOpened,
 )
 from karkhana.domain.evidence import GateStatus
 from karkhana.domain.json import canonical
 from karkhana.domain.lessons import Verdict
 from karkhana.domain.policy import decide
-from karkhana.domain.tasks import Status, TaskType
+from karkhana.domain.tasks import Budget, Status, TaskType
+from karkhana.engineers.registry import needs_model
 from karkhana.factory.changes import Contents, gather, restore
 from karkhana.factory.job import Job
 from karkhana.factory.learning import learn, learn_from_ending, recall, recent
-from karkhana.factory.records import Approval, Asked, Built, Ending, Judged, Plan, Review, Verified
+from karkhana.factory.records import (
+    Allowance,
+    Approval,
+    Asked,
+    Attempted,
+    Built,
+    Ending,
+    Judged,
+    Plan,
+    Review,
+    Verified,
+)
+from karkhana.factory.remembering import Memory, memory_of, remembering, whole
 from karkhana.factory.suites import require_judge
-from karkhana.ports import Assignment, DeliveryRequest, Engineer, GateContext, Handover, Receipt, Workspace
+from karkhana.ports import Assignment, ChatModel, DeliveryRequest, Engineer, GateContext, Handover, Receipt, Workspace
 from karkhana.quality.confidence import score
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify as run_gates
@@ -68,17 +91,22 @@ def plan(job: Job) -> Plan:
     return Plan(test_command=command, baseline=baseline)
 
 
-def build(job: Job, plan: Plan) -> Built:
-    """An engineer works on a fresh checkout until it hands over a change.
+def build(job: Job, plan: Plan, allowance: Allowance) -> Attempted:
+    """Engineers work on a fresh checkout, one after the other, until one hands over a change.
 
-    Raises ``RunFailure`` with the engineer's reason when it abstains, ``NothingToFix`` when nothing shows the bug.
+    Raises ``RunFailure`` with the last engineer's reason when all abstain, ``NothingToFix`` when nothing shows the bug.
     """
     job.enter(Status.BUILDING)
-    engineer = _engineer(job)
-    for _ in range(max(1, job.order.attempts)):
-        handover, built = _attempt(job, plan, engineer)
-        if built is not None:
-            return built
+    try:
+        for engineer in _engineers(job):
+            for _ in range(max(1, job.order.attempts)):
+                handover, built = _attempt(job, plan, engineer, allowance)
+                if built is not None:
+                    return Attempted(built=built)
+    except ModelUnavailable as away:
+        return Attempted(reason=away.message, next=away.next, again_s=away.again_s)
+    except BudgetExhausted as exhausted:
+        return Attempted(reason=exhausted.message, next=f"{exhausted.next}: karkhana runs resume {job.run_id}")
     if job.order.type is TaskType.BUGFIX and plan.baseline.green and not handover.reproduction:
         raise NothingToFix(
             f"all {len(plan.baseline.passed)} tests pass at {job.order.commit[:12]}; {handover.reason}",
@@ -87,30 +115,52 @@ def build(job: Job, plan: Plan) -> Built:
     raise RunFailure(handover.reason, handover.question)
 
 
-def _attempt(job: Job, plan: Plan, engineer: Engineer) -> tuple[Handover, Built | None]:
+def pause(job: Job, attempted: Attempted) -> Ending:
+    """The engineer cannot go on: a person is told; the run waits durably, on no worker."""
+    job.trail.record(WorkPaused(reason=attempted.reason, next=attempted.next))
+    job.enter(Status.WAITING_FOR_REVIEW)
+    return Ending(status=Status.WAITING_FOR_REVIEW, reason=attempted.reason)
+
+
+def resume(job: Job, before: Allowance, answer: str | None) -> Allowance:
+    """Somebody lets the engineer go on, or its time to wait is over."""
+    more = msgspec.json.decode(answer or "{}", type=Allowance)
+    job.trail.record(WorkResumed(by=more.by or "the clock", turns=more.turns, usd=more.usd))
+    return Allowance(turns=before.turns + more.turns, usd=before.usd + more.usd, by=more.by)
+
+
+def _attempt(job: Job, plan: Plan, engineer: Engineer, allowance: Allowance) -> tuple[Handover, Built | None]:
+    budget = msgspec.structs.replace(
+        job.order.budget,
+        turns=job.order.budget.turns + allowance.turns,
+        usd=job.order.budget.usd + allowance.usd,
+    )
+    memory = _memory(job, engineer)
     with _workspace(job) as workspace:
         limits = tuple(getattr(workspace, "limits_in_force", ()))
         job.trail.record(WorkspaceOpened(commit=job.order.commit, engineer=engineer.name, limits=limits))
         toolbox = Toolbox(
             workspace,
             job.trail,
-            budget=job.order.budget,
+            budget=budget,
             test_command=plan.test_command,
             cancelled=job.cancelled,
             python_version=getattr(workspace, "python_version", None),
         )
+        model, tools = remembering(_model(job, budget), toolbox, memory, job.rooms.content)
         assignment = Assignment(
             ticket=job.order.ticket,
             baseline=plan.baseline,
-            budget=job.order.budget,
+            budget=budget,
             root=workspace.root,
             test_command=plan.test_command,
             type=job.order.type,
+            model=model,
             explain=job.order.explain,
             lessons=recall(job),
             recent=recent(job),
         )
-        handover = engineer.work(assignment, toolbox, job.trail)
+        handover = engineer.work(assignment, tools, job.trail)
         if not handover.solved:
             job.trail.record(
                 EngineerAbstained(reason=handover.reason, tried=handover.tried, question=handover.question)
@@ -135,14 +185,38 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer) -> tuple[Handover, Built 
     return handover, Built(change=change, edits=edits, handover=handover, turns=toolbox.turns)
 
 
-def _engineer(job: Job) -> Engineer:
+def _engineers(job: Job) -> tuple[Engineer, ...]:
+    """Those who are asked, one after the other: without a choice the one that costs nothing comes first."""
     engineers = job.rooms.engineers
     name = job.order.engineer
-    if name == "auto":
-        return next(iter(engineers.values()))
-    if name not in engineers:
-        raise InvalidInput(f"there is no engineer {name!r}", f"Choose one of: auto, {', '.join(engineers)}.")
-    return engineers[name]
+    if name != "auto":
+        if name not in engineers:
+            raise InvalidInput(f"there is no engineer {name!r}", f"Choose one of: auto, {', '.join(engineers)}.")
+        return (engineers[name],)
+    able = [each for each in engineers.values() if job.rooms.models is not None or not needs_model(each.name)]
+    # One that was in the middle of its work goes on with it.
+    return tuple(each for each in able if _memory(job, each).answers) or tuple(able)
+
+
+def _memory(job: Job, engineer: Engineer) -> Memory:
+    """What the engineer heard and did in this run, or in the one that it shall go on from."""
+    own = memory_of(job.rooms.events(job.run_id), engineer.name)
+    if own.answers or job.order.rewind is None:
+        return own if whole(own, job.rooms.content) else Memory((), ())
+    rewind = job.order.rewind
+    return memory_of(job.rooms.events(rewind.run_id), engineer.name, rewind.turn)
+
+
+def _model(job: Job, budget: Budget) -> ChatModel | None:
+    if job.rooms.models is None:
+        return None
+    return job.rooms.models.model(
+        job.order.model or job.settings.models.work,
+        run_id=job.run_id,
+        task_type=job.order.type.value,
+        budget_usd=budget.usd,
+        cancelled=job.cancelled,
+    )
 
 
 def _refuse_secrets(job: Job, edits: tuple[FileEdit, ...]) -> None:

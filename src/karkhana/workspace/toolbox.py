@@ -16,17 +16,24 @@ import msgspec
 from karkhana.domain.changes import FileChange
 from karkhana.domain.errors import BudgetExhausted, InfrastructureFailure, RunCancelled, ToolRefused
 from karkhana.domain.events import ToolCalled, ToolReturned
+from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Budget
 from karkhana.domain.tools import (
     CommandResult,
+    DiffResult,
     EditFile,
+    EditResult,
+    FileText,
     ListFiles,
+    ListFilesResult,
     PushChanges,
+    PushResult,
     ReadFile,
     ReviewDiff,
     RunCommand,
     RunTests,
     Search,
+    SearchResult,
     ToolCall,
     WriteFile,
 )
@@ -110,7 +117,7 @@ class Toolbox:
             raise ToolRefused(f"there is no tool {type(call).__name__}", "use one of the known tools")
         self._permit()
         self.turns += 1
-        self._trail.record(ToolCalled(turn=self.turns, call=_as_data(call)))
+        self._trail.record(ToolCalled(turn=self.turns, call=as_data(call)))
         started = self._clock()
         try:
             if self.handed_over:
@@ -128,6 +135,33 @@ class Toolbox:
         if self._cancelled():
             raise RunCancelled("the run was cancelled")
         return cast(R, result)
+
+    def recall(self, call: ToolCall[R], returned: ToolReturned, content: Callable[[str], bytes]) -> R:
+        """Take a call's result from a trail instead of carrying it out; the files become what they were after it.
+
+        ``content`` gives the bytes of a file's version by their SHA-256. The call counts as a turn. Raises
+        ``ToolRefused`` where the call did, ``BudgetExhausted`` and ``RunCancelled``.
+        """
+        self._permit()
+        self.turns += 1
+        self._trail.record(ToolCalled(turn=self.turns, call=as_data(call)))
+        # What stands where a folder was, or will be, goes first.
+        for change in sorted(returned.changed, key=lambda change: change.after is not None):
+            self._tracker.restore(change.path, change.after, content(change.after.sha256) if change.after else None)
+        self._trail.record(
+            ToolReturned(
+                turn=self.turns,
+                result=returned.result,
+                error=returned.error,
+                duration_s=returned.duration_s,
+                changed=self._tracker.changed() if returned.changed else (),
+            )
+        )
+        if returned.error is not None:
+            raise ToolRefused(returned.error)
+        if isinstance(call, PushChanges):
+            self._context.handed_over = True
+        return cast(R, _typed(call, returned.result))
 
     def _permit(self) -> None:
         if self._cancelled():
@@ -151,9 +185,29 @@ class Toolbox:
         )
 
 
-def _as_data(call: ToolCall[Any]) -> dict[str, Any]:
+def as_data(call: ToolCall[Any]) -> dict[str, Any]:
     """The call as plain data. Bytes stay bytes, so that the trail can look for secrets in them."""
     return cast(dict[str, Any], msgspec.to_builtins(call, builtin_types=(bytes,)))
+
+
+_RESULTS: dict[type, type] = {
+    ListFiles: ListFilesResult,
+    ReadFile: FileText,
+    Search: SearchResult,
+    EditFile: EditResult,
+    WriteFile: EditResult,
+    RunTests: TestReport,
+    ReviewDiff: DiffResult,
+    PushChanges: PushResult,
+}
+
+
+def _typed(call: ToolCall[Any], result: Any) -> Any:
+    """A result as the trail keeps it, as the call returned it."""
+    if isinstance(call, RunCommand):
+        streams = {name: result[name].encode() for name in ("stdout", "stderr")}
+        return msgspec.convert({**result, **streams}, CommandResult)
+    return msgspec.convert(result, _RESULTS[type(call)])
 
 
 def _readable(result: Any) -> Any:

@@ -84,11 +84,12 @@ class ChangeTracker:
             old, new = known.get(path), current.get(path)
             state, content = _before(old, new)
             if state != _after(old, new)[0]:
-                self._restore(path, state, content)
+                self.restore(path, state, content)
                 undone += 1
         return undone
 
-    def _restore(self, path: str, state: FileState | None, content: bytes | None) -> None:
+    def restore(self, path: str, state: FileState | None, content: bytes | None) -> None:
+        """Make one file what it was at another time."""
         if state is not None and state.mode == SYMLINK:
             # only a process inside may make a link; the host never follows one
             target = (content or b"").decode("utf-8", "surrogateescape")

@@ -14,7 +14,7 @@ from karkhana.domain.events import AnyEvent, FunctionsSuspected
 from karkhana.domain.json import plain
 from karkhana.domain.tasks import Status
 from karkhana.factory.reporting import write_patch, write_report
-from karkhana.factory.results import exit_code, result_of
+from karkhana.factory.results import RunResult, exit_code, result_of
 from karkhana.factory.stores import open_stores
 from karkhana.storage.replay import replay as replay_run
 
@@ -162,6 +162,42 @@ def approve(run: str = RunId, comment: str = Comment, by: str = By, json: bool =
 def reject(run: str = RunId, comment: str = Comment, by: str = By, json: bool = AsJson) -> None:
     """Reject the change that a run waits with."""
     _answer(run, approved=False, comment=comment, by=by, json=json)
+
+
+@app.command()
+def resume(
+    run: str = RunId,
+    max_turns: int = typer.Option(0, "--max-turns", min=0, help="So many more tool calls than it was given."),
+    budget: float = typer.Option(0.0, "--budget", min=0.0, help="So many more US dollars than it was given."),
+    by: str = By,
+    json: bool = AsJson,
+) -> None:
+    """Let a paused run go on where it was."""
+    # As for an answer: the whole factory.
+    from karkhana.factory.approvals import resume as resume_run
+
+    _told(resume_run(run, turns=max_turns, usd=budget, by=by or getpass.getuser(), observer=Progress()), json=json)
+
+
+@app.command()
+def rewind(
+    run: str = RunId,
+    turn: int = typer.Option(..., "--turn", min=1, help="Answers of the model that are taken over."),
+    json: bool = AsJson,
+) -> None:
+    """Begin a new run of the same ticket where this one was after some of its model's answers."""
+    # As for an answer: the whole factory.
+    from karkhana.factory.approvals import rewind as rewind_run
+
+    _told(rewind_run(run, turn, Progress()), json=json)
+
+
+def _told(result: RunResult, *, json: bool) -> None:
+    if json:
+        print_json(plain(result))
+    else:
+        print_card(result)
+    raise typer.Exit(exit_code(result))
 
 
 def _answer(run: str, *, approved: bool, comment: str, by: str | None, json: bool) -> None:

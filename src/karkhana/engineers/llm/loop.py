@@ -67,7 +67,7 @@ class Loop:
         self.spent = ZERO
 
     def run(self) -> Handover:
-        """Work to the end. Raises ``RunCancelled``, ``ModelUnavailable`` and what forbids a call."""
+        """Work to the end. Raises ``RunCancelled``, ``ModelUnavailable``, ``BudgetExhausted``."""
         try:
             while True:
                 answer = self._ask()
@@ -78,8 +78,6 @@ class Loop:
                 self._compact()
         except Ended as ended:
             return ended.handover
-        except BudgetExhausted as exhausted:
-            return Handover(solved=False, reason=f"stopped: {exhausted.message}", question=exhausted.next)
 
     # -- the model
 
@@ -178,6 +176,7 @@ class Loop:
                 answer=msgspec.to_builtins(answer),
                 cost_usd="" if said.cost is None else written(said.cost),
                 duration_s=duration_s,
+                recalled=said.recalled,
             )
         )
 

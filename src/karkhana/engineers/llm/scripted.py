@@ -22,8 +22,11 @@ class ScriptedModel:
 
     name = "scripted"
 
-    def __init__(self, script: Iterable[Step], *, context: int = 100_000, cost: Money | None = None) -> None:
+    def __init__(
+        self, script: Iterable[Step], *, context: int = 100_000, calls_tools: bool = True, cost: Money | None = None
+    ) -> None:
         self.context = context
+        self.calls_tools = calls_tools
         self.requests: list[ChatRequest] = []
         self._steps: Iterator[Step] = iter(script)
         self._step: Step = text("")

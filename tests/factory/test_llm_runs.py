@@ -1,0 +1,187 @@
+"""Runs of the LLM engineer: real line, stores and calling, a fake provider on loopback behind them."""
+
+import asyncio
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from karkhana.domain import events as ev
+from karkhana.domain.errors import InvalidInput
+from karkhana.domain.tasks import Status
+from karkhana.factory.approvals import answer, resume, rewind
+from karkhana.factory.foreground import work_in_foreground
+from karkhana.factory.ordering import make_order
+from karkhana.factory.results import RunResult, exit_code
+from karkhana.factory.stores import open_stores
+from karkhana.routing.fake.program import FakeProvider
+from karkhana.routing.fake.script import read_script
+from karkhana.routing.fake.serving import fake_provider
+from karkhana.storage.ledger_reading import LedgerReader
+from karkhana.storage.replay import replay
+
+pytestmark = pytest.mark.xdist_group("engine")
+
+FILES = {
+    "area.py": "def area(width, height):\n    return width + height\n",
+    "test_area.py": "from area import area\n\n\ndef test_oblong():\n    assert area(2, 5) == 10\n",
+}
+SCRIPT = """
+[price.any]
+input = "1"
+output = "2"
+[[answer]]
+turn = 1
+calls = [{ name = "read_file", arguments = { path = "area.py" } }]
+[[answer]]
+turn = 2
+calls = [{ name = "edit_file", arguments = { path = "area.py", old = "width + height", new = "width * height" } }]
+[[answer]]
+turn = 3
+calls = [{ name = "run_tests", arguments = {} }]
+[[answer]]
+turn = 4
+calls = [{ name = "push_changes", arguments = { title = "Multiply the sides", summary = "area() added them." } }]
+"""
+MODELS = """
+[provider.fake]
+wire = "openai"
+base_url = "{address}/v1"
+[model.fake]
+candidates = ["fake/any"]
+[price."fake/any"]
+input = "1"
+output = "2"
+"""
+
+
+class Provider:
+    """A fake provider on a loop of its own, which can be ended and started again on another port."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.program: FakeProvider | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self, script: str = SCRIPT) -> None:
+        ready = threading.Event()
+
+        async def serve() -> None:
+            async with fake_provider(read_script(script)) as (address, self.program):
+                self._file.write_text(MODELS.format(address=address))
+                self._over = asyncio.Event()
+                self._loop = asyncio.get_running_loop()
+                ready.set()
+                await self._over.wait()
+
+        self._thread = threading.Thread(target=lambda: asyncio.run(serve()))
+        self._thread.start()
+        assert ready.wait(10)
+
+    def end(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._over.set)
+            self._thread.join()
+            self._loop = None
+
+
+@pytest.fixture
+def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
+    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_MODELS_FILE", str(tmp_path / "gateway.toml"))
+    made = Provider(tmp_path / "gateway.toml")
+    made.start()
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    words = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-C", str(folder)]
+    for step in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "start"]):
+        subprocess.run([*words, *step], check=True, capture_output=True)
+    return folder
+
+
+def work(repository: Path, engineer: str = "llm", *, max_turns: int | None = None) -> RunResult:
+    order, settings = make_order("area() is wrong", repository, engineer=engineer, max_turns=max_turns)
+    return work_in_foreground(order, settings, lambda _event: None)
+
+
+def events(run_id: str) -> list[ev.AnyEvent]:
+    with open_stores() as stores:
+        assert stores.events.verify(run_id) == []
+        return [entry.event for entry in stores.events.entries(run_id)]
+
+
+@pytest.mark.slow
+def test_a_model_does_a_ticket_and_every_cent_is_counted(provider: Provider, repository: Path) -> None:
+    result = work(repository)
+    assert result.status == "waiting_for_review"
+    assert "+    return width * height" in result.diff
+    assert provider.program is not None
+    charged = provider.program.account.told()
+    with open_stores() as stores:
+        entries = list(LedgerReader(stores.database).entries())
+        assert len(entries) == 4
+        assert {entry.account.task_id for entry in entries} == {result.run_id}
+        spent = sum(float(entry.cost or 0) for entry in entries)
+        assert replay(stores.events, result.run_id) == result.diff
+    assert result.cost_usd == pytest.approx(spent) == pytest.approx(float(str(charged["usd"])))
+
+
+@pytest.mark.slow
+def test_a_used_up_budget_pauses_and_the_work_goes_on_where_it_was(provider: Provider, repository: Path) -> None:
+    paused = work(repository, max_turns=3)
+    assert paused.status == "waiting_for_review"
+    assert exit_code(paused) == 3
+    assert "all 3 tool calls are used up" in paused.reason
+    assert paused.run_id in paused.next
+    with pytest.raises(InvalidInput, match="is paused"):
+        answer(paused.run_id, approved=True, comment="", by="me", observer=lambda _event: None)
+    asked = len([e for e in events(paused.run_id) if isinstance(e, ev.ModelAnswered)])
+    done = resume(paused.run_id, turns=10, usd=0.0, by="me", observer=lambda _event: None)
+    assert done.decision is not None
+    assert "+    return width * height" in done.diff
+    found = events(paused.run_id)
+    assert len([e for e in found if isinstance(e, ev.ModelAnswered) and not e.recalled]) == 4 == asked + 1
+    assert len([e for e in found if isinstance(e, ev.SuiteMeasured)]) == 2
+    with pytest.raises(InvalidInput, match="not paused"):
+        resume(paused.run_id, turns=1, usd=0.0, by="me", observer=lambda _event: None)
+
+
+@pytest.mark.slow
+def test_a_provider_that_is_away_pauses_the_run(provider: Provider, repository: Path) -> None:
+    provider.end()
+    paused = work(repository)
+    assert paused.status == "waiting_for_review"
+    assert "does not answer" in paused.reason
+    provider.start()
+    done = resume(paused.run_id, turns=0, usd=0.0, by="me", observer=lambda _event: None)
+    assert "+    return width * height" in done.diff
+
+
+@pytest.mark.slow
+def test_a_run_is_taken_back_to_an_earlier_answer(provider: Provider, repository: Path) -> None:
+    first = work(repository)
+    again = rewind(first.run_id, 2, lambda _event: None)
+    assert again.run_id != first.run_id
+    assert again.diff == first.diff
+    answers = [e for e in events(again.run_id) if isinstance(e, ev.ModelAnswered)]
+    assert [e.recalled for e in answers] == [True, True, False, False]
+    with pytest.raises(InvalidInput, match="4 answers"):
+        rewind(first.run_id, 5, lambda _event: None)
+
+
+@pytest.mark.slow
+def test_the_free_engineer_is_asked_first(provider: Provider, repository: Path) -> None:
+    result = work(repository, "auto")
+    assert result.engineer == "symbolic"
+    assert not [e for e in events(result.run_id) if isinstance(e, ev.ModelAnswered)]
+    assert Status(result.status) is Status.WAITING_FOR_REVIEW
