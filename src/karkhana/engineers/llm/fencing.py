@@ -18,4 +18,5 @@ class Fence:
 
     def around(self, text: str) -> str:
         """The text between the marks; marks within it are broken."""
-        return f"<{self.name}>\n{text.replace(self.name, 'material')}\n</{self.name}>"
+        inner = text.replace(self.name, "material").removesuffix("\n")
+        return f"<{self.name}>\n{inner}\n</{self.name}>"
