@@ -164,9 +164,8 @@ def test_the_turns_are_bounded() -> None:
     def look(request: ChatRequest) -> ChatAnswer:
         return calls(("search", {"pattern": f"x{len(request.messages)}"}))
 
-    with bench(look, turns=8) as made:
-        with pytest.raises(BudgetExhausted, match="all 8 tool calls are used up"):
-            made.work()
+    with bench(look, turns=8) as made, pytest.raises(BudgetExhausted, match="all 8 tool calls are used up"):
+        made.work()
 
 
 def test_the_money_is_bounded() -> None:
