@@ -7,7 +7,7 @@ from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Budget, Ticket
 from karkhana.domain.tools import RunTests
 from karkhana.engineers.symbolic import SymbolicEngineer
-from karkhana.ports import Assignment, Handover
+from karkhana.ports import Assignment, ChatModel, Engineer, Handover
 from karkhana.workspace.memory import TemporaryWorkspace
 from karkhana.workspace.toolbox import Toolbox
 
@@ -26,16 +26,28 @@ class MemoryTrail:
 
 
 def work_directly(
-    workspace: TemporaryWorkspace, ticket: str, command: tuple[str, ...], seconds: float, *, suite_s: float = 60.0
+    workspace: TemporaryWorkspace,
+    ticket: str,
+    command: tuple[str, ...],
+    seconds: float,
+    *,
+    suite_s: float = 60.0,
+    engineer: Engineer | None = None,
+    model: ChatModel | None = None,
 ) -> tuple[Handover, TestReport, MemoryTrail]:
     """What the engineer hands over, the suite before its work, and its trail.
 
-    ``seconds`` of clock for the engineer, ``suite_s`` for the suite before it.
+    ``seconds`` of clock for the engineer (the symbolic one if absent), ``suite_s`` for the suite before it.
     """
     trail, budget = MemoryTrail(), Budget(seconds=seconds)
     before = Toolbox(workspace, MemoryTrail(), budget=Budget(), test_command=command).call(RunTests(timeout_s=suite_s))
     tools = Toolbox(workspace, trail, budget=budget, test_command=command)
     assignment = Assignment(
-        ticket=Ticket(text=ticket), baseline=before, budget=budget, root=workspace.root, test_command=command
+        ticket=Ticket(text=ticket),
+        baseline=before,
+        budget=budget,
+        root=workspace.root,
+        test_command=command,
+        model=model,
     )
-    return SymbolicEngineer().work(assignment, tools, trail), before, trail
+    return (engineer or SymbolicEngineer()).work(assignment, tools, trail), before, trail

@@ -18,9 +18,9 @@ from karkhana.domain.errors import BudgetExhausted
 from karkhana.domain.events import FunctionsSuspected
 from karkhana.domain.suites import Outcome as TestOutcome
 from karkhana.domain.suites import TestResult
-from karkhana.engineers.symbolic.circumstances import circumstances
+from karkhana.engineers.symbolic.circumstances import Circumstances, circumstances
 from karkhana.engineers.symbolic.confirmation import Confirmation
-from karkhana.engineers.symbolic.exploration import Exploration
+from karkhana.engineers.symbolic.exploration import Exploration, Others
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place, cut, declared, hypotheses
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
 from karkhana.engineers.symbolic.localisation.importing import at_import
@@ -31,6 +31,8 @@ from karkhana.engineers.symbolic.localisation.relevance import worth_tracing
 from karkhana.engineers.symbolic.localisation.targets import Targets, choose_targets, groups
 from karkhana.engineers.symbolic.lore import Lore, Witness
 from karkhana.engineers.symbolic.ordering import natural
+from karkhana.engineers.symbolic.pool import Pool
+from karkhana.engineers.symbolic.proposals import Case, Proposals, Told
 from karkhana.engineers.symbolic.reproduction import Reproduction, kept, reproduce
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
@@ -55,10 +57,15 @@ class SymbolicEngineer:
 
     name = "symbolic"
 
+    def __init__(self, proposals: Proposals | None = None, *, templates: bool = True) -> None:
+        """``proposals``: who else may propose changes; without ``templates`` nobody but those does."""
+        self._proposals = proposals
+        self._templates = templates
+
     def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover:
         """Repair, or abstain with the reason. Raises ``RunCancelled``; a spent budget is an abstention."""
         witness = Witness(trail)
-        repair = _Repair(assignment, tools, witness)
+        repair = _Repair(assignment, tools, witness, self._proposals, templates=self._templates)
         handover = self._carried_out(repair)
         handover = kept(handover, repair.written)
         return msgspec.structs.replace(handover, credits=repair.lore.credits(witness.tried))
@@ -103,8 +110,17 @@ def _before_tests(ideas: list[Hypothesis], early: frozenset[int]) -> list[Hypoth
 class _Repair:
     """One assignment."""
 
-    def __init__(self, assignment: Assignment, tools: Tools, trail: Trail) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        tools: Tools,
+        trail: Trail,
+        proposals: Proposals | None = None,
+        *,
+        templates: bool = True,
+    ) -> None:
         self._hands = Hands(assignment, tools, trail)
+        self._proposals, self._templates = proposals, templates
         self._assignment = assignment
         self._exploration = Exploration(self._hands)
         self.written: Reproduction | None = None
@@ -166,8 +182,10 @@ class _Repair:
         places += declared(places, self._test_text(spectrum, targets), told=told, read=self._hands.text)
         known = circumstances(self._hands, spectrum, targets)
         lessons = self.lore.templates
-        ideas = hypotheses(
-            places, spectrum, literals=known.literals, expected=known.expected, lessons=lessons, told=told
+        ideas = (
+            hypotheses(places, spectrum, literals=known.literals, expected=known.expected, lessons=lessons, told=told)
+            if self._templates
+            else []
         )
         ideas = natural(ideas, places)
         if spectrum.collect_errors and not spectrum.collected:
@@ -177,7 +195,8 @@ class _Repair:
             ideas = _before_tests(
                 natural(ideas, places), frozenset(n for n, p in enumerate(places) if p.suspect in early)
             )
-        verdict = self._exploration.choose(spectrum, places, ideas, known, share)
+        others = self._others(spectrum, targets, places[: len(suspects)], told, share)
+        verdict = self._exploration.choose(spectrum, places, ideas, known, share=share, others=others)
         confirmation = Confirmation(self._hands, places, targets, spectrum)
         handover, candidate = confirmation.hand_over(verdict, self._exploration.count)
         self.lore.chosen(candidate.hypothesis.kind, places[candidate.hypothesis.suspect].suspect)
@@ -185,6 +204,32 @@ class _Repair:
 
     def tried(self) -> tuple[str, ...]:
         return tuple(self._exploration.tried)
+
+    def _others(
+        self, spectrum: Spectrum, targets: Targets, places: tuple[Place, ...], told: str, share: float
+    ) -> Others | None:
+        """Who else is asked about functions that tests run."""
+        if self._proposals is None:
+            return None
+        end = (1.0 - share) * self._hands.left()
+        case = Case(
+            places=places,
+            tests=tuple(self._failing(spectrum, number) for number in targets.chosen[:_TESTS]),
+            numbers=targets.chosen[:_TESTS],
+            ticket=self._assignment.ticket.text,
+            seconds_left=lambda: self._hands.left() - end,
+        )
+        lessons = self.lore.templates
+
+        def pool(every: tuple[Place, ...], spectrum: Spectrum, known: Circumstances) -> Pool:
+            return Pool(case, every, spectrum, known, lessons=lessons, told=told, templates=self._templates)
+
+        return Others(self._proposals.rewrites(case), pool)
+
+    def _failing(self, spectrum: Spectrum, number: int) -> Told:
+        test = spectrum.tests[number]
+        line, source = self._source(spectrum, number)
+        return Told(name=test.name, source=source, line=line, failure=test.failure)
 
     # -- what is wrong -----------------------------------------------------------------------------------------
 
@@ -256,10 +301,15 @@ class _Repair:
         """The source of the first target tests."""
         found: dict[str, None] = {}
         for number in targets.chosen[:_TESTS]:
-            path, _, rest = spectrum.tests[number].name.partition("::")
-            name = rest.split("[")[0].rsplit("::", 1)[-1]
-            place = next((p for p in spectrum.functions.get(path, ()) if p.name == name), None)
-            if place is not None:
-                text = self._hands.text(path) or ""
-                found["".join(text.splitlines(keepends=True)[place.top - 1 : place.end])] = None
-        return "\n".join(found)
+            found[self._source(spectrum, number)[1]] = None
+        return "\n".join(text for text in found if text)
+
+    def _source(self, spectrum: Spectrum, number: int) -> tuple[int, str]:
+        """The line where a test begins, and its text; 0 and nothing when it is not found."""
+        path, _, rest = spectrum.tests[number].name.partition("::")
+        name = rest.split("[")[0].rsplit("::", 1)[-1]
+        place = next((p for p in spectrum.functions.get(path, ()) if p.name == name), None)
+        if place is None:
+            return 0, ""
+        text = self._hands.text(path) or ""
+        return place.top, "".join(text.splitlines(keepends=True)[place.top - 1 : place.end])

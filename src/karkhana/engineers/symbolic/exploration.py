@@ -5,16 +5,22 @@ Knows the order of the attempts; knows nothing of how candidates are judged or h
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
 
 from karkhana.behaviour.running import ProbeFailed, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum
+from karkhana.behaviour.validation import UNTRIED
 from karkhana.domain.events import HypothesisTried
 from karkhana.engineers.symbolic.choice.comparison import ASK, Comparison, Verdict
+from karkhana.engineers.symbolic.choice.evidence import Voices
 from karkhana.engineers.symbolic.choice.probability import load_model
 from karkhana.engineers.symbolic.circumstances import Circumstances
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
+from karkhana.engineers.symbolic.pool import Pool
+from karkhana.engineers.symbolic.proposals import Rewrite
 from karkhana.engineers.symbolic.search import Budget, Outcome, Search
 
 _RESERVE_S = 20.0
@@ -22,6 +28,10 @@ _RESERVE_S = 20.0
 _CPU_S = 30.0
 """CPU seconds for running candidates, over all groups of failing tests."""
 _LEAST_CPU_S = 3.0
+_PROPOSED_CPU_S = 10.0
+"""CPU seconds for running what others propose, over all rounds of one search."""
+_SURE = 0.9
+"""Probability from which on nobody else is asked."""
 _FIRST = 2500
 """Live candidates that are tried before those that need a fresh interpreter; the right one is seldom behind them."""
 _HEARD = 8
@@ -58,42 +68,41 @@ class Exploration:
         places: tuple[Place, ...],
         ideas: list[Hypothesis],
         known: Circumstances,
+        *,
         share: float,
+        others: "Others | None" = None,
     ) -> Verdict:
         """Try ``ideas`` in a share of the time that is left, and judge those that pass.
 
-        When what passes does not convince, constants and signatures are tried too before it is returned as it is.
-        Raises :class:`NothingPasses`, or ``Abstention`` when what passes makes no sense.
+        When what passes does not convince, constants and signatures are tried too, then what ``others`` propose,
+        before it is returned as it is. Raises :class:`NothingPasses`, or ``Abstention`` when what passes makes no
+        sense.
         """
         budget = Budget(seconds=max(1.0, (self._hands.left() - _RESERVE_S) * share), cpu_s=self._cpu_left * share)
         arguments = pytest_arguments(self._hands.assignment.test_command)
-        search = Search(
-            self._hands.run,
-            spectrum,
-            arguments,
-            places,
-            budget,
-            announce=self._announcer(places),
-            read=self._hands.text,
-        )
-        comparison = Comparison(self._hands, search, places, spectrum, known)
+
+        def search_within(budget: Budget) -> Search:
+            tell = self._announcer(places)
+            return Search(self._hands.run, spectrum, arguments, places, budget, announce=tell, read=self._hands.text)
+
+        search = search_within(budget)
+        found = _Found(Comparison(self._hands, search, places, spectrum, known))
         try:
-            return self._tried(search, comparison, places, ideas)
+            self._try_own(search, found, places, ideas)
         finally:
             self._cpu_left = max(_LEAST_CPU_S, self._cpu_left - search.spent_s)
+        if others is not None and not found.convinces(_SURE):
+            self._try_proposed(others.rounds, others.pool(places, spectrum, known), search_within, found, places)
+        return self._judged(found, places)
 
-    def _tried(
-        self, search: Search, comparison: Comparison, places: tuple[Place, ...], ideas: list[Hypothesis]
-    ) -> Verdict:
-        outcomes: list[Outcome] = []
-        verdict: Verdict | None = None
-        nonsense: Abstention | None = None
+    def _try_own(self, search: Search, found: "_Found", places: tuple[Place, ...], ideas: list[Hypothesis]) -> None:
+        """Try what the templates made, attempt by attempt."""
+        outcomes = found.outcomes
         for position, (note, attempt, is_dear) in enumerate(self._attempts(search, ideas, outcomes)):
-            convinces = verdict is not None and verdict.probability_of(0) >= load_model().threshold
             # Rivals that seemed as likely as what passes are heard first.
-            if convinces and position > 1:
+            if position > 1 and found.convinces(load_model().threshold):
                 break
-            if is_dear and verdict is not None:
+            if is_dear and found.verdict is not None:
                 continue
             try:
                 outcome = self._attempt(note, attempt, places)
@@ -104,16 +113,59 @@ class Exploration:
                 self._hands.note(f"given up: {note}: {error.message}")
                 continue
             outcomes.append(outcome)
-            if not outcome.passing:
-                continue
-            try:
-                verdict = comparison.verdict(outcomes)
-            except Abstention as abstention:
-                nonsense = abstention
-        if verdict is not None:
-            return verdict
-        if nonsense is not None:
-            raise nonsense
+            if outcome.passing:
+                found.judge()
+
+    def _try_proposed(
+        self,
+        rounds: Iterator[Sequence[Rewrite]],
+        pool: Pool,
+        search_within: Callable[[Budget], Search],
+        found: "_Found",
+        places: tuple[Place, ...],
+    ) -> None:
+        """Try what others propose, round by round, until it convinces or nobody proposes more."""
+        found.voices = pool.voices
+        spent = 0.0
+        for rewrites in rounds:
+            before = pool.voices.copy()
+            new = pool.candidates(rewrites)
+            left = max(_LEAST_CPU_S, _PROPOSED_CPU_S - spent)
+            search = search_within(Budget(seconds=max(1.0, self._hands.left() - _RESERVE_S), cpu_s=left))
+            for note, attempt in self._proposed(search, pool, new):
+                outcome = self._attempt(note, attempt, places)
+                found.outcomes.append(outcome)
+            spent += search.spent_s
+            if found.passing and pool.voices != before:
+                found.judge()
+            if found.convinces(_SURE) or self._hands.left() < _RESERVE_S:
+                return
+
+    def _proposed(
+        self, search: Search, pool: Pool, new: list[Hypothesis]
+    ) -> Iterator[tuple[str, Callable[[], Outcome]]]:
+        """The attempts of one round: as they are, in a new interpreter, with their slips mended."""
+        done: list[Outcome] = []
+
+        def remembered(outcome: Outcome) -> Outcome:
+            done.append(outcome)
+            return outcome
+
+        yield "proposed", lambda: remembered(search.singles([h for h in new if not h.fresh]))
+        unfit = _untried(done[0])
+        fresh = sorted([*unfit, *(h for h in new if h.fresh)], key=lambda h: -h.score)
+        if fresh:
+            yield "proposed, in a new interpreter", lambda: remembered(search.fresh(fresh[:_HEARD]))
+        if not any(outcome.passing for outcome in done):
+            near = pool.small_changes(done[0])
+            if near:
+                yield "small changes of what was proposed", lambda: search.singles(near)
+
+    def _judged(self, found: "_Found", places: tuple[Place, ...]) -> Verdict:
+        if found.verdict is not None:
+            return found.verdict
+        if found.nonsense is not None:
+            raise found.nonsense
         where = ", ".join(p.name for p in places[:4])
         raise NothingPasses(
             f"none of {self.count} changes to {where} makes the failing tests pass without breaking others", ASK
@@ -193,3 +245,40 @@ class Exploration:
                 f"{outcome.count} changes{' (' + note + ')' if note else ''} in "
                 f"{len({n for n, _ in table})} function(s): {len(outcome.passing)} pass"
             )
+
+
+def _untried(outcome: Outcome) -> list[Hypothesis]:
+    """What no live function could take on."""
+    pairs = zip(outcome.tried, outcome.statuses, strict=True)
+    return [msgspec.structs.replace(h, fresh=True) for h, status in pairs if status == UNTRIED]
+
+
+class _Found:
+    """What passed so far, and what it is worth."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+        self.outcomes: list[Outcome] = []
+        self.voices: Voices = {}
+        self.verdict: Verdict | None = None
+        self.nonsense: Abstention | None = None
+
+    @property
+    def passing(self) -> bool:
+        return any(outcome.passing for outcome in self.outcomes)
+
+    def judge(self) -> None:
+        try:
+            self.verdict = self._comparison.verdict(self.outcomes, self.voices)
+        except Abstention as abstention:
+            self.nonsense = abstention
+
+    def convinces(self, least: float) -> bool:
+        return self.verdict is not None and self.verdict.probability_of(0) >= least
+
+
+class Others(msgspec.Struct, frozen=True):
+    """Whoever proposes changes of the places of a search."""
+
+    rounds: Iterator[Sequence[Rewrite]]
+    pool: Callable[[tuple[Place, ...], Spectrum, Circumstances], Pool]

@@ -5,6 +5,7 @@ import difflib
 from karkhana.engineers.symbolic.generation.catalogue import catalogue
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place
 from karkhana.engineers.symbolic.patching import changed_lines
+from karkhana.engineers.symbolic.proposals import TITLE
 
 _LINE_CHARS = 60
 
@@ -16,7 +17,8 @@ def title_of(hypothesis: Hypothesis, place: Place) -> str:
 
 def kind_of(hypothesis: Hypothesis) -> str:
     """The template's words for what was wrong."""
-    names = dict.fromkeys(catalogue()[name].title for name in hypothesis.kind.split("+"))
+    every = catalogue()
+    names = dict.fromkeys(every[name].title if name in every else TITLE for name in hypothesis.kind.split("+"))
     return " and ".join(names)
 
 

@@ -14,16 +14,24 @@ from karkhana.behaviour.spectra import Spectrum
 from karkhana.domain.events import Candidate, CandidatesCompared
 from karkhana.engineers.symbolic.choice.appearance import Ranked, rank_by_text
 from karkhana.engineers.symbolic.choice.choose import Choice, Group, choose, group
-from karkhana.engineers.symbolic.choice.evidence import before_first_hit, behaviour, consensus, over_rivals
+from karkhana.engineers.symbolic.choice.evidence import (
+    Voices,
+    before_first_hit,
+    behaviour,
+    consensus,
+    heard,
+    over_rivals,
+)
 from karkhana.engineers.symbolic.choice.examples import documentation, documented, examples
 from karkhana.engineers.symbolic.choice.features import Features, count, log_share, shared_words
 from karkhana.engineers.symbolic.choice.naturalness import TokenModel
-from karkhana.engineers.symbolic.choice.probability import probability, reasons
+from karkhana.engineers.symbolic.choice.probability import load_model, probability, reasons
 from karkhana.engineers.symbolic.circumstances import Circumstances
 from karkhana.engineers.symbolic.generation.catalogue import catalogue
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place
 from karkhana.engineers.symbolic.hands import Abstention, Hands
 from karkhana.engineers.symbolic.patching import changed_lines, line_before, patch, whole_file
+from karkhana.engineers.symbolic.proposals import PROPOSED
 from karkhana.engineers.symbolic.search import Outcome, Search
 from karkhana.engineers.symbolic.wording import shown
 
@@ -85,8 +93,10 @@ class Comparison:
         self._known = known
         self._model: TokenModel | None = None
 
-    def verdict(self, outcomes: Sequence[Outcome]) -> Verdict:
+    def verdict(self, outcomes: Sequence[Outcome], voices: Voices | None = None) -> Verdict:
         """Judge what passed in any of the attempts, which are given in their order.
+
+        ``voices``: change → how many proposed exactly this, besides the templates.
 
         Raises ``Abstention`` when all of it makes no sense.
         """
@@ -100,7 +110,10 @@ class Comparison:
         groups, seen = self._groups(ranked)
         agreement = consensus(groups, seen)
         facts = [
-            self._text(g.best) | self._search_facts(g.best, outcomes, passing) | behaviour(g, groups, seen, agreement)
+            self._text(g.best)
+            | self._search_facts(g.best, outcomes, passing)
+            | behaviour(g, groups, seen, agreement)
+            | heard(g, voices or {})
             for g in groups[:_TOLD]
         ]
         judged = zip(groups, facts, over_rivals([f["surprise"] for f in facts]), strict=False)
@@ -153,7 +166,7 @@ class Comparison:
         highest = max(p.suspect.score for p in self._places)
         return {
             "prior": math.log(max(hypothesis.score, 1e-6)),
-            "error_driven": float(any(catalogue()[name].errors for name in names)),
+            "error_driven": float(any(catalogue()[name].errors for name in names if name in catalogue())),
             "two_places": float(len(names) > 1),
             "fresh": float(hypothesis.fresh),
             "crowd": count(sum(h.kind == hypothesis.kind for h in here)),
@@ -207,10 +220,16 @@ class Comparison:
             "failing_share": len(suspect.failing) / max(1, len(suspect.failing) + len(suspect.passing)),
             "tried": count(before_first_hit(outcomes)),
             "rank": count(passing.index(ranked.hypothesis)),
-            "hit_rate": log_share(len(passing), tried),
+            "hit_rate": self._hit_rate(outcomes, len(passing), tried),
             "places": count(len({h.suspect for h in passing})),
             "raised": float(self._raised(self._places[ranked.hypothesis.suspect])),
         }
+
+    def _hit_rate(self, outcomes: Sequence[Outcome], passing: int, tried: int) -> float:
+        """How many of the changes pass; what the probability takes for average where no template made any."""
+        if all(h.kind.startswith(PROPOSED) for outcome in outcomes for h in outcome.tried):
+            return load_model().features["hit_rate"].mean
+        return log_share(passing, tried)
 
     # -- the trail ---------------------------------------------------------------------------------------------
 

@@ -7,11 +7,15 @@ import math
 from collections.abc import Mapping, Sequence
 
 from karkhana.behaviour.observation import Observations
+from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.choice.choose import Group, disputed
 from karkhana.engineers.symbolic.choice.features import count, odd_answers
+from karkhana.engineers.symbolic.proposals import PROPOSED
 from karkhana.engineers.symbolic.search import Outcome
 
 _LARGE_MARGIN = 10.0
+Voices = Mapping[tuple[int, tuple[Edit, ...]], int]
+"""(place, edits) → how many proposed exactly this."""
 _CONSULTED = 20
 """Groups whose agreement is looked at."""
 
@@ -83,6 +87,17 @@ def behaviour(
         "examples_lost": count(seen.lost(number)),
         "examples_gained": count(seen.gained(number)),
     }
+
+
+def heard(one: Group, voices: Voices) -> dict[str, float]:
+    """Who stands behind what a group does: the templates together are one voice, each proposal is another.
+
+    ``agreeing`` is 0 for one voice, a half for two, two thirds for three.
+    """
+    members = [ranked.hypothesis for ranked in one.members]
+    from_templates = any(not h.kind.startswith(PROPOSED) for h in members)
+    count = from_templates + sum(voices.get((h.suspect, h.edits), 0) for h in members)
+    return {"proposed": float(not from_templates), "agreeing": 1.0 - 1.0 / max(1, count)}
 
 
 def _centrality(one: Group, agreement: Mapping[int, float]) -> float:

@@ -99,6 +99,11 @@ class Features(msgspec.Struct, frozen=True, kw_only=True):
     """Examples of the documentation or the ticket, not in the tests, that it does not keep and others do."""
     examples_gained: float
     """Those that it keeps and the unchanged program does not."""
+    # who stands behind it
+    proposed: float
+    """No template made a change that does the same: somebody proposed it."""
+    agreeing: float
+    """``1 - 1 / n`` for n voices that do the same: that of the templates, and one for each proposal."""
 
     def named(self) -> dict[str, float]:
         """As plain numbers, by name."""

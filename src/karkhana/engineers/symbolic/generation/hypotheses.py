@@ -30,6 +30,7 @@ __all__ = [
     "expected_errors",
     "hypotheses",
     "literals_of",
+    "moved",
     "scene_of",
 ]
 
@@ -170,13 +171,13 @@ def _across(places: tuple[Place, ...], found: Iterable[Hypothesis]) -> list[Hypo
     for (path, kind, _, _), same in alike.items():
         if not 1 < len(same) <= _PLACES:
             continue
-        edits = tuple(sorted(_moved(h.edits[0], places[n]) for n, h in same.items()))
+        edits = tuple(sorted(moved(h.edits[0], places[n]) for n, h in same.items()))
         score = _SEVERAL * min(h.score for h in same.values())
         made.append(Hypothesis(suspect=files[path], kind=kind, line=1, edits=edits, score=score, fresh=True))
     return sorted(made, key=lambda h: (-h.score, h.edits))[:_ACROSS]
 
 
-def _moved(edit: Edit, place: Place) -> Edit:
+def moved(edit: Edit, place: Place) -> Edit:
     """An edit of a function as an edit of its file."""
     before = place.file_text.splitlines(keepends=True)[: place.suspect.place.start - 1]
     offset = sum(map(len, before))

@@ -1,0 +1,50 @@
+"""Two engineers that ask a model for functions: one that relies on it, and one for which it is one voice among others.
+
+>>> SmallModelEngineer().name, HybridEngineer().name
+('small', 'hybrid')
+"""
+
+from karkhana.domain.money import usd
+from karkhana.engineers.llm.engineer import CONFIGURE
+from karkhana.engineers.llm.small.proposing import Limits, ModelProposals
+from karkhana.engineers.symbolic import SymbolicEngineer
+from karkhana.ports import Assignment, Handover, Tools, Trail
+
+
+class SmallModelEngineer:
+    """Implements ``karkhana.ports.Engineer``: every change comes from the model."""
+
+    name = "small"
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits
+
+    def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover:
+        """Hand over, or stop with the reason. Raises ``RunCancelled``, ``ModelUnavailable``."""
+        if assignment.model is None:
+            return Handover(solved=False, reason="no language model is configured", question=CONFIGURE)
+        proposals = ModelProposals(assignment.model, trail, _limits(self._limits, assignment))
+        return SymbolicEngineer(proposals, templates=False).work(assignment, tools, trail)
+
+
+class HybridEngineer:
+    """Implements ``karkhana.ports.Engineer``: the symbolic engineer, which asks the model when it is not sure itself.
+
+    Without a model, or when it does not answer, it is the symbolic engineer.
+    """
+
+    name = "hybrid"
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits
+
+    def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover:
+        """Hand over, or stop with the reason. Raises ``RunCancelled``."""
+        if assignment.model is None:
+            return SymbolicEngineer().work(assignment, tools, trail)
+        proposals = ModelProposals(assignment.model, trail, _limits(self._limits, assignment), required=False)
+        return SymbolicEngineer(proposals).work(assignment, tools, trail)
+
+
+def _limits(given: Limits | None, assignment: Assignment) -> Limits:
+    return given or Limits(usd=usd(f"{assignment.budget.usd:.6f}"))
