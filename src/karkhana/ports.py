@@ -12,7 +12,7 @@ import msgspec
 from karkhana.domain.changes import Change, FileChange
 from karkhana.domain.chat import ChatAnswer, ChatRequest
 from karkhana.domain.events import AnyEvent
-from karkhana.domain.evidence import GateResult
+from karkhana.domain.evidence import Finding, GateResult
 from karkhana.domain.lessons import Credit, Lesson
 from karkhana.domain.money import Money
 from karkhana.domain.suites import TestReport
@@ -136,6 +136,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     type: TaskType = TaskType.BUGFIX
     model: ChatModel | None = None
     """A language model, where one is configured."""
+    reviewer: ChatModel | None = None
+    """The one that reviews the change; often the same."""
     explain: bool = False
     lessons: tuple[Lesson, ...] = ()
     """What past outcomes taught, here and elsewhere."""
@@ -160,6 +162,8 @@ class Handover(msgspec.Struct, frozen=True, kw_only=True):
     disagreement: float = 0.0
     probability: float | None = None
     """The engineer's calibrated probability, in [0,1], that the change is right; ``None`` when it has none."""
+    objections: tuple[Finding, ...] = ()
+    """What the engineer's own review objected to and what still stands."""
     credits: tuple[Credit, ...] = ()
     """What its outcome will teach, once it is known."""
 

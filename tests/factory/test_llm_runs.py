@@ -33,6 +33,12 @@ SCRIPT = """
 input = "1"
 output = "2"
 [[answer]]
+says = "What its author says"
+text = '{"findings": [{"severity": "warning", "path": "area.py", "line": 2, "message": "no test of zero"}]}'
+[[answer]]
+turn = 5
+calls = [{ name = "push_changes", arguments = { title = "Multiply the sides", summary = "Zero is no case." } }]
+[[answer]]
 turn = 1
 calls = [{ name = "read_file", arguments = { path = "area.py" } }]
 [[answer]]
@@ -125,11 +131,12 @@ def test_a_model_does_a_ticket_and_every_cent_is_counted(provider: Provider, rep
     result = work(repository)
     assert result.status == "waiting_for_review"
     assert "+    return width * height" in result.diff
+    assert [finding.message for finding in result.self_review if finding.rule == "critique"] == ["no test of zero"]
     assert provider.program is not None
     charged = provider.program.account.told()
     with open_stores() as stores:
         entries = list(LedgerReader(stores.database).entries())
-        assert len(entries) == 4
+        assert len(entries) == 7, "five answers of work and two reviews"
         assert {entry.account.task_id for entry in entries} == {result.run_id}
         spent = sum(float(entry.cost or 0) for entry in entries)
         assert replay(stores.events, result.run_id) == result.diff
@@ -150,7 +157,8 @@ def test_a_used_up_budget_pauses_and_the_work_goes_on_where_it_was(provider: Pro
     assert done.decision is not None
     assert "+    return width * height" in done.diff
     found = events(paused.run_id)
-    assert len([e for e in found if isinstance(e, ev.ModelAnswered) and not e.recalled]) == 4 == asked + 1
+    assert len([e for e in found if isinstance(e, ev.ModelAnswered) and not e.recalled]) == 7
+    assert asked == 3
     assert len([e for e in found if isinstance(e, ev.SuiteMeasured)]) == 2
     with pytest.raises(InvalidInput, match="not paused"):
         resume(paused.run_id, turns=1, usd=0.0, by="me", observer=lambda _event: None)
@@ -174,9 +182,9 @@ def test_a_run_is_taken_back_to_an_earlier_answer(provider: Provider, repository
     assert again.run_id != first.run_id
     assert again.diff == first.diff
     answers = [e for e in events(again.run_id) if isinstance(e, ev.ModelAnswered)]
-    assert [e.recalled for e in answers] == [True, True, False, False]
-    with pytest.raises(InvalidInput, match="4 answers"):
-        rewind(first.run_id, 5, lambda _event: None)
+    assert [e.recalled for e in answers] == [True, True, False, False, False, False, False]
+    with pytest.raises(InvalidInput, match="5 answers"):
+        rewind(first.run_id, 6, lambda _event: None)
 
 
 @pytest.mark.slow

@@ -27,28 +27,34 @@ class Memory(msgspec.Struct, frozen=True):
 
     answers: tuple[ModelAnswered, ...]
     calls: tuple[tuple[ToolCalled, ToolReturned], ...]
+    reviews: tuple[ModelAnswered, ...] = ()
 
 
 def memory_of(events: Iterable[AnyEvent], engineer: str, turn: int | None = None) -> Memory:
     """What an engineer heard and did in its longest piece of work; with ``turn``, as of that answer."""
     best = Memory((), ())
     answers: list[ModelAnswered] = []
+    reviews: list[ModelAnswered] = []
     calls: list[tuple[ToolCalled, ToolReturned]] = []
     called: ToolCalled | None = None
     ours = False
     for event in events:
         match event:
             case WorkspaceOpened():
-                ours, answers, calls, called = event.engineer == engineer, [], [], None
-            case ModelAnswered() if ours and (turn is None or len(answers) < turn):
+                ours, answers, reviews, calls, called = event.engineer == engineer, [], [], [], None
+            case ModelAnswered(purpose="review") if ours:
+                reviews.append(event)
+            case ModelAnswered() if ours and len(answers) == turn:
+                ours = False
+            case ModelAnswered() if ours:
                 answers.append(event)
             case ToolCalled() if ours:
                 called = event
-            case ToolReturned() if ours and called is not None and (turn is None or len(answers) <= turn):
+            case ToolReturned() if ours and called is not None:
                 calls.append((called, event))
                 called = None
         if len(answers) > len(best.answers) or len(calls) > len(best.calls):
-            best = Memory(tuple(answers), tuple(calls))
+            best = Memory(tuple(answers), tuple(calls), tuple(reviews))
     return best
 
 
@@ -106,6 +112,11 @@ def remembering(
     if model is None or not memory.answers:
         return model, toolbox
     return RememberingModel(model, memory.answers), RememberingTools(toolbox, memory.calls, content)
+
+
+def reviewing(model: ChatModel | None, memory: Memory) -> ChatModel | None:
+    """The reviewer of an engineer that goes on."""
+    return RememberingModel(model, memory.reviews) if model is not None and memory.reviews else model
 
 
 def whole(memory: Memory, content: Callable[[str], bytes]) -> bool:

@@ -61,7 +61,7 @@ from karkhana.factory.records import (
     Review,
     Verified,
 )
-from karkhana.factory.remembering import Memory, memory_of, remembering, whole
+from karkhana.factory.remembering import Memory, memory_of, remembering, reviewing, whole
 from karkhana.factory.suites import require_judge
 from karkhana.ports import Assignment, ChatModel, DeliveryRequest, Engineer, GateContext, Handover, Receipt, Workspace
 from karkhana.quality.confidence import score
@@ -148,6 +148,7 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer, allowance: Allowance) -> 
             python_version=getattr(workspace, "python_version", None),
         )
         model, tools = remembering(_model(job, budget), toolbox, memory, job.rooms.content)
+        reviewer = _model(job, budget, review=True) if model is not None else None
         assignment = Assignment(
             ticket=job.order.ticket,
             baseline=plan.baseline,
@@ -156,6 +157,7 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer, allowance: Allowance) -> 
             test_command=plan.test_command,
             type=job.order.type,
             model=model,
+            reviewer=reviewing(reviewer, memory),
             explain=job.order.explain,
             lessons=recall(job),
             recent=recent(job),
@@ -207,11 +209,12 @@ def _memory(job: Job, engineer: Engineer) -> Memory:
     return memory_of(job.rooms.events(rewind.run_id), engineer.name, rewind.turn)
 
 
-def _model(job: Job, budget: Budget) -> ChatModel | None:
+def _model(job: Job, budget: Budget, *, review: bool = False) -> ChatModel | None:
     if job.rooms.models is None:
         return None
+    work = job.order.model or job.settings.models.work
     return job.rooms.models.model(
-        job.order.model or job.settings.models.work,
+        (job.settings.models.review or work) if review else work,
         run_id=job.run_id,
         task_type=job.order.type.value,
         budget_usd=budget.usd,
@@ -233,7 +236,10 @@ def self_review(job: Job, plan: Plan, built: Built) -> Review:
     """The engineer reads its own diff before anyone else does."""
     job.enter(Status.REVIEWING)
     contents = restore(job.order.repository, built.change.base, built.edits)
-    findings = review(built.change, contents, job.order.ticket, plan.baseline)
+    findings = (
+        *review(built.change, contents, job.order.ticket, plan.baseline),
+        *built.handover.objections,
+    )
     job.trail.record(ReviewFinished(findings=findings))
     return Review(findings=findings)
 

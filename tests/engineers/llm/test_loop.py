@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 
 from karkhana.domain.chat import ChatAnswer, ChatRequest, Role, StopReason, Text, ToolCall, ToolResult
@@ -33,6 +34,7 @@ class Bench:
         self.workspace = workspace
         self.trail = MemoryTrail()
         self.model = ScriptedModel(script, **model)  # type: ignore[arg-type]
+        self.reviewer: ScriptedModel | None = None
         self.budget = Budget(turns=turns, seconds=60.0, usd=1.0)
         self.tools = Toolbox(workspace, self.trail, budget=self.budget, test_command=COMMAND)
 
@@ -46,6 +48,8 @@ class Bench:
             test_command=COMMAND,
             model=self.model,
         )
+        if self.reviewer is not None:
+            assignment = msgspec.structs.replace(assignment, reviewer=self.reviewer)
         return LlmEngineer().work(assignment, self.tools, self.trail)
 
     def of(self, kind: type) -> list[object]:
@@ -210,3 +214,19 @@ def test_material_is_fenced_and_cannot_break_out() -> None:
         result = made.results()[0]
         assert result.count(f"<{mark}>") == 1
         assert result.endswith(f"</{mark}>")
+
+
+def test_a_review_s_objections_are_met_before_the_change_is_handed_over() -> None:
+    objection = '{"findings": [{"severity": "error", "path": "cart.py", "line": 2, "message": "say why"}]}'
+    again = ("push_changes", {"title": "Count every price", "summary": "The one that was subtracted was a slip."})
+    with bench(calls(FIX), calls(("run_tests", {})), calls(PUSH), calls(again)) as made:
+        made.reviewer = ScriptedModel([text(objection), text('{"findings": []}')], cost=usd("0.01"))
+        handover = made.work()
+        assert handover.solved
+        assert handover.summary.startswith("The one")
+        assert handover.objections == ()
+        assert "say why" in made.results()[2]
+        first = made.reviewer.requests[0].messages[1].parts[0]
+        assert isinstance(first, Text)
+        assert "+    return sum(prices)" in first.text
+        assert "1 passed" in first.text

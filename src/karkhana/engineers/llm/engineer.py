@@ -6,6 +6,7 @@
 from karkhana.domain.money import usd
 from karkhana.domain.suites import Outcome, TestResult
 from karkhana.engineers.llm.conversation import Conversation
+from karkhana.engineers.llm.critique import Critic
 from karkhana.engineers.llm.fencing import Fence
 from karkhana.engineers.llm.loop import Limits, Loop
 from karkhana.engineers.llm.prompting import filled, told
@@ -49,7 +50,9 @@ class LlmEngineer:
         room = int(model.context * _PROMPT) - limits.answer_tokens
         task = task_of(assignment, fence, _map(assignment, tools, model.context))
         conversation = Conversation(filled("system", fence=fence.name), task, room=room)
-        return Loop(model, tools, trail, conversation, fence=fence, limits=limits).run()
+        reviewer = assignment.reviewer
+        critic = Critic(reviewer, trail, assignment.ticket.text, fence) if reviewer is not None else None
+        return Loop(model, tools, trail, conversation, fence=fence, limits=limits, critic=critic).run()
 
 
 def _map(assignment: Assignment, tools: Tools, context: int) -> str:

@@ -14,9 +14,10 @@ from karkhana.domain.errors import BudgetExhausted, PromptTooLong, ToolRefused
 from karkhana.domain.events import ConversationCompacted, ModelAnswered, ModelNudged
 from karkhana.domain.money import ZERO, Money, shown, usd, written
 from karkhana.domain.suites import TestReport
-from karkhana.domain.tools import PushChanges
+from karkhana.domain.tools import EditFile, PushChanges, ReviewDiff, WriteFile
 from karkhana.engineers.llm.calls import READERS, GiveUp, Unreadable, read
 from karkhana.engineers.llm.conversation import Conversation
+from karkhana.engineers.llm.critique import Critic, Proposal
 from karkhana.engineers.llm.fencing import Fence
 from karkhana.engineers.llm.prompting import nudge, told, tools
 from karkhana.engineers.llm.rendering import shown as rendered
@@ -35,6 +36,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     silences: int = 3
     """Answers in a row that call no tool."""
     temperature: float | None = None
+
+
+UNTESTED = "none were run after the last edit"
 
 
 class Ended(Exception):
@@ -57,10 +61,13 @@ class Loop:
         *,
         fence: Fence,
         limits: Limits,
+        critic: Critic | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model, self._tools, self._trail = model, tools, trail
         self._conversation, self._fence, self._limits, self._clock = conversation, fence, limits, clock
+        self._critic = critic
+        self._tests = UNTESTED
         self._watch = Watch()
         self._nudged = False
         self._answers = self._silences = 0
@@ -134,14 +141,41 @@ class Loop:
             wanted = read(call.name, call.arguments, cut=cut)
             if isinstance(wanted, GiveUp):
                 raise Ended(Handover(solved=False, reason=wanted.reason, question=wanted.question))
+            if isinstance(wanted, PushChanges) and (objections := self._objections(wanted)):
+                return objections, True, False
             result = self._tools.call(wanted)
         except Unreadable as unreadable:
             return str(unreadable), True, False
         except ToolRefused as refusal:
             return self._fence.around(f"{refusal.message}\n{refusal.next}".strip()), True, False
         if isinstance(wanted, PushChanges):
-            raise Ended(Handover(solved=True, reason=wanted.title, title=wanted.title, summary=wanted.summary))
-        return rendered(self._fence, result), False, isinstance(result, TestReport)
+            raise Ended(self._handed_over(wanted))
+        text = rendered(self._fence, result)
+        if isinstance(result, TestReport):
+            self._tests = text
+        elif isinstance(wanted, EditFile | WriteFile):
+            self._tests = UNTESTED
+        return text, False, isinstance(result, TestReport)
+
+    def _objections(self, wanted: PushChanges) -> str:
+        """What stands in the way of handing over; nothing if nobody reviews."""
+        if self._critic is None:
+            return ""
+        diff = self._tools.call(ReviewDiff()).patch
+        proposal = Proposal(title=wanted.title, summary=wanted.summary, diff=diff, tests=self._tests)
+        spent = self._critic.spent
+        objections = self._critic.objections(proposal)
+        self.spent = Money(self.spent + self._critic.spent - spent)
+        return objections
+
+    def _handed_over(self, wanted: PushChanges) -> Handover:
+        return Handover(
+            solved=True,
+            reason=wanted.title,
+            title=wanted.title,
+            summary=wanted.summary,
+            objections=self._critic.standing if self._critic is not None else (),
+        )
 
     # -- when it does not get on
 
