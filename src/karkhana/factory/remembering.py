@@ -53,7 +53,7 @@ def memory_of(events: Iterable[AnyEvent], engineer: str, turn: int | None = None
             case ToolReturned() if ours and called is not None:
                 calls.append((called, event))
                 called = None
-        if len(answers) > len(best.answers) or len(calls) > len(best.calls):
+        if (len(answers), len(calls), len(reviews)) > (len(best.answers), len(best.calls), len(best.reviews)):
             best = Memory(tuple(answers), tuple(calls), tuple(reviews))
     return best
 
