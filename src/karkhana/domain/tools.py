@@ -57,6 +57,8 @@ class CommandResult(msgspec.Struct, frozen=True, kw_only=True):
     timed_out: bool = False
     truncated: bool = False
     """Output past the limit was thrown away."""
+    changed: tuple[str, ...] = ()
+    """Paths of the workspace that it changed for good; only the toolbox knows."""
 
 
 class DiffResult(msgspec.Struct, frozen=True):

@@ -131,10 +131,10 @@ class Toolbox:
                 raise RunCancelled("the run was cancelled") from failure
             self._trail.record(ToolReturned(turn=self.turns, error=failure.message, duration_s=self._clock() - started))
             raise
-        self._returned(call, tool, started, result=result)
+        changed = self._returned(call, tool, started, result=result)
         if self._cancelled():
             raise RunCancelled("the run was cancelled")
-        return cast(R, result)
+        return cast(R, _with_changes(result, changed))
 
     def recall(self, call: ToolCall[R], returned: ToolReturned, content: Callable[[str], bytes]) -> R:
         """Take a call's result from a trail instead of carrying it out; the files become what they were after it.
@@ -161,7 +161,7 @@ class Toolbox:
             raise ToolRefused(returned.error)
         if isinstance(call, PushChanges):
             self._context.handed_over = True
-        return cast(R, _typed(call, returned.result))
+        return cast(R, _with_changes(_typed(call, returned.result), returned.changed))
 
     def _permit(self) -> None:
         if self._cancelled():
@@ -173,7 +173,7 @@ class Toolbox:
 
     def _returned(
         self, call: ToolCall[Any], tool: _Tool[Any], started: float, result: Any = None, error: str | None = None
-    ) -> None:
+    ) -> tuple[FileChange, ...]:
         duration = self._clock() - started
         changed: tuple[FileChange, ...] = ()
         if tool.litters(call):
@@ -183,6 +183,7 @@ class Toolbox:
         self._trail.record(
             ToolReturned(turn=self.turns, result=_readable(result), error=error, duration_s=duration, changed=changed)
         )
+        return changed
 
 
 def as_data(call: ToolCall[Any]) -> dict[str, Any]:
@@ -208,6 +209,12 @@ def _typed(call: ToolCall[Any], result: Any) -> Any:
         streams = {name: result[name].encode() for name in ("stdout", "stderr")}
         return msgspec.convert({**result, **streams}, CommandResult)
     return msgspec.convert(result, _RESULTS[type(call)])
+
+
+def _with_changes(result: Any, changed: tuple[FileChange, ...]) -> Any:
+    if not changed or not isinstance(result, CommandResult):
+        return result
+    return msgspec.structs.replace(result, changed=tuple(change.path for change in changed))
 
 
 def _readable(result: Any) -> Any:

@@ -5,6 +5,7 @@
 
 from karkhana.domain.money import usd
 from karkhana.domain.suites import Outcome, TestResult
+from karkhana.engineers.llm.claims import Claims
 from karkhana.engineers.llm.conversation import Conversation
 from karkhana.engineers.llm.critique import Critic
 from karkhana.engineers.llm.fencing import Fence
@@ -52,7 +53,9 @@ class LlmEngineer:
         conversation = Conversation(filled("system", fence=fence.name), task, room=room)
         reviewer = assignment.reviewer
         critic = Critic(reviewer, trail, assignment.ticket.text, fence) if reviewer is not None else None
-        return Loop(model, tools, trail, conversation, fence=fence, limits=limits, critic=critic).run()
+        claims = Claims([each.name for each in failures(assignment)], tests_known=bool(assignment.test_command))
+        loop = Loop(model, tools, trail, conversation, fence=fence, limits=limits, critic=critic, claims=claims)
+        return loop.run()
 
 
 def _map(assignment: Assignment, tools: Tools, context: int) -> str:

@@ -16,6 +16,7 @@ from karkhana.domain.money import ZERO, Money, shown, usd, written
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tools import EditFile, PushChanges, ReviewDiff, WriteFile
 from karkhana.engineers.llm.calls import READERS, GiveUp, Unreadable, read
+from karkhana.engineers.llm.claims import Claims
 from karkhana.engineers.llm.conversation import Conversation
 from karkhana.engineers.llm.critique import Critic, Proposal
 from karkhana.engineers.llm.fencing import Fence
@@ -62,11 +63,13 @@ class Loop:
         fence: Fence,
         limits: Limits,
         critic: Critic | None = None,
+        claims: Claims | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model, self._tools, self._trail = model, tools, trail
         self._conversation, self._fence, self._limits, self._clock = conversation, fence, limits, clock
         self._critic = critic
+        self._claims = claims or Claims(tests_known=False)
         self._tests = UNTESTED
         self._watch = Watch()
         self._nudged = False
@@ -150,6 +153,7 @@ class Loop:
             return self._fence.around(f"{refusal.message}\n{refusal.next}".strip()), True, False
         if isinstance(wanted, PushChanges):
             raise Ended(self._handed_over(wanted))
+        self._claims.saw(wanted, result)
         text = rendered(self._fence, result)
         if isinstance(result, TestReport):
             self._tests = text
@@ -158,9 +162,10 @@ class Loop:
         return text, False, isinstance(result, TestReport)
 
     def _objections(self, wanted: PushChanges) -> str:
-        """What stands in the way of handing over; nothing if nobody reviews."""
-        if self._critic is None:
-            return ""
+        """What stands in the way of handing over: claims that nothing shows, and what a review objects to."""
+        unproven = self._claims.objection(wanted, self._fence.around)
+        if unproven or self._critic is None:
+            return unproven
         diff = self._tools.call(ReviewDiff()).patch
         proposal = Proposal(title=wanted.title, summary=wanted.summary, diff=diff, tests=self._tests)
         spent = self._critic.spent
@@ -174,7 +179,7 @@ class Loop:
             reason=wanted.title,
             title=wanted.title,
             summary=wanted.summary,
-            objections=self._critic.standing if self._critic is not None else (),
+            objections=(*self._claims.standing(wanted), *(self._critic.standing if self._critic is not None else ())),
         )
 
     # -- when it does not get on
