@@ -84,6 +84,11 @@ def test_a_protected_place_never_deploys() -> None:
     assert score(reviewed("protected-path"), VETERAN).score <= 0.90
 
 
+@pytest.mark.parametrize("rule", ["guarded-path", "unproven-claim"])
+def test_what_needs_a_person_never_goes_ahead(rule: str) -> None:
+    assert score(reviewed(rule), VETERAN).score < 0.70
+
+
 def test_missing_evidence_is_said() -> None:
     told = score(clean(coverage=gate("coverage", U)), FRESH)
     assert "not measured" in next(c.because for c in told.components if c.name == "coverage")

@@ -60,10 +60,19 @@ def is_dependency_file(path: str) -> bool:
 
 def protected_because(path: str) -> str | None:
     """Why a change of this file deserves a second look; ``None`` when it does not."""
-    for rule in _data()["protected"]:
-        if _any(tuple(rule["patterns"])).match(path.lower()):
-            return str(rule["why"])
-    return None
+    rule = _protection(path)
+    return None if rule is None else str(rule["why"])
+
+
+def is_guarded(path: str) -> bool:
+    """Whether no change of this file goes ahead without a person."""
+    rule = _protection(path)
+    return rule is not None and bool(rule.get("guarded"))
+
+
+def _protection(path: str) -> dict[str, Any] | None:
+    rules: list[dict[str, Any]] = _data()["protected"]
+    return next((rule for rule in rules if _any(tuple(rule["patterns"])).match(path.lower())), None)
 
 
 def _matches(path: str, kind: str) -> bool:

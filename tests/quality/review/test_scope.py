@@ -58,7 +58,13 @@ def test_protected_places(path: str) -> None:
     assert [f.path for f in found] == [path]
 
 
+@pytest.mark.parametrize("path", [".github/workflows/ci.yml", "karkhana.toml", "tox.ini", "CODEOWNERS"])
+def test_what_changes_are_judged_by_is_guarded(path: str) -> None:
+    assert "guarded-path" in rules_of({path: "a: 1\n"}, {path: "a: 2\n"})
+
+
 def test_ordinary_places_are_not_protected() -> None:
+    assert "guarded-path" not in rules_of({"shop/payments.py": "x = 1\n"}, {"shop/payments.py": "x = 2\n"})
     assert "protected-path" not in rules_of({"shop/author.py": "x = 1\n"}, {"shop/author.py": "x = 2\n"})
 
 

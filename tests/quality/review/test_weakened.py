@@ -109,7 +109,10 @@ def test_leaving_tests_out_by_configuration(path: str, line: str) -> None:
 
 
 def test_talking_about_leaving_tests_out_is_no_sin() -> None:
-    assert rules_of({"noxfile.py": ""}, {"noxfile.py": "# we do not use --deselect here\n"}) == ["protected-path"]
+    assert rules_of({"noxfile.py": ""}, {"noxfile.py": "# we do not use --deselect here\n"}) == [
+        "guarded-path",
+        "protected-path",
+    ]
 
 
 def test_other_languages() -> None:

@@ -15,13 +15,15 @@ from karkhana.syntax import Unparsable
 
 
 def scope(subject: Subject) -> Iterator[Finding]:
-    """Findings ``unrelated-edit``, ``oversized``, ``protected-path``, ``public-api`` and ``unreviewed``."""
+    """Findings about connection, size, protected and guarded paths, the public interface, and what was not read."""
     yield from _unrelated(subject)
     yield from _oversized(subject)
     for file in subject.files:
         reason = paths.protected_because(file.path)
         if reason is not None:
             yield file.finding("protected-path", f"{file.path} is touched: {reason}")
+        if paths.is_guarded(file.path):
+            yield file.finding("guarded-path", "a change of this file waits for a person, however good it looks")
         if not file.is_text:
             yield file.finding("unreviewed", f"{file.path} is binary, so nobody read the difference")
         elif file.unreadable:
