@@ -128,7 +128,7 @@ class Exploration:
         found.voices = pool.voices
         spent = 0.0
         for rewrites in rounds:
-            before = pool.voices.copy()
+            before = pool.heard
             new = pool.candidates(rewrites)
             left = max(_LEAST_CPU_S, _PROPOSED_CPU_S - spent)
             search = search_within(Budget(seconds=max(1.0, self._hands.left() - _RESERVE_S), cpu_s=left))
@@ -136,7 +136,7 @@ class Exploration:
                 outcome = self._attempt(note, attempt, places)
                 found.outcomes.append(outcome)
             spent += search.spent_s
-            if found.passing and pool.voices != before:
+            if found.passing and pool.heard != before:
                 found.judge()
             if found.convinces(_SURE) or self._hands.left() < _RESERVE_S:
                 return

@@ -1,9 +1,8 @@
-"""What others proposed, as candidates like those of the templates, and how many voices each of them has.
+"""What others proposed, as candidates like those of the templates, and who stands behind each of them.
 
 Knows rewrites, places and scores; runs nothing.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -13,7 +12,14 @@ from karkhana.behaviour.validation import CRASHES, FAILS, NEAR, OVERTIME, Edit, 
 from karkhana.engineers.symbolic.circumstances import Circumstances
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place, moved
 from karkhana.engineers.symbolic.proposals import PROPOSED, Case, Rewrite
-from karkhana.engineers.symbolic.rewriting import fitted, import_edit, parts, selections, touches_head
+from karkhana.engineers.symbolic.rewriting import (
+    fitted,
+    import_edit,
+    parts,
+    program_of,
+    selections,
+    touches_head,
+)
 from karkhana.engineers.symbolic.search import Outcome
 from karkhana.engineers.symbolic.slips import mended, neighbours
 
@@ -21,6 +27,8 @@ _SCORE = 0.3
 """Score of a proposal for the most suspicious function: that of a likely template. No data tell."""
 _PART = 0.3
 """That of a part of a proposal, as a share."""
+_OTHER = 0.5
+"""That of the second reading of a proposal; the third has a half of it, the fourth a third."""
 _MENDED = 0.2
 """The same for the best of the small changes of a proposal."""
 _MENDED_OF = 3
@@ -48,29 +56,43 @@ class Pool:
         self._files = {p.suspect.path: n for n, p in enumerate(places) if p.is_file}
         self._best = max((p.suspect.score for p in case.places), default=1.0) or 1.0
         self._seen: set[Key] = set()
+        self._programs: dict[tuple[int, str], Hypothesis] = {}
         self._nudged: set[Key] = set()
-        self.voices: Counter[Key] = Counter()
-        """Change → how many proposed exactly this."""
+        self.heard = 0
+        """Proposals so far."""
+        self.voices: dict[Key, set[int]] = {}
+        """Change → the proposals that are exactly this, by their numbers."""
 
     def candidates(self, rewrites: Sequence[Rewrite]) -> list[Hypothesis]:
         """New candidates, the whole proposals before their parts."""
         found: list[Hypothesis] = []
         for rewrite in rewrites:
-            changes = list(self._changes(rewrite))
-            for whole in changes[:1]:
-                self.voices[_key(whole)] += 1
-            found += [change for change in changes if self._is_new(change)]
+            self.heard += 1
+            for position, text in enumerate((rewrite.text, *rewrite.others)):
+                share = 1.0 if not position else _OTHER / position
+                changes = self._told_apart(rewrite.place, list(self._changes(rewrite, text, share)))
+                for whole in changes[:1]:
+                    self.voices.setdefault(_key(whole), set()).add(self.heard)
+                found += [change for change in changes if self._is_new(change)]
         return sorted(found, key=lambda h: -h.score)
+
+    def _told_apart(self, place: int, changes: list[Hypothesis]) -> list[Hypothesis]:
+        """The changes; in place of all of them the first one that was the same program, if there was one."""
+        if not changes or changes[0].suspect != place:
+            return changes
+        program = program_of(apply(self._case.places[place].text, changes[0].edits))
+        known = self._programs.setdefault((place, program), changes[0])
+        return changes if known is changes[0] or not program else [known]
 
     def _is_new(self, change: Hypothesis) -> bool:
         new = _key(change) not in self._seen
         self._seen.add(_key(change))
         return new
 
-    def _changes(self, rewrite: Rewrite) -> Iterator[Hypothesis]:
-        """The proposal as a change, then its parts."""
+    def _changes(self, rewrite: Rewrite, text: str, share: float) -> Iterator[Hypothesis]:
+        """One reading of a proposal as a change, then its parts."""
         place = self._case.places[rewrite.place]
-        right = mended(place, rewrite.text, rewrite.imports)
+        right = mended(place, text, rewrite.imports)
         text = fitted(place.text, right.text)
         added = import_edit(place.file_text, right.imports) if right.imports else None
         edits = parts(place.text, text)
@@ -80,8 +102,8 @@ class Pool:
             if place.suspect.path in self._files:
                 yield self._with_import(rewrite.place, edits, added)
             return
-        for position, chosen in enumerate(selections(place.text, edits)):
-            yield self._change(rewrite.place, chosen, PROPOSED, _PART if position else 1.0)
+        for position, chosen in enumerate(selections(place.text, edits) if not rewrite.others else [edits]):
+            yield self._change(rewrite.place, chosen, PROPOSED, share * (_PART if position else 1.0))
 
     def _change(self, number: int, edits: tuple[Edit, ...], kind: str, share: float) -> Hypothesis:
         place = self._case.places[number]
@@ -113,7 +135,7 @@ class Pool:
         return sorted(found, key=lambda h: -h.score)
 
     def _may_slip(self, hypothesis: Hypothesis, status: str) -> bool:
-        whole = hypothesis.kind == PROPOSED and self.voices[_key(hypothesis)] > 0 and not hypothesis.fresh
+        whole = hypothesis.kind == PROPOSED and _key(hypothesis) in self.voices and not hypothesis.fresh
         return whole and status in (NEAR, FAILS, OVERTIME, CRASHES) and _key(hypothesis) not in self._nudged
 
     def _near(self, hypothesis: Hypothesis) -> Iterator[Hypothesis]:

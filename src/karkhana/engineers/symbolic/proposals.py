@@ -55,6 +55,8 @@ class Rewrite(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the place in the case."""
     text: str
     """From ``def`` to the last line, indented as in its file."""
+    others: tuple[str, ...] = ()
+    """Other ways to read what was proposed, likeliest first."""
     imports: tuple[str, ...] = ()
     """Statements that the module needs for it."""
 

@@ -43,11 +43,11 @@ def fitted(original: str, written: str) -> str:
     if before is None or after is None:
         return written
     old, new = original.splitlines(keepends=True), written.splitlines(keepends=True)
-    old_body, new_body = _first_line(before), _first_line(after)
-    head = old[: old_body - 1] if _same_head(before, after) else _without_remarks(new[: new_body - 1])
-    documented = old[old_body - 1 : _after_documentation(before) - 1]
-    first = _after_documentation(after) if ast.get_docstring(after, clean=False) is not None else new_body
-    rest = _merged(old[_after_documentation(before) - 1 :], new[first - 1 :])
+    old_head = _end_of_head(old, _first_line(before))
+    head = old[:old_head] if _same_head(before, after) else _without_remarks(new[: _first_line(after) - 1])
+    old_rest = max(old_head, _after_documentation(before) - 1) if _is_documented(before) else old_head
+    documented = old[old_head:old_rest]
+    rest = _merged(old[old_rest:], new[_after_documentation(after) - 1 :])
     result = "".join([*head, *documented, *rest])
     return result if _same_program(result, written) else written
 
@@ -57,8 +57,20 @@ def _first_line(function: _Function) -> int:
     return function.body[0].lineno
 
 
+def _end_of_head(lines: Sequence[str], body: int) -> int:
+    """How many lines the signature has: remarks between it and the body, which begins on line ``body``, are no part."""
+    end = body - 1
+    while end > 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+        end -= 1
+    return end
+
+
+def _is_documented(function: _Function) -> bool:
+    return ast.get_docstring(function, clean=False) is not None
+
+
 def _after_documentation(function: _Function) -> int:
-    if ast.get_docstring(function, clean=False) is None:
+    if not _is_documented(function):
         return _first_line(function)
     end = function.body[0].end_lineno or function.body[0].lineno
     return end + 1
@@ -78,14 +90,18 @@ def _bare(arguments: ast.arguments) -> str:
     return repr((names, counts, defaults))
 
 
+def program_of(text: str) -> str:
+    """What a function does, whatever its looks and remarks; empty for anything else."""
+    function = function_in(text)
+    return repr(_body(function)) if function is not None else ""
+
+
 def _same_program(one: str, other: str) -> bool:
-    first, second = function_in(one), function_in(other)
-    return first is not None and second is not None and _body(first) == _body(second)
+    return bool(program_of(one)) and program_of(one) == program_of(other)
 
 
 def _body(function: _Function) -> list[str]:
-    documented = ast.get_docstring(function, clean=False) is not None
-    return [_bare(function.args), *(ast.dump(s) for s in function.body[documented:])]
+    return [_bare(function.args), *(ast.dump(s) for s in function.body[_is_documented(function) :])]
 
 
 def _merged(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:

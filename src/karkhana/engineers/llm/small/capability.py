@@ -13,7 +13,7 @@ import tomllib
 from importlib import resources
 from typing import Any
 
-_SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)\s*b(?![a-z])", re.IGNORECASE)
+_SIZE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)b(?!\w)", re.IGNORECASE)
 
 
 @functools.cache
@@ -27,7 +27,7 @@ def billions(name: str) -> float | None:
     >>> billions("mixtral-8x7b"), billions("llama3.2:3b"), billions("gpt-4o")
     (None, 3.0, None)
     """
-    found = [float(size) for size in _SIZE.findall(name.replace("-", " ").replace("_", " ").replace(":", " "))]
+    found = [float(size) for size in _SIZE.findall(re.sub(r"[-_:]", " ", name))]
     return max(found, default=None)
 
 

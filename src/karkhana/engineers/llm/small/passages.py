@@ -9,6 +9,7 @@ import textwrap
 import msgspec
 
 from karkhana.engineers.llm.small.answers import codes, function_of, indented
+from karkhana.engineers.llm.small.lines import piece_of, placed
 from karkhana.engineers.symbolic.generation.places import Place
 from karkhana.engineers.symbolic.proposals import Rewrite
 
@@ -50,6 +51,19 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
         """The line that the function begins with."""
         return self.place.text.strip().splitlines()[0].strip()
 
+    def read_line(self, answer: str, number: int) -> Rewrite | None:
+        """The function with one line of it as an answer would have it, in all the places where it may belong."""
+        if f"def {self.place.suspect.place.name}" in answer and "\n" in answer.strip():
+            return self.read(answer, number)
+        piece = piece_of(answer)
+        if not piece:
+            return None
+        lines = self.place.suspect.lines
+        most = max(lines.values(), default=1.0) or 1.0
+        first = self.place.suspect.place.start
+        readings = placed(self.place.text, piece, {n - first + 1: score / most for n, score in lines.items()})
+        return Rewrite(place=number, text=readings[0], others=tuple(readings[1:])) if readings else None
+
     def read(self, answer: str, number: int, *, cut: bool = False) -> Rewrite | None:
         """The whole function as an answer would have it; ``number`` is that of the place in its case."""
         name, original = self.place.suspect.place.name, self.place.text
@@ -60,14 +74,14 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
     def _put_in(self, answer: str, number: int, *, cut: bool) -> Rewrite | None:
         lines = self.place.text.splitlines(keepends=True)
-        for code in codes(answer, cut=cut):
+        for code in filter(str.strip, codes(answer, cut=cut)):
             written = indented(code.strip("\n"), lines[self.start])
             text = "".join([*lines[: self.start], written, *lines[self.end :]])
             try:
                 body = ast.parse(textwrap.dedent(text)).body
             except _FAULTS:
                 continue
-            if len(body) == 1:
+            if len(body) == 1 and "```" in answer:
                 return Rewrite(place=number, text=text)
         return None
 

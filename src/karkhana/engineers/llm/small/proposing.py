@@ -22,6 +22,9 @@ from karkhana.engineers.symbolic.proposals import Case, Rewrite
 from karkhana.ports import ChatModel, Said, Trail
 
 _SPARE_TOKENS = 70
+_LINE_TOKENS = 80
+_LINES = 4
+"""Questions for lines in the first round; in later ones one less, and a function."""
 _CHARS_PER_TOKEN = 3.0
 _FENCE_END = "```\n\n"
 """Behind its code a model only talks."""
@@ -31,6 +34,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """One call of the model."""
 
     place: int
+    one_line: bool = True
+    """Only the wrong line is asked for, which takes a tenth of the tokens of a function."""
     rank: int = 0
     """Which of the likeliest lines a passage of a long function is cut around."""
     hint: int | None = None
@@ -42,7 +47,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What the proposals for one ticket may take."""
 
     usd: Money = usd(1)
-    answers: int = 8
+    answers: int = 9
     answer_tokens: int = 360
     """Of one answer, at most; less for short functions."""
     places: int = 3
@@ -111,22 +116,25 @@ class ModelProposals:
         self.spent = Money(self.spent + (said.cost or ZERO))
         self._record(said, self._clock() - started)
         cut = said.answer.stop is StopReason.LENGTH
+        if asked.one_line:
+            return passage.read_line(said.answer.text, asked.place) if not cut else None
         return passage.read(said.answer.text, asked.place, cut=cut)
 
     def _request(self, case: Case, passage: Passage, asked: Question) -> ChatRequest:
-        text = question(case, passage, hint=asked.hint)
+        text = question(case, passage, hint=asked.hint, one_line=asked.one_line)
         likely = int(len(passage.text) / _CHARS_PER_TOKEN * 1.3) + _SPARE_TOKENS
+        limit = _LINE_TOKENS if asked.one_line else min(self._limits.answer_tokens, likely)
         return ChatRequest(
             model=self._model.name,
             messages=(
                 Message(role=Role.SYSTEM, parts=(Text(text=filled("rewrite_rules")),)),
                 Message(role=Role.USER, parts=(Text(text=text),)),
             ),
-            max_tokens=min(self._limits.answer_tokens, likely),
+            max_tokens=limit,
             temperature=asked.temperature,
             top_p=0.95 if asked.temperature else None,
             seed=asked.seed,
-            stop=(_FENCE_END,),
+            stop=("\n\n",) if asked.one_line else (_FENCE_END,),
         )
 
     def _record(self, said: Said, duration_s: float) -> None:
@@ -145,7 +153,7 @@ class ModelProposals:
 
 
 def rounds(case: Case, limits: Limits) -> Iterator[Sequence[Question]]:
-    """The questions for a case: greedy ones for the likely places, then other opinions on the first ones.
+    """The questions for a case: for lines of the likely places, then for a whole function, then other opinions.
 
     An opinion is drawn at a higher temperature, every other one with a finger on a suspicious line.
     """
@@ -153,11 +161,20 @@ def rounds(case: Case, limits: Limits) -> Iterator[Sequence[Question]]:
     places = [n for n, p in enumerate(case.places) if p.suspect.score >= limits.likely * best][: limits.places]
     if not places:
         return
-    yield [Question(place=places[0])]
-    if places[1:]:
-        yield [Question(place=n) for n in places[1:]]
-    for number in range(limits.answers):
-        place = places[0] if len(places) == 1 or number % 3 < 2 else places[1 + number // 3 % (len(places) - 1)]
-        hint = number // 2 if number % 2 == 0 else None
-        opinion = Question(place=place, rank=number // 2, hint=hint, temperature=limits.temperature, seed=number + 1)
-        yield [opinion]
+
+    def opinion(number: int, *, one_line: bool) -> Question:
+        return Question(
+            place=places[number % len(places)],
+            one_line=one_line,
+            rank=number // len(places),
+            hint=number // 2 if number % 2 else None,
+            temperature=limits.temperature,
+            seed=number + 1,
+        )
+
+    # Lines are so cheap that there are always several.
+    yield [*(Question(place=n) for n in places), *(opinion(n, one_line=True) for n in range(_LINES - len(places)))]
+    yield [Question(place=places[0], one_line=False)]
+    for number in range(_LINES, limits.answers, _LINES):
+        yield [opinion(number + n, one_line=True) for n in range(_LINES - 1)]
+        yield [opinion(number + _LINES - 1, one_line=False)]

@@ -30,8 +30,11 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 """Says nothing, and is another one in each run."""
 
 
-def question(case: Case, passage: Passage, *, hint: int | None = None) -> str:
-    """What is asked about a passage; ``hint``: point to its so many likeliest line, from 0."""
+def question(case: Case, passage: Passage, *, hint: int | None = None, one_line: bool = False) -> str:
+    """What is asked about a passage; ``hint``: point to its so many likeliest line, from 0.
+
+    ``one_line``: only the line that is wrong is wanted.
+    """
     place = passage.place
     tests = [told for told, n in zip(case.tests, case.numbers, strict=True) if n in place.suspect.failing]
     shown = tests or list(case.tests)
@@ -48,6 +51,7 @@ def question(case: Case, passage: Passage, *, hint: int | None = None) -> str:
         failure="\n".join(dict.fromkeys(_came_of(told, place.suspect.path) for told in same)),
         ticket=_words(case.ticket),
         hint=_line(passage, hint),
+        one_line=one_line,
     )
     return _ADDRESS.sub("", text)
 

@@ -96,7 +96,7 @@ class Comparison:
     def verdict(self, outcomes: Sequence[Outcome], voices: Voices | None = None) -> Verdict:
         """Judge what passed in any of the attempts, which are given in their order.
 
-        ``voices``: change → how many proposed exactly this, besides the templates.
+        ``voices``: change → the proposals that are exactly this.
 
         Raises ``Abstention`` when all of it makes no sense.
         """

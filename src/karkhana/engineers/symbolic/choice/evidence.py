@@ -4,7 +4,7 @@ Knows groups, outcomes and statuses; knows nothing of texts or of how the number
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from karkhana.behaviour.observation import Observations
 from karkhana.behaviour.validation import Edit
@@ -14,8 +14,8 @@ from karkhana.engineers.symbolic.proposals import PROPOSED
 from karkhana.engineers.symbolic.search import Outcome
 
 _LARGE_MARGIN = 10.0
-Voices = Mapping[tuple[int, tuple[Edit, ...]], int]
-"""(place, edits) → how many proposed exactly this."""
+Voices = Mapping[tuple[int, tuple[Edit, ...]], Set[int]]
+"""(place, edits) → the numbers of the proposals that are exactly this."""
 _CONSULTED = 20
 """Groups whose agreement is looked at."""
 
@@ -96,7 +96,8 @@ def heard(one: Group, voices: Voices) -> dict[str, float]:
     """
     members = [ranked.hypothesis for ranked in one.members]
     from_templates = any(not h.kind.startswith(PROPOSED) for h in members)
-    count = from_templates + sum(voices.get((h.suspect, h.edits), 0) for h in members)
+    own = frozenset[int]().union(*(voices.get((h.suspect, h.edits), ()) for h in members))
+    count = from_templates + len(own)
     return {"proposed": float(not from_templates), "agreeing": 1.0 - 1.0 / max(1, count)}
 
 
