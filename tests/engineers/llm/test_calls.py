@@ -64,3 +64,8 @@ def test_every_tool_that_models_are_told_of_can_be_called() -> None:
         assert {name for name in fields if name != "command"} <= given.keys(), tool.name
         required = {name: fields[name] for name in tool.parameters.get("required", ())}
         assert read(tool.name, msgspec.json.encode(required).decode())
+
+
+def test_half_a_character_is_refused() -> None:
+    with pytest.raises(Unreadable):
+        read("write_file", '{"path": "a.txt", "content": "\\ud800",}')
