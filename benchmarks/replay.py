@@ -6,7 +6,8 @@ DIR holds git repositories, bare or not, named OWNER+NAME or OWNER+NAME/repo: th
 and those that the recorded agents worked on. Each recording gets a sandbox on its real base commit; a recording whose
 repository is not in DIR is used only if it shows the files that its patch changes. *Reproduced* means that the
 difference in the end is the submitted patch, line for line (``same_patch``), but for the files that preparing the
-recorder's environment had changed (``PREPARED``); whatever went wrong counts as not reproduced.
+recorder's environment had changed (``PREPARED``); whatever went wrong counts as not reproduced. *Forced* are those
+with an edit that our edit tools refuse, since it leaves undefined names or broken syntax, and that a command made.
 """
 
 import argparse
@@ -58,7 +59,7 @@ class Sources:
             source = find_source(self._dataset, name)
             place = self._folder / name.replace("/", "+")
             if source is not None:
-                clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", source, place]
+                clone = ["git", "clone", "--quiet", "--shared", "--no-checkout", str(source), str(place)]
                 subprocess.run(clone, check=True, capture_output=True)
             self._found[name] = None if source is None else Repository.open(place)
         return self._found[name]
@@ -83,7 +84,7 @@ def _agents_own(recording: Recording) -> Recording:
     typed = "\n".join(step.command for step in recording.steps if isinstance(step, Shell))
     paths = PREPARED.get((recording.format, recording.task.rpartition("-")[0]), ())
     theirs = {path for path in paths if path not in named and path not in typed}
-    return msgspec.structs.replace(recording, submitted=without(recording.submitted, theirs))
+    return msgspec.structs.replace(recording, submitted=without(recording.submitted, theirs).strip("\r\n"))
 
 
 def _read(source: Repository, folder: str, kind: str) -> Iterator[Recording]:
@@ -114,12 +115,19 @@ def base(recording: Recording, sources: Sources, folder: Path) -> tuple[Path, st
     if source is not None:
         commit = recording.commit or _commit_of(source, recording.submitted)
         if commit:
-            return source.root, commit
+            return (source.root, commit) if _is_whole(source, commit) else None
     changed = re.findall(r"^--- a/(.+)$", recording.submitted, re.MULTILINE)
     if changed and set(changed) <= recording.shown.keys():
         small = small_repository(folder / "shown", recording.shown)
         return small, git(small, "rev-parse", "HEAD")
     return None
+
+
+def _is_whole(source: Repository, commit: str) -> bool:
+    """Whether every file of a commit is there: a fetched repository may lack its largest ones."""
+    oids = "\n".join(blob for _, blob in source.files(commit).values())
+    check = ["git", "-C", str(source.root), "cat-file", "--batch-check"]
+    return " missing" not in subprocess.run(check, input=oids, capture_output=True, text=True, check=True).stdout
 
 
 def _commit_of(source: Repository, patch: str) -> str:
@@ -153,6 +161,7 @@ def replay(recording: Recording, repository: Path, commit: str, home: Path) -> d
         "reproduced": handover.solved and same_patch(patch, recording.submitted),
         "turns": tools.turns,
         "refused": engineer.refused,
+        "forced": engineer.forced,
         "patch": patch,
     }
 
@@ -161,7 +170,7 @@ def measure(recording: Recording, sources: Sources, folder: Path) -> dict[str, A
     """A row; ``None`` when the base of the recording is not to be had."""
     row = {"name": recording.name, "format": recording.format, "submitted": bool(recording.submitted)}
     if not recording.submitted:
-        return {**row, "reproduced": False, "turns": 0, "refused": []}
+        return {**row, "reproduced": False, "turns": 0, "refused": [], "forced": []}
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         place = base(recording, sources, Path(temporary))
         if place is None:
@@ -169,7 +178,8 @@ def measure(recording: Recording, sources: Sources, folder: Path) -> dict[str, A
         try:
             done = replay(recording, *place, folder / "home")
         except KarkhanaError as error:
-            done = {"reproduced": False, "turns": 0, "refused": [f"{type(error).__name__}: {error}"], "patch": ""}
+            said = f"{type(error).__name__}: {error}"
+            done = {"reproduced": False, "turns": 0, "refused": [said], "forced": [], "patch": ""}
     return {**row, **done}
 
 
@@ -207,12 +217,17 @@ def figures(rows: list[dict[str, Any]], without: int) -> dict[str, Any]:
     by_format: dict[str, Counter[str]] = defaultdict(Counter)
     for row in rows:
         by_format[row["format"]].update(
-            recordings=1, submitted=int(row["submitted"]), reproduced=int(row["reproduced"]), turns=row["turns"]
+            recordings=1,
+            submitted=int(row["submitted"]),
+            reproduced=int(row["reproduced"]),
+            forced=int(row["reproduced"] and bool(row["forced"])),
+            turns=row["turns"],
         )
     return {
         "recordings": len(rows),
         "submitted": len(handed),
         "reproduced": reproduced,
+        "forced": sum(bool(row["forced"]) for row in handed if row["reproduced"]),
         "share": round(reproduced / len(handed), 4) if handed else None,
         "without_base": without,
         "by_format": {name: dict(counts) for name, counts in sorted(by_format.items())},

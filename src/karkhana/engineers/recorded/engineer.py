@@ -29,15 +29,19 @@ class RecordedEngineer:
         self._recording = recording
         self.refused: list[str] = []
         """What was passed over, with the reason."""
+        self.forced: list[str] = []
+        """Edits that our edit tools refuse because they break the file, and that a command made instead."""
 
     def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover:
         """Solved when the recording submitted a change and it was taken. Raises ``BudgetExhausted``."""
         pushed: PushChanges | None = None
         for step in self._recording.steps:
             try:
-                call = self._call(step, assignment, tools)
-                if call is not None:
-                    tools.call(call)
+                if isinstance(step, Change):
+                    self._change(step, tools)
+                    continue
+                call = self._call(step, assignment)
+                tools.call(call)
             except (ToolRefused, Unreadable) as refusal:
                 self.refused.append(f"{type(step).__name__}: {refusal}"[:500])
             else:
@@ -46,17 +50,26 @@ class RecordedEngineer:
             return Handover(solved=False, reason="the recording ends without a change", tried=tuple(self.refused))
         return Handover(solved=True, reason="the recording was carried out", title=pushed.title, summary=pushed.summary)
 
-    def _call(self, step: Step, assignment: Assignment, tools: Tools) -> ToolCall[Any] | None:
+    def _change(self, step: Change, tools: Tools) -> None:
+        before = "" if isinstance(step, Put) else whole(tools, step.path)
+        after = step.applied(before)
+        call = WriteFile(path=step.path, content=after) if isinstance(step, Put) else anchored(step.path, before, after)
+        if call is None:
+            return
+        try:
+            tools.call(call)
+        except ToolRefused as refusal:
+            # Recorders had no such check, or a weaker one: their edit stands, as a program's would.
+            write = ("sh", "-c", 'cat > "$1"', "replay", step.path)
+            tools.call(RunCommand(argv=write, stdin=after.encode(), timeout_s=_COMMAND_S))
+            self.forced.append(f"{step.path}: {refusal}"[:500])
+
+    def _call(self, step: Step, assignment: Assignment) -> ToolCall[Any]:
         match step:
             case Look():
                 return step.call
             case Shell():
                 return _command(step, assignment.root)
-            case Put():
-                return WriteFile(path=step.path, content=step.content)
-            case Change():
-                before = whole(tools, step.path)
-                return anchored(step.path, before, step.applied(before))
             case Submit():
                 title = f"Replay {self._recording.name}"[:200]
                 return PushChanges(title=title, summary=f"As {self._recording.format} recorded it.")

@@ -109,7 +109,9 @@ class Rewrite(Change, frozen=True, kw_only=True):
     new: str
 
     def applied(self, text: str) -> str:
-        lines = text.splitlines(keepends=True)
+        # Not splitlines: a form feed ends no line.
+        lines = [f"{line}\n" for line in text.split("\n")]
+        lines[-1] = lines[-1].removesuffix("\n")
         wanted = self.old.split("\n")
         at = _window([line.strip() for line in lines], [line.strip() for line in wanted])
         if at is None:

@@ -84,7 +84,7 @@ class _Reader:
         except ValueError:
             # Quotes that do not pair: the recorder's shell refused it as well.
             found = []
-        if opened and not self._changed:
+        if opened and word == "open" and not self._changed:
             self._show(answer, int(opened[2]))
         self._changed |= any(isinstance(step, Change) for step in found)
         return found
