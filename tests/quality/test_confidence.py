@@ -84,7 +84,7 @@ def test_a_protected_place_never_deploys() -> None:
     assert score(reviewed("protected-path"), VETERAN).score <= 0.90
 
 
-@pytest.mark.parametrize("rule", ["guarded-path", "unproven-claim"])
+@pytest.mark.parametrize("rule", ["guarded-path", "unproven-claim", "test-harness", "outside-link"])
 def test_what_needs_a_person_never_goes_ahead(rule: str) -> None:
     assert score(reviewed(rule), VETERAN).score < 0.70
 

@@ -1,7 +1,14 @@
 """Review: scope."""
 
+import hashlib
+
 import pytest
+from quality_contexts import suite_report
 from quality_reviews import failing, reviewed, rules_of
+
+from karkhana.domain.changes import SYMLINK, Change, FileChange, FileState
+from karkhana.domain.tasks import Ticket
+from karkhana.quality.review import review
 
 CART = "def total(items):\n    return sum(items)\n"
 
@@ -80,3 +87,16 @@ def test_what_cannot_be_read_is_said() -> None:
 
 def test_a_change_of_nothing_readable_does_not_hurt() -> None:
     assert rules_of({}, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "found"),
+    [("/etc/passwd", True), ("../../x", True), ("..", False), ("../..", True), ("../a.py", False), ("b.py", False)],
+)
+def test_a_link_to_the_outside_is_named(target: str, found: bool) -> None:
+    state = FileState(SYMLINK, hashlib.sha256(target.encode()).hexdigest())
+    change = Change(
+        base="0" * 40, files=(FileChange("sub/link", None, state),), patch="", summary="", engineer="e", title="t"
+    )
+    findings = review(change, {"sub/link": (None, target.encode())}, Ticket(text="x"), suite_report({"t": "passed"}))
+    assert ("outside-link" in [finding.rule for finding in findings]) is found

@@ -108,6 +108,27 @@ def test_leaving_tests_out_by_configuration(path: str, line: str) -> None:
     assert "weakened-test" in rules_of({path: ""}, {path: line + "\n"})
 
 
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("conftest.py", "def pytest_runtest_makereport(item, call):"),
+        ("helper.py", "@pytest.hookimpl(hookwrapper=True)"),
+        ("tests/test_a.py", "pytest_plugins = ['helper']"),
+        ("tests/conftest.py", "@pytest.fixture(autouse=True)"),
+        ("sitecustomize.py", "x = 1"),
+        ("pytest.ini", "addopts = -p helper"),
+    ],
+)
+def test_hooks_into_the_runner(path: str, line: str) -> None:
+    assert "test-harness" in rules_of({path: ""}, {path: line + "\n"})
+
+
+def test_a_fixture_and_an_ordinary_function_are_no_hooks() -> None:
+    after = {"tests/conftest.py": "import pytest\n\n\n@pytest.fixture\ndef shop():\n    return 1\n"}
+    assert "test-harness" not in rules_of({"tests/conftest.py": ""}, after)
+    assert "test-harness" not in rules_of({"a.py": ""}, {"a.py": "def total():\n    return 1\n"})
+
+
 def test_talking_about_leaving_tests_out_is_no_sin() -> None:
     assert rules_of({"noxfile.py": ""}, {"noxfile.py": "# we do not use --deselect here\n"}) == [
         "guarded-path",

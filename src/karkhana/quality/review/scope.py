@@ -4,10 +4,12 @@ Files that nothing connects with the ticket or the failing tests, diffs too larg
 a changed public interface, files that could not be read. Knows nothing of what the edits do.
 """
 
+import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from karkhana.domain.changes import SYMLINK
 from karkhana.domain.evidence import Finding
 from karkhana.quality import interfaces, paths
 from karkhana.quality.review.subject import File, Subject, rules
@@ -18,6 +20,7 @@ def scope(subject: Subject) -> Iterator[Finding]:
     """Findings about connection, size, protected and guarded paths, the public interface, and what was not read."""
     yield from _unrelated(subject)
     yield from _oversized(subject)
+    yield from _links(subject)
     for file in subject.files:
         reason = paths.protected_because(file.path)
         if reason is not None:
@@ -49,6 +52,17 @@ def _oversized(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             rule="oversized", message=f"{lines} lines in {len(counted)} files are more than one can read with attention"
         )
+
+
+def _links(subject: Subject) -> Iterator[Finding]:
+    targets = {file.path: file.after for file in subject.files}
+    for change in subject.change.files:
+        if change.after is None or change.after.mode != SYMLINK:
+            continue
+        target = (targets[change.path] or b"").decode("utf-8", "replace")
+        reached = posixpath.normpath(posixpath.join("/root", posixpath.dirname(change.path), target))
+        if reached != "/root" and not reached.startswith("/root/"):
+            yield Finding(rule="outside-link", message=f"is a link to {target[:200]!r}, outside", path=change.path)
 
 
 def _unrelated(subject: Subject) -> Iterator[Finding]:

@@ -1,8 +1,8 @@
 """Review: does the change make the tests judge less?
 
 Deleted tests, fewer or emptier assertions, added skips, loosened tolerances, broader expected errors, changed
-expectations, tests left out by configuration. Python is parsed; other languages are looked at line by line.
-Knows nothing of whether the tests pass.
+expectations, tests left out by configuration, hooks into their runner. Python is parsed; other languages are looked at
+line by line. Knows nothing of whether the tests pass.
 """
 
 import re
@@ -19,10 +19,11 @@ from karkhana.syntax import nodes
 
 
 def weakened(subject: Subject) -> Iterator[Finding]:
-    """Findings ``weakened-test``, ``deleted-test`` and ``changed-expectation``."""
+    """Findings ``weakened-test``, ``deleted-test``, ``changed-expectation`` and ``test-harness``."""
     present = {name for f in subject.files if f.is_test for name in _tests(f.source_after)}
     for file in subject.files:
         yield from _left_out(file)
+        yield from _harness(file)
         if not file.is_test:
             continue
         if file.is_python and paths.is_test_module(file.path):
@@ -173,6 +174,20 @@ def _left_out(file: File) -> Iterator[Finding]:
         if not text.lstrip().startswith(("#", ";")) and re.search(data["pattern"], text[:1000]):
             message = f"leaves tests out: {text.strip()[:80]}"
             yield file.finding("weakened-test", message, number, Severity.ERROR)
+
+
+def _harness(file: File) -> Iterator[Finding]:
+    data = rules()["harness"]
+    name = file.path.rpartition("/")[2]
+    if name in data["files"] and file.after is not None:
+        yield file.finding("test-harness", "every Python process runs this file first, that of the tests as well")
+    configures = name in rules()["deselection"]["files"] and not file.is_python
+    if not file.is_text or not (file.is_python or configures):
+        return
+    pattern = re.compile(data["python"] if file.is_python else data["configuration"])
+    for number, text in file.diff.added_lines():
+        if pattern.search(text[:1000]):
+            yield file.finding("test-harness", f"changes how tests are run or judged: {text.strip()[:80]}", number)
 
 
 def _other_language(file: File) -> Iterator[Finding]:
