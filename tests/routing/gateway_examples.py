@@ -150,7 +150,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 async def until(true: Callable[[], bool]) -> None:
     """Wait for what happens soon."""
-    while not true():
+    while not true():  # noqa: ASYNC110 - what is waited for tells nobody
         await asyncio.sleep(0.005)
 
 
