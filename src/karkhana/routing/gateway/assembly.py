@@ -18,6 +18,7 @@ from karkhana.routing.gateway.books import Books
 from karkhana.routing.gateway.cache import Cache
 from karkhana.routing.gateway.clients import Clients
 from karkhana.routing.gateway.insight import Insight
+from karkhana.routing.gateway.learning import Learning
 from karkhana.routing.gateway.spans import Spans
 from karkhana.routing.gateway.tally import Tally
 from karkhana.routing.ledger import Ledger
@@ -39,6 +40,8 @@ class Assembly:
         self._configuration = configuration
         self._providers: dict[str, tuple[Provider, Pool]] = {}
         self._retired: list[Pool] = []
+        self._learning = Learning(database)
+        self._choosing = self._learning.choosing(configuration, prices)
         self._caller, books = self._calling(configuration, prices)
         self.insight = Insight(
             configuration,
@@ -49,7 +52,11 @@ class Assembly:
             cache=_cache(configuration, None),
             spans=_spans(configuration, None),
         )
-        self.app = Gateway(configuration, self._caller, books, clients, self.insight)
+        self.app = Gateway(configuration, self._caller, books, clients, self.insight, choosing=self._choosing)
+
+    async def start(self) -> None:
+        """Begin what is done beside requests; :meth:`close` ends it."""
+        await self._learning.settle()
 
     async def reload(self, configuration: Configuration, prices: PriceBook, clients: Clients) -> None:
         """Requests that come from now on are answered as ``configuration`` says.
@@ -60,12 +67,14 @@ class Assembly:
         # Making them may import for half a second.
         spans = await asyncio.to_thread(_spans, configuration, insight.spans)
         left = insight.spans if insight.spans is not spans else None
+        self._choosing = await asyncio.to_thread(self._learning.choosing, configuration, prices)
         caller, books = self._calling(configuration, prices)
         caller.inherit(self._caller)
         self._configuration, self._caller = configuration, caller
         insight.configuration, insight.caller = configuration, caller
         insight.cache, insight.spans = _cache(configuration, insight.cache), spans
-        self.app.reconfigure(configuration, caller, books, clients)
+        self.app.reconfigure(configuration, caller, books, clients, self._choosing)
+        await self._learning.settle()
         if left is not None:
             await asyncio.to_thread(left.close)
 
@@ -80,6 +89,7 @@ class Assembly:
         for _, pool in self._providers.values():
             pool.close()
         self.sweep()
+        await self._learning.close()
         if self.insight.spans is not None:
             await asyncio.to_thread(self.insight.spans.close)
 
@@ -95,7 +105,8 @@ class Assembly:
         self._tally.known = frozenset((c.provider, c.model) for c in candidates)
         limits = {(c.provider, c.model): entry.output for c, entry in candidates.items() if entry.output is not None}
         books = Books(self._ledger, prices, limits, self._tally)
-        return Caller({name: provider for name, (provider, _) in made.items()}, observer=books), books
+        observer = self._choosing.watching(books)
+        return Caller({name: provider for name, (provider, _) in made.items()}, observer=observer), books
 
 
 def _same(name: str, before: Configuration, after: Configuration) -> bool:

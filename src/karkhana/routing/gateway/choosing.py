@@ -76,6 +76,10 @@ class Choosing:
         """What was learnt; ``None`` if all models are in the order of the configuration."""
         return self._notebook
 
+    def watching(self, inner: Observer) -> Observer:
+        """``inner``, and whatever has to be learnt from attempts."""
+        return inner if self._notebook is None else Watching(inner, self._notebook)
+
     def named(self, name: str) -> tuple[Candidate, ...]:
         """All candidates of a model's name. Raises ``ProviderFault`` for one that is not served."""
         model = self._configuration.models.get(name)
