@@ -19,6 +19,7 @@ from karkhana.routing.fake.serving import fake_provider
 from karkhana.routing.gateway.assembly import Assembly
 from karkhana.routing.gateway.clients import Clients, KeyHolders, OpenHouse
 from karkhana.routing.gateway.serving import assembled
+from karkhana.routing.gateway.spans import Sending
 from karkhana.routing.keys import VirtualKeys, digest, minted
 from karkhana.routing.prices_shipped import price_book
 from karkhana.storage.database import Database, open_database
@@ -48,6 +49,9 @@ output = "15"
 """
 QUESTION = {"model": "smart", "messages": [{"role": "user", "content": "What is 2 + 2?"}]}
 CHAT = "/v1/chat/completions"
+
+
+SOON = Sending(delay_s=0.05)
 
 
 class Said(NamedTuple):
@@ -99,12 +103,13 @@ async def house(
     configuration: str = CONFIGURATION,
     script: str = SCRIPT,
     clients: Callable[[Database], Clients] = lambda _: OpenHouse(),
+    sending: Sending = SOON,
 ) -> AsyncIterator[House]:
     """``ADDRESS`` in the configuration is the fake provider's."""
     async with fake_provider(read_script(script)) as (address, program), Pool() as pool:
         found = read_configuration(configuration.replace("ADDRESS", address), environ={})
         with open_database(None, folder) as database:
-            async with assembled(found, database, price_book(found), clients(database)) as assembly:
+            async with assembled(found, database, price_book(found), clients(database), sending) as assembly:
                 async with served(assembly.app) as url:
                     yield House(url, program, address, database, pool, assembly)
                 pool.close()

@@ -19,7 +19,7 @@ from karkhana.routing.gateway.cache import Cache
 from karkhana.routing.gateway.clients import Clients
 from karkhana.routing.gateway.insight import Insight
 from karkhana.routing.gateway.learning import Learning
-from karkhana.routing.gateway.spans import Spans
+from karkhana.routing.gateway.spans import USUAL, Sending, Spans
 from karkhana.routing.gateway.tally import Tally
 from karkhana.routing.ledger import Ledger
 from karkhana.routing.prices import PriceBook
@@ -33,8 +33,16 @@ class Assembly:
     """For one event loop."""
 
     def __init__(
-        self, configuration: Configuration, database: Database, ledger: Ledger, prices: PriceBook, clients: Clients
+        self,
+        configuration: Configuration,
+        database: Database,
+        ledger: Ledger,
+        prices: PriceBook,
+        clients: Clients,
+        *,
+        sending: Sending = USUAL,
     ) -> None:
+        self._sending = sending
         self._ledger = ledger
         self._tally = Tally()
         self._configuration = configuration
@@ -50,7 +58,7 @@ class Assembly:
             self._tally,
             lambda: _standings(BudgetStore(database)),
             cache=_cache(configuration, None),
-            spans=_spans(configuration, None),
+            spans=_spans(configuration, None, sending),
         )
         self.app = Gateway(configuration, self._caller, books, clients, self.insight, choosing=self._choosing)
 
@@ -65,7 +73,7 @@ class Assembly:
         """
         insight = self.insight
         # Making them may import for half a second.
-        spans = await asyncio.to_thread(_spans, configuration, insight.spans)
+        spans = await asyncio.to_thread(_spans, configuration, insight.spans, self._sending)
         left = insight.spans if insight.spans is not spans else None
         self._choosing = await asyncio.to_thread(self._learning.choosing, configuration, prices)
         caller, books = self._calling(configuration, prices)
@@ -130,12 +138,12 @@ def _cache(configuration: Configuration, before: Cache | None) -> Cache | None:
     return before
 
 
-def _spans(configuration: Configuration, before: Spans | None) -> Spans | None:
+def _spans(configuration: Configuration, before: Spans | None, sending: Sending) -> Spans | None:
     endpoint = configuration.telemetry.otlp
     if not endpoint:
         return None
     if before is None or before.endpoint != endpoint:
-        return Spans(endpoint, configuration.providers)
+        return Spans(endpoint, configuration.providers, sending)
     before.know(configuration.providers)
     return before
 
