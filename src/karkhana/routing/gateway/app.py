@@ -132,6 +132,13 @@ class Gateway:
         tokens = body_tokens(body)
         client = self._clients.admit(key_of(headers), seen.model, tokens + (seen.answer_tokens or 0))
         call = f"{self._run}-{next(self._numbers)}"
+        slot: Slot | None = None
+        if self._cache is not None:
+            slot = self._cache.slot(wire, headers, client.account, seen, body)
+            if slot is not None and slot.found is not None:
+                client.over(0)
+                await send_kept(send, wire, call, slot.found, slot.age_s)
+                return 200
         asking = Asking(wire, scope["path"], body, seen, passed(headers))
         # Those of this call, whatever is loaded while it is under way.
         books, choosing = self._books, self._choosing
@@ -142,14 +149,6 @@ class Gateway:
             except (ProviderFault, BadRequest):
                 client.over(0)
                 raise
-        slot: Slot | None = None
-        if self._cache is not None:
-            slot = self._cache.slot(wire, headers, client.account, seen, body)
-            if slot is not None and slot.found is not None:
-                client.over(0)
-                choosing.forget(call)
-                await send_kept(send, wire, call, slot.found, slot.age_s)
-                return 200
         bill = books.open(call, _job(client, seen, tokens))
         if self._spans is not None:
             bill.span = self._spans.begin(call, headers, seen, client.account)
@@ -171,9 +170,9 @@ class Gateway:
                 return 200 if stayed else 499
             whole = called.answer.body()
             called.answer.close()
-            await send_whole(send, 200, whole, [JSON, *told, *cost_header(bill.cost)])
             if slot is not None:
                 slot.keep(whole, called.place)
+            await send_whole(send, 200, whole, [JSON, *told, *cost_header(bill.cost)])
             return 200
         finally:
             books.close(call)

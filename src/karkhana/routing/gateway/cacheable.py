@@ -47,13 +47,17 @@ OWN_TOOLS = frozenset({"function", "custom"})
 _GEMINI_TOOLS = frozenset({"functionDeclarations", "function_declarations"})
 
 
+AFTER = b"x-karkhana-after"
+"""With this header a client says that the answer it got was no good."""
+
+
 def wishes(headers: Headers) -> frozenset[bytes]:
-    """The words of a client's ``cache-control``, in lower case.
+    """The words of a client's ``cache-control``, in lower case. Who asks :data:`AFTER` another answer wants a new one.
 
     >>> sorted(wishes([(b"cache-control", b"No-Store, max-age=0")]))
     [b'max-age=0', b'no-store']
     """
-    said = [value for name, value in headers if name == b"cache-control"]
+    said = [b"no-cache" if name == AFTER else value for name, value in headers if name in (b"cache-control", AFTER)]
     return frozenset(word.strip().lower() for value in said for word in value.split(b","))
 
 

@@ -8,6 +8,7 @@ Source: OpenTelemetry's semantic conventions for generative AI (https://opentele
 and W3C Trace Context.
 """
 
+import asyncio
 import logging
 import threading
 import time
@@ -265,6 +266,8 @@ def _usage(usage: Usage) -> _Attributes:
 
 
 def _kind(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "client_left"
     return error.fault.value if isinstance(error, ProviderFault) else type(error).__name__
 
 
