@@ -11,14 +11,15 @@ import msgspec
 from karkhana.domain.chat import ChatAnswer, ChatRequest, Usage
 from karkhana.http.messages import Headers
 from karkhana.routing.exchanges import Asked, PassedOn, Streamed, Whole
-from karkhana.routing.faults import ProviderFault
+from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.gateway.clarity import clear
 from karkhana.routing.gateway.doors import Peek, with_fields
 from karkhana.routing.gateway.unasked import UsageFilter
 from karkhana.routing.provider import Provider
+from karkhana.routing.provider_faults import NotSent
 from karkhana.routing.provider_streams import DeltaStream, Ended, Passage
 from karkhana.routing.wires.metering import METERS
-from karkhana.routing.wires.wire import Json, Wire
+from karkhana.routing.wires.wire import BadRequest, Json, Wire
 
 
 class Reply:
@@ -97,7 +98,11 @@ class Asking:
     @functools.cached_property
     def request(self) -> ChatRequest:
         """The common form. Raises :class:`karkhana.routing.wires.wire.BadRequest`."""
-        body: Json = msgspec.json.decode(self._body)
+        try:
+            body: Json = msgspec.json.decode(self._body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            # What was looked at before is only a part of it.
+            raise BadRequest(f"the request cannot be read: {error}") from error
         return self._wire.server.request(self._path, body)
 
     def body_for(self, model: str) -> bytes:
@@ -113,7 +118,13 @@ class Asking:
         return clear(self._body)
 
     async def begin(self, provider: Provider, asked: Asked) -> Reply:
-        if provider.wire.name == self._wire.name:
+        same = provider.wire.name == self._wire.name
+        try:
+            _ = self._clear if same else self.request
+        except BadRequest as error:
+            # Nothing is sent, so nothing may be charged.
+            raise NotSent(Fault.INVALID, error.message) from error
+        if same:
             exchange = PassedOn(
                 self._wire.name,
                 self.body_for,
