@@ -5,9 +5,8 @@ Models in the order of the configuration, all of whose candidates can do everyth
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from karkhana.domain.chat import ChatRequest
 from karkhana.domain.money import Unpriced
 from karkhana.domain.spending import Account
 from karkhana.http.messages import Headers
@@ -15,20 +14,12 @@ from karkhana.routing.attempt import Attempt, Ending, Observer, Outcome, Place
 from karkhana.routing.configuration import Candidate, Configuration
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.gateway.doors import Peek
-from karkhana.routing.gateway.needs import RESIDENCY, Told, features, needs_of, session_of, told, words_of
+from karkhana.routing.gateway.needs import RESIDENCY, Reading, Told, needs_of, session_of, told, words_of
 from karkhana.routing.policy.capability import UNLIMITED, Ability, Needs
 from karkhana.routing.policy.choosing import Ask, Policy, capable
 from karkhana.routing.policy.notebook import Call, Notebook, Seen
 from karkhana.routing.policy.settings import IN_ORDER
 from karkhana.routing.prices import PriceBook
-
-
-class Reading(Protocol):
-    """Reads a request's body when somebody wants to know."""
-
-    @property
-    def request(self) -> ChatRequest:
-        """Raises ``BadRequest``."""
 
 
 class Wish(NamedTuple):
@@ -118,11 +109,6 @@ class Choosing:
         if self._notebook is not None:
             self._notebook.end(call, f"{place.provider}/{place.model}" if place is not None else "")
 
-    def forget(self, call: str) -> None:
-        """Nobody was asked after all."""
-        if self._notebook is not None:
-            self._notebook.forget(call)
-
     def _chosen(self, ask: Ask, wish: Wish, said: Told, policy: Policy, notebook: Notebook) -> tuple[Candidate, ...]:
         key, now = wish.account.key_id, self._wall()
         named = session_of(said, wish.body)
@@ -132,7 +118,7 @@ class Choosing:
             pool=wish.account.team if policy.settings.pool == "team" else "",
             home=None if session is None else notebook.sessions.of(session, now),
             tried=notebook.failed(said.after, key) if said.after else frozenset(),
-            text=words_of(lambda: wish.reading.request) if policy.wording is not None else "",
+            text=words_of(wish.reading) if policy.wording is not None else "",
         )
         able, left_out = capable(ask, self._ability)
         choice = policy.choose(ask, able, now, left_out)
@@ -141,9 +127,10 @@ class Choosing:
         return tuple(by_name[rung] for rung in choice.rungs)
 
     def _needs(self, wish: Wish, among: tuple[Candidate, ...], residency: frozenset[str]) -> Needs:
-        limited = any(self._ability(candidate).limited for candidate in among)
-        has = features(wish.body, lambda: wish.reading.request) if limited else (False, False, False)
-        return needs_of(wish.tokens, wish.seen.answer_tokens, residency, has)
+        known = [self._ability(candidate) for candidate in among]
+        limited = any(ability.limited for ability in known)
+        measured = any(ability.context is not None for ability in known)
+        return needs_of(wish, residency, limited=limited, measured=measured)
 
     def _ability(self, candidate: Candidate) -> Ability:
         return self._abilities.get(candidate, UNLIMITED)

@@ -125,10 +125,6 @@ class Notebook:
         )
         self._waiting.append((call, kept))
 
-    def forget(self, name: str) -> None:
-        """The call was not made after all."""
-        self._open.pop(name, None)
-
     def failed(self, name: str, key_id: str) -> frozenset[str]:
         """The client says that a call's answer did not pass, and asks again: the rungs that were tried by then.
 

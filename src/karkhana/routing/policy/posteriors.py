@@ -5,8 +5,8 @@ half as much after each half-life. So a model that gets better or worse is notic
 becomes uncertain again and is tried anew. Source: discounted Thompson sampling, V. Raj and S. Kalyani, "Taming
 non-stationary bandits", arXiv:1707.09727.
 
-A posterior of a type starts from what is known of the model over all types, with the weight of a few outcomes, and
-that one from the prior of the model's price class (``priors.toml``).
+A posterior of a type starts from the prior of the model's price class (``priors.toml``) and from what is known of the
+model in other types, which counts as a few outcomes at most.
 
 >>> known = Posteriors(discount=1.0, half_life_s=1e9)
 >>> for passed in (True, True, False):
@@ -104,19 +104,23 @@ class Posteriors:
 
     def posterior(self, subject: Subject, prior: Prior, now: float) -> Beta:
         """Of the chance that the subject's next answer passes."""
-        everywhere = self._updated(subject._replace(task_type=EVERY_TYPE), Beta(*prior.counts), now)
-        if subject.task_type == EVERY_TYPE or prior.of_type:
-            return self._updated(subject, Beta(*prior.counts), now)
-        weight = min(priors().pooling, everywhere.alpha + everywhere.beta)
-        return self._updated(subject, Beta(everywhere.mean * weight, (1 - everywhere.mean) * weight), now)
+        here = self.evidence(subject, now)
+        alpha, beta = prior.counts
+        if not prior.of_type and subject.task_type != EVERY_TYPE:
+            passed, failed = self._elsewhere(subject, here, now)
+            alpha, beta = alpha + passed, beta + failed
+        return Beta(alpha + here.passed, beta + here.failed)
+
+    def _elsewhere(self, subject: Subject, here: Evidence, now: float) -> tuple[float, float]:
+        """Outcomes of the other types, scaled so that they count as a few at most."""
+        everywhere = self.evidence(subject._replace(task_type=EVERY_TYPE), now)
+        passed, failed = max(0.0, everywhere.passed - here.passed), max(0.0, everywhere.failed - here.failed)
+        scale = min(1.0, priors().pooling / (passed + failed)) if passed + failed else 0.0
+        return passed * scale, failed * scale
 
     def subjects(self) -> list[Subject]:
         """All of which something is known, but for those over all types; sorted."""
         return sorted(subject for subject in self._cells if subject.task_type != EVERY_TYPE)
-
-    def _updated(self, subject: Subject, before: Beta, now: float) -> Beta:
-        found = self.evidence(subject, now)
-        return Beta(before.alpha + found.passed, before.beta + found.failed)
 
     def _kept(self, cell: _Cell, now: float, step: int) -> float:
         aged = 0.5 ** (max(0.0, now - cell.at) / self._half_life_s)
