@@ -19,6 +19,10 @@ Pace = tuple[str, str, bool]
 """Provider, model, and whether it streams: a stream's first piece comes long before a whole answer."""
 
 
+MANY = 4096
+"""Paces that are remembered: clients may make up names of models that a provider answers for."""
+
+
 class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How many second requests there may be, and when."""
 
@@ -53,7 +57,13 @@ class Hedging:
 
     def waited(self, pace: Pace, seconds: float) -> None:
         """The first piece of an answer came after ``seconds``."""
-        times, order = self._times.setdefault(pace, deque()), self._sorted.setdefault(pace, [])
+        times = self._times.get(pace)
+        if times is None:
+            if len(self._times) >= MANY:
+                oldest = next(iter(self._times))
+                del self._times[oldest], self._sorted[oldest]
+            times, self._sorted[pace] = self._times.setdefault(pace, deque()), []
+        order = self._sorted[pace]
         if len(times) >= self.settings.recent:
             order.remove(times.popleft())
         times.append(seconds)

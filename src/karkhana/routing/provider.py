@@ -29,6 +29,8 @@ LARGEST_ANSWER = 64 << 20
 """Bytes of an answer, streamed or whole."""
 LARGEST_REFUSAL = 64 << 10
 """Bytes of an answer with an error status that are looked at."""
+MANY = 1024
+"""Models whose paths and headers are remembered."""
 CONNECT_S = 10.0
 IDLE_S = 120.0
 """Seconds between two pieces of an answer."""
@@ -167,6 +169,9 @@ class Provider:
         if found is None:
             request = ChatRequest(model=model, messages=_ANYTHING, max_tokens=1, stream=stream)
             call = self._call(request, key)._replace(body={})
+            if len(self._calls) >= MANY:
+                # Names that clients made up; the others are soon there again.
+                self._calls.clear()
             found = self._calls[model, key.label, stream] = (call, names_of(call.headers))
         return found
 
