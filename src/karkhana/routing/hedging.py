@@ -10,7 +10,7 @@ CACM 56(2), 2013.
 (0.3, None)
 """
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import deque
 
 import msgspec

@@ -163,7 +163,11 @@ def upper_bound(request: ChatRequest, rate: Rate | Unpriced, answer_limit: int |
 
 def answer_tokens(asked: int | None, limit: int | None, answers: int = 1) -> int:
     """Tokens that the answers may have: as asked for, but no more than the model can give."""
-    return min(n for n in (asked, limit, asked or limit or ANSWER_TOKENS) if n is not None) * answers
+    if asked is None:
+        asked = ANSWER_TOKENS if limit is None else limit
+    elif limit is not None and limit < asked:
+        asked = limit
+    return asked * answers
 
 
 def prompt_tokens(request: ChatRequest) -> int:
