@@ -199,7 +199,7 @@ class _Call(Generic[T]):
             raise
         began = self._now()
         sent = _Sent(attempt, stop, permit, began)
-        provider, key, ring, breaker = self._caller._standings.of[place]
+        provider, key, ring, _ = self._caller._standings.of[place]
         asked = Asked(place.model, key, first_s, self._end - began, attempt.name)
         try:
             answer = await self._exchange.begin(provider, asked)
@@ -213,7 +213,7 @@ class _Call(Generic[T]):
         first = now - began
         self._caller.hedging.waited(self._pace(place), first)
         ring.works(place.key)
-        breaker.answered(permit, now)
+        stop.breaker.answered(permit, now)
         self._exchange.watch(answer, functools.partial(self._over, sent, first))
         return Called(answer, place, course.number, self._hedged)
 

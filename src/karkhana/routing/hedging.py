@@ -65,7 +65,7 @@ class Hedging:
             times, self._sorted[pace] = self._times.setdefault(pace, deque()), []
         order = self._sorted[pace]
         if len(times) >= self.settings.recent:
-            order.remove(times.popleft())
+            del order[bisect_left(order, times.popleft())]
         times.append(seconds)
         insort(order, seconds)
 

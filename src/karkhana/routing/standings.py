@@ -53,8 +53,6 @@ class Standings:
         self._breaker = breaker
         self._key_rest_s = key_rest_s
         self._rings: dict[Candidate, KeyRing] = {}
-        self._places: dict[Candidate, dict[str, tuple[Place, Breaker]]] = {}
-        """By the labels of the keys."""
         self._refusals: dict[Candidate, ProviderFault] = {}
         self._most = MANY
 
@@ -65,9 +63,9 @@ class Standings:
             self._sweep(now_s)
         for candidate in candidates:
             ring = self._rings.get(candidate) or self._enlist(candidate)
-            places = self._places[candidate]
             for label in ring.turn(now_s):
-                found.append(Stop(*places[label]))
+                place = Place(candidate.provider, candidate.model, label)
+                found.append(Stop(place, self.of[place].breaker))
         return found, None if found else self._refusal(candidates, now_s)
 
     def learn(self, place: Place, permit: int, fault: ProviderFault, now_s: float) -> None:
@@ -91,9 +89,6 @@ class Standings:
         Both share it from then on.
         """
         self.of |= {place: standing for place, standing in before.of.items() if place.provider in names}
-        self._places |= {
-            candidate: places for candidate, places in before._places.items() if candidate.provider in names
-        }
         self._rings |= {candidate: ring for candidate, ring in before._rings.items() if candidate.provider in names}
         kept = {candidate: fault for candidate, fault in before._refusals.items() if candidate.provider in names}
         self._refusals |= kept
@@ -129,12 +124,9 @@ class Standings:
         """A candidate is seen for the first time."""
         provider = self._providers[candidate.provider]
         ring = self._rings[candidate] = KeyRing([key.label for key in provider.keys], self._key_rest_s)
-        places = self._places[candidate] = {}
         for key in provider.keys:
             place = Place(candidate.provider, candidate.model, key.label)
-            breaker = Breaker(self._breaker)
-            self.of[place] = Standing(provider, key, ring, breaker)
-            places[key.label] = place, breaker
+            self.of[place] = Standing(provider, key, ring, Breaker(self._breaker))
         return ring
 
     def _refusal(self, candidates: Sequence[Candidate], now_s: float) -> ProviderFault | None:
