@@ -11,6 +11,7 @@ from karkhana.domain.tasks import Order, Status, TaskType
 from karkhana.factory.engine_control import RunControl
 from karkhana.ports import Engineer, Forge, Gate, Trail, Workspace, Workspaces
 from karkhana.storage.lesson_store import LessonStore
+from karkhana.storage.route_store import RouteStore
 from karkhana.storage.runs import RunStore
 
 
@@ -29,6 +30,8 @@ class Rooms:
     """(good, bad) outcomes of an engineer on a type of task."""
     lessons: LessonStore
     """What runs taught."""
+    outcomes: RouteStore
+    """Whether it was worth it to ask an engineer or a model."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from karkhana.ports import Engineer, Workspaces
 from karkhana.quality.gates import default_gates
 from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.outcomes import judged_outcomes
+from karkhana.storage.route_store import RouteStore
 from karkhana.workspace.environment import Environments
 from karkhana.workspace.local import LocalWorkspaces
 
@@ -36,6 +37,7 @@ def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None) -
         redact=stores.redactor.nested,
         track_record=functools.partial(track_record, stores),
         lessons=LessonStore(stores.database),
+        outcomes=RouteStore(stores.database),
     )
 
 

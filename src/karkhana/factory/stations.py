@@ -37,7 +37,7 @@ from karkhana.domain.policy import decide
 from karkhana.domain.tasks import Status, TaskType
 from karkhana.factory.changes import Contents, gather, restore
 from karkhana.factory.job import Job
-from karkhana.factory.learning import learn, learn_from_ending, recall, recent
+from karkhana.factory.learning import learn, learn_from_ending, recall, recent, record
 from karkhana.factory.records import Approval, Asked, Built, Ending, Judged, Plan, Review, Verified
 from karkhana.factory.suites import require_judge
 from karkhana.ports import Assignment, DeliveryRequest, Engineer, GateContext, Handover, Receipt, Workspace
@@ -115,6 +115,7 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer) -> tuple[Handover, Built 
                 EngineerAbstained(reason=handover.reason, tried=handover.tried, question=handover.question)
             )
             learn(job, handover, Verdict.ABSTAINED)
+            record(job, engineer.name, Verdict.ABSTAINED)
             return handover, None
         files, edits, patch = gather(workspace)
     if not files:
@@ -290,7 +291,7 @@ def finish(job: Job, built: Built, judged: Judged, receipt: Receipt) -> Ending:
 
 
 def _close(job: Job, built: Built, judged: Judged, ending: Ending) -> Ending:
-    learn_from_ending(job, built.handover, ending.status)
+    learn_from_ending(job, built.handover, built.change.engineer, ending.status)
     job.trail.record(RunFinished(status=ending.status, reason=ending.reason, turns=built.turns))
     job.rooms.runs.finish(
         job.run_id,
