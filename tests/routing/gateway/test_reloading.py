@@ -15,11 +15,12 @@ from gateway_examples import CHAT, CONFIGURATION, QUESTION, SCRIPT, House, house
 
 from karkhana.http.messages import Url
 from karkhana.http.pool import Pool
-from karkhana.routing.configuration import read_configuration
+from karkhana.routing.configuration import Configuration, read_configuration
 from karkhana.routing.fake.script import read_script
 from karkhana.routing.fake.serving import fake_provider
 from karkhana.routing.gateway.clients import Clients, OpenHouse
 from karkhana.routing.gateway.reloading import Reloading
+from karkhana.routing.prices import PriceBook
 from karkhana.routing.prices_shipped import price_book
 
 MORE = '[model.other]\ncandidates = ["cloud/small"]\n[price."cloud/small"]\ninput = "1"\noutput = "2"\n'
@@ -115,6 +116,24 @@ def test_a_file_that_is_gone_changes_nothing(tmp_path: Path) -> None:
             assert await _status(w.house, "smart") == 200
 
     run(work())
+
+
+def _broken(configuration: Configuration) -> PriceBook:
+    raise ZeroDivisionError(configuration)
+
+
+def test_what_nobody_foresaw_does_not_end_the_watch(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def work() -> None:
+        async with watched(tmp_path) as w:
+            w.reloading._prices = _broken
+            await w.write(w.text + MORE)
+            assert w.house.assembly.insight.loading.mistake.startswith("ZeroDivisionError")
+            w.reloading._prices = price_book
+            await w.write(w.text + MORE + "\n")
+            assert await _status(w.house, "other") == 200
+
+    run(work())
+    assert [record.exc_info is not None for record in caplog.records] == [True, False]
 
 
 def test_breakers_and_connections_of_what_did_not_change_stay(tmp_path: Path) -> None:

@@ -87,6 +87,11 @@ class Reloading:
             loading.refused(f"{error.message} {error.next}".strip())
             _log.warning("%s %s The configuration from before is used.", error.message, error.next)
             return
+        except Exception as error:
+            # Whatever it is, it must not end the watch: the next version of the file may be taken.
+            loading.refused(f"{type(error).__name__}: {error}")
+            _log.exception("The configuration from before is used.")
+            return
         restart = [name for name in ("host", "port") if self._differs(configuration, name)]
         loading.taken(restart)
         _log.warning("%s is read anew", self._path)
