@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 from gateway_examples import CHAT, CONFIGURATION, QUESTION, SCRIPT, House, house, run, until
 
+from karkhana.domain.money import usd
 from karkhana.http.messages import Url
 from karkhana.http.pool import Pool
 from karkhana.routing.configuration import Configuration, read_configuration
@@ -22,6 +23,7 @@ from karkhana.routing.gateway.clients import Clients, OpenHouse
 from karkhana.routing.gateway.reloading import Reloading
 from karkhana.routing.prices import PriceBook
 from karkhana.routing.prices_shipped import price_book
+from karkhana.storage.ledger_reading import LedgerReader
 
 MORE = '[model.other]\ncandidates = ["cloud/small"]\n[price."cloud/small"]\ninput = "1"\noutput = "2"\n'
 
@@ -184,6 +186,37 @@ def test_a_request_under_way_ends_as_it_began(tmp_path: Path) -> None:
             said = await under_way
             assert (said.status, said.header("x-karkhana-cost-usd")) == (200, "0.000135")
             assert await _status(w.house, "smart") == 200
+            w.house.assembly.sweep()
+            assert w.house.assembly._retired == []
+
+    run(work())
+
+
+def test_no_request_is_lost_and_no_money_miscounted_over_many_changes(tmp_path: Path) -> None:
+    """Each change gives the provider new connections, so that the old ones end within requests under way."""
+
+    async def work() -> None:
+        async with watched(tmp_path, script=SCRIPT + "[latency]\nspread_s = 0.03\n") as w:
+            statuses: list[int] = []
+
+            async def ask(number: int) -> None:
+                for _ in range(12):
+                    body = QUESTION | {"stream": number % 2 == 0}
+                    statuses.append((await w.house.ask(CHAT, body)).status)
+
+            asking = asyncio.gather(*(ask(number) for number in range(12)))
+            changes = 0
+            while not asking.done():
+                changes += 1
+                await w.write(w.text.replace("[provider.cloud]", f"[provider.cloud]\nconnections = {20 + changes}"))
+            await asking
+            assert changes > 3
+            assert statuses == [200] * 144
+            insight = w.house.assembly.insight
+            await until(lambda: insight.tally.under_way == 0)
+            await insight.ledger.written()
+            assert sum(e.cost or 0 for e in LedgerReader(w.house.database).entries()) == usd("0.000135") * 144
+            assert insight.tally.places["cloud", "large"].cost == usd("0.000135") * 144
             w.house.assembly.sweep()
             assert w.house.assembly._retired == []
 
