@@ -16,7 +16,7 @@ STAKES = Stakes(0.05)
         (Offer("symbolic", Beta(1, 3)), "passes with 0.25 (no outcome yet), costs nothing: asking it is worth $0.013"),
         (
             Offer("p/m", Beta(1, 1), 0.1, cost=0.01, switch=0.002, wait=0.001, verify=0.003, outcomes=1, seconds=1.0),
-            "passes with 0.60 (1 outcome, +0.10 of it for the wording), costs about $0.010 and $0.0020 for the prompt "
+            "passes with 0.60 (0 of 1 did, +0.10 of it for the wording), costs about $0.010 and $0.0020 for the prompt "
             "cache that is lost, checking it $0.0030, takes 1.0 s ($0.0010): asking it is worth $0.014",
         ),
         (

@@ -95,7 +95,7 @@ def test_made_up_types_do_not_fill_the_memory_nor_push_out_a_record() -> None:
     for number in range(LARGEST + 100):
         found.learn(SMALL._replace(task_type=f"made-up-{number}"), True, 0.0)
     assert len(found.subjects()) <= LARGEST
-    assert found.evidence(SMALL, 0.0) == Evidence(10.0, 0.0, 10)
+    assert found.evidence(SMALL, 0.0) == Evidence(10.0, 0.0, 10, 10)
 
 
 def test_a_draw_is_a_chance() -> None:

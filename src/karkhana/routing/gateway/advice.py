@@ -124,7 +124,7 @@ def advice(
         policy=named_policy,
         task_type=task_type,
         value_usd=policy.stakes.value,
-        candidates=_told(named, drawn=settings.exploration),
+        candidates=_told(named, drawn=settings.exploration and named_policy == CHEAP_FIRST),
     )
 
 

@@ -142,6 +142,7 @@ class Policy:
         """What asking a rung may bring, whether it is a model or not."""
         subject = Subject(ask.pool, ask.task_type, rung)
         prior = priors().of(rung, ask.task_type, estimate.output_price)
+        known = self._posteriors.evidence(subject, now)
         return Offer(
             rung,
             self._posteriors.posterior(subject, prior, now),
@@ -151,7 +152,8 @@ class Policy:
             wait=estimate.seconds * float(self.settings.second_usd),
             verify=float(self.settings.verifier_usd),
             priced=estimate.cost is not None,
-            outcomes=self._posteriors.evidence(subject, now).outcomes,
+            outcomes=known.outcomes,
+            good=known.good,
             seconds=estimate.seconds,
         )
 

@@ -12,7 +12,7 @@ model in other types, which counts as a few outcomes at most.
 >>> for passed in (True, True, False):
 ...     known.learn(Subject("", "bugfix", "cloud/small"), passed, at=0.0)
 >>> known.evidence(Subject("", "bugfix", "cloud/small"), now=0.0)
-Evidence(passed=2.0, failed=1.0, outcomes=3)
+Evidence(passed=2.0, failed=1.0, outcomes=3, good=2)
 """
 
 import random
@@ -43,6 +43,8 @@ class Evidence(NamedTuple):
     failed: float = 0.0
     outcomes: int = 0
     """How many there were, however little they count."""
+    good: int = 0
+    """Of these, how many passed."""
 
 
 class Beta(NamedTuple):
@@ -60,11 +62,11 @@ class Beta(NamedTuple):
 
 
 class _Cell:
-    __slots__ = ("at", "failed", "outcomes", "passed", "step")
+    __slots__ = ("at", "failed", "good", "outcomes", "passed", "step")
 
     def __init__(self, at: float, step: int) -> None:
         self.passed = self.failed = 0.0
-        self.outcomes = 0
+        self.outcomes = self.good = 0
         self.at = at
         self.step = step
 
@@ -92,6 +94,7 @@ class Posteriors:
             cell.passed = cell.passed * kept + weight * passed
             cell.failed = cell.failed * kept + weight * (not passed)
             cell.outcomes += 1
+            cell.good += passed
             cell.at, cell.step = max(cell.at, at), step
 
     def evidence(self, subject: Subject, now: float) -> Evidence:
@@ -100,7 +103,7 @@ class Posteriors:
         if cell is None:
             return Evidence()
         kept = self._kept(cell, now, self._steps[subject[:2]])
-        return Evidence(cell.passed * kept, cell.failed * kept, cell.outcomes)
+        return Evidence(cell.passed * kept, cell.failed * kept, cell.outcomes, cell.good)
 
     def posterior(self, subject: Subject, prior: Prior, now: float) -> Beta:
         """Of the chance that the subject's next answer passes."""
