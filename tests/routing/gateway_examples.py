@@ -119,7 +119,7 @@ async def house(
 async def served(app: Any) -> AsyncIterator[str]:
     """The address of an ASGI program on loopback."""
     listening = listen("127.0.0.1", 0)
-    made = server(app, Limits(), stop_s=1)
+    made = server(app, Limits(), stop_s=1, cancelling=True)
     ready = asyncio.Event()
     task = asyncio.ensure_future(serve(made, listening, ready.set))
     await ready.wait()
