@@ -107,16 +107,20 @@ class Posteriors:
 
     def posterior(self, subject: Subject, prior: Prior, now: float) -> Beta:
         """Of the chance that the subject's next answer passes."""
+        return self.belief(subject, prior, now)[0]
+
+    def belief(self, subject: Subject, prior: Prior, now: float) -> tuple[Beta, Evidence]:
+        """The same, with what is known of exactly this subject."""
         here = self.evidence(subject, now)
         alpha, beta = prior.counts
         if not prior.of_type and subject.task_type != EVERY_TYPE:
             passed, failed = self._elsewhere(subject, here, now)
             alpha, beta = alpha + passed, beta + failed
-        return Beta(alpha + here.passed, beta + here.failed)
+        return Beta(alpha + here.passed, beta + here.failed), here
 
     def _elsewhere(self, subject: Subject, here: Evidence, now: float) -> tuple[float, float]:
         """Outcomes of the other types, scaled so that they count as a few at most."""
-        everywhere = self.evidence(subject._replace(task_type=EVERY_TYPE), now)
+        everywhere = self.evidence(Subject(subject.pool, EVERY_TYPE, subject.rung), now)
         passed, failed = max(0.0, everywhere.passed - here.passed), max(0.0, everywhere.failed - here.failed)
         scale = min(1.0, priors().pooling / (passed + failed)) if passed + failed else 0.0
         return passed * scale, failed * scale
