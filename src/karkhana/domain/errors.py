@@ -28,6 +28,9 @@
     │   └── ModelNotAllowed           the key is right, but not for this model
     ├── RateLimited                   a key has used up what it may use in a minute (routing.limits)
     ├── BudgetReached         exit 3  a hard limit leaves no room for a call (routing.budgets)
+    ├── PurseEmpty                    a task's budget leaves no room for a request (routing.policy.purse)
+    ├── Unsolved                      no model's answer passed the check (routing.policy.router)
+    │   └── BudgetEnded               a model was left that the task's budget does not hold
     ├── ToolRefused                   a tool call was rejected; the engineer reads the reason and goes on
     └── InfrastructureFailure         worth a retry: the sandbox or the database broke, not the work
         ├── ProbeFailed               code that was run to be looked at gave no answer (behaviour.running)
