@@ -141,7 +141,7 @@ class Gateway:
                 return 200
         asking = Asking(wire, scope["path"], body, seen, passed(headers))
         # Those of this call, whatever is loaded while it is under way.
-        books, choosing = self._books, self._choosing
+        caller, books, choosing = self._caller, self._books, self._choosing
         candidates = choosing.free(seen.model, headers)
         if candidates is None:
             try:
@@ -155,7 +155,7 @@ class Gateway:
         place: Place | None = None
         try:
             deadline_s = self._configuration.serving.deadline_s
-            called = await self._caller.call(candidates, asking, deadline_s, name=call)
+            called = await caller.call(candidates, asking, deadline_s, name=call)
             place = called.place
             told = route_headers(call, place, called.attempts)
             if bill.warnings:

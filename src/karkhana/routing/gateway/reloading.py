@@ -84,8 +84,8 @@ class Reloading:
             clients = await asyncio.to_thread(self._clients, self._opens(configuration))
             await self._assembly.reload(configuration, prices, clients)
         except KarkhanaError as error:
-            loading.refused(f"{error.message} {error.next}".strip())
-            _log.warning("%s %s The configuration from before is used.", error.message, error.next)
+            loading.refused(f"{error.message}; {error.next}")
+            _log.warning("%s; %s The configuration from before is used.", error.message, error.next)
             return
         except Exception as error:
             # Whatever it is, it must not end the watch: the next version of the file may be taken.
