@@ -135,9 +135,7 @@ def test_a_past_call_is_told_with_its_propensity_and_outcome(folder: Path) -> No
     )
     assert [each["state"] for each in found["candidates"]] == ["asked", "asked", "left_out"]
     text = carried_out(folder, "explain", "c1").stdout
-    assert text.startswith(
-        "auto docs: p/small was chosen with propensity 0.75, p/large answered; the outcome is passed"
-    )
+    assert text.startswith("auto docs: p/small was chosen with propensity 0.75, p/large answered, and it passed")
     error = said(folder, "explain", "c9", fails=2)["error"]
     assert error["message"] == "no choice is kept for the call 'c9'"
 

@@ -39,6 +39,7 @@ def explain(
     text: str = typer.Option("", "--text", help="The request; default: one of 1,000 tokens."),
     needs: list[str] = typer.Option([], "--needs", help="tools, json or images; repeat it."),
     residency: list[str] = typer.Option([], "--residency", help="Label that must be fulfilled; repeat it."),
+    team: str = typer.Option("", "--team", help='Whose outcomes count, with pool = "team" in [policy].'),
     json: bool = AsJson,
 ) -> None:
     """Each candidate in one sentence: whether it is asked, when, and why; or what was chosen for a past CALL."""
@@ -58,6 +59,7 @@ def explain(
             task_type=task_type,
             text=text,
             needs=wanted,
+            team=team,
         )
     print_json(found) if json else _print_advice(found)
 
@@ -91,11 +93,11 @@ def _print_advice(found: Advice) -> None:
 
 
 def _print_past(found: Past) -> None:
-    outcome = {None: "not told", True: "passed", False: "did not pass"}[found.passed]
+    outcome = {None: "how it was is not told", True: "it passed", False: "it did not pass"}[found.passed]
     about = " ".join(word for word in (found.model, found.task_type) if word)
     typer.echo(
         f"{visible(about)}: {found.chosen} was chosen with propensity {found.propensity:.2f}, "
-        f"{found.answered or 'nobody'} answered; the outcome is {outcome}"
+        f"{found.answered or 'nobody'} answered, and {outcome}"
     )
     _print_told(found.candidates)
 

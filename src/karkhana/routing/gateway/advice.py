@@ -100,6 +100,7 @@ def advice(
     task_type: str,
     text: str = "",
     needs: Needs | None = None,
+    team: str = "",
     wording: Wording | None = None,
 ) -> Advice:
     """Who would be asked now. Without a configuration only what is no model is told. Raises ``InvalidInput``."""
@@ -115,7 +116,8 @@ def advice(
     )
     needs = (needs or Needs())._replace(prompt=len(text) // 4 if text else PROMPT)
     candidates = () if configuration is None else configuration.models[model].candidates
-    ask = Ask(model, candidates, needs, task_type=task_type, text=text)
+    pool = team if settings.pool == "team" else ""
+    ask = Ask(model, candidates, needs, task_type=task_type, pool=pool, text=text)
     found = _chosen(policy, ask, configuration, prices)
     named = _with_symbolic(policy, ask, found, notebook.posteriors)
     named_policy = CHEAP_FIRST if configuration is None else configuration.models[model].entry.policy
@@ -210,7 +212,7 @@ def _with_symbolic(policy: Policy, ask: Ask, choice: Choice, posteriors: Posteri
     """The symbolic engineer stands first where it has a record: it costs nothing."""
     if not posteriors.evidence(Subject("", ask.task_type, SYMBOLIC), time.time()).outcomes:
         return choice
-    offer = policy.offer(ask._replace(text=""), SYMBOLIC, Estimate(0.0), time.time())
+    offer = policy.offer(ask._replace(text="", pool=""), SYMBOLIC, Estimate(0.0), time.time())
     return msgspec.structs.replace(choice, offers=(offer, *choice.offers))
 
 
