@@ -17,6 +17,8 @@ SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("validation", (), ""),
     ("hopeless", (), ""),
     ("gateway_faults", (), ""),
+    ("gateway_hostile", (), ""),
+    ("gateway_streams", (), ""),
     ("quixbugs", ("--dataset", "{data}/repositories"), "repositories/jkoppel+QuixBugs"),
     ("humanevalfix", ("--dataset", "{data}/repositories"), "repositories/bigcode-project+octopack"),
     ("history", ("--dataset", "{data}/repositories", "--half", "blind"), "repositories"),

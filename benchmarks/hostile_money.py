@@ -36,14 +36,17 @@ _MARKER = re.compile(rb"owner-(\d+)-")
 
 async def raced_budgets(target: Target, provider: str, keys: Mapping[str, str]) -> dict[str, Any]:
     """``keys``: model → key with a budget of its own that pays for nothing else. 200 requests at once for each."""
-    over, served = dict[str, Money](), Counter[int]()
+    over, served, by_trick = dict[str, Money](), Counter[int](), dict[str, dict[int, int]]()
     for (model, key), (trick, fields) in zip(keys.items(), itertools.cycle(TRICKS.items()), strict=False):
-        question = {"model": model, "max_tokens": 40, "messages": [{"role": "user", "content": "word " * 60}]} | fields
+        question = {"model": model, "max_tokens": 40, "messages": [{"role": "user", "content": "Go on."}]} | fields
         bodies = [json.dumps(question | {"stream": stream}).encode() for stream in (False, True)]
+        found = Counter[int]()
         async with Pool(PoolSettings(per_origin=AT_ONCE)) as pool:
             for _ in range(2):
                 asked = (refused(pool, target, key, bodies[number % 2]) for number in range(AT_ONCE))
-                served.update(await asyncio.gather(*asked))
+                found.update(await asyncio.gather(*asked))
+        served += found
+        by_trick[f"{model}: {trick}"] = dict(found)
         async with Pool() as pool:
             spent = usd((await account(pool, provider))["models"].get(model, {}).get("usd") or "0")
         over[f"{model}: {trick}"] = Money(max(ZERO, spent - HARD))
@@ -52,6 +55,7 @@ async def raced_budgets(target: Target, provider: str, keys: Mapping[str, str]) 
         "served": served[200],
         "paused": served[402],
         "others": {status: count for status, count in served.items() if status not in (200, 402)},
+        "statuses": by_trick,
         "over": {name: str(amount) for name, amount in over.items() if amount},
     }
 

@@ -187,8 +187,9 @@ def body_tokens(body: bytes) -> int:
     # a search takes a microsecond for some kilobytes, so what cannot matter much is not looked for
     if size > _SMALL and b"base64" in body:
         for run in _BASE64.finditer(body):
-            size -= run.end() - run.start()
-            tokens += _picture_tokens(run.end() - run.start())
+            length = run.end(1) - run.start(1)
+            size -= length
+            tokens += _picture_tokens(length)
     return tokens + size // BYTES_PER_TOKEN
 
 
@@ -197,7 +198,11 @@ def picos_per_million(dollars: Decimal | str | int) -> int:
     return int((Decimal(dollars) * 10**12).to_integral_value())
 
 
-_BASE64 = re.compile(rb"[A-Za-z0-9+/=\\]{1024,}")
+_BASE64 = re.compile(
+    rb'"(?:url|image_url|data|file_data|bytes)"\s*:\s*"(?:data:[^",]{0,100},)?([A-Za-z0-9+/=\\]{1024,})"'
+)
+"""Only where the wires have data: what a client writes like that in a text is paid as text. Within a string no quote
+stands without a backslash, so that a text cannot look like such a field."""
 
 
 def _picture_tokens(size: int) -> int:
