@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from gateway_examples import CHAT, CONFIGURATION, QUESTION, SCRIPT, House, house, run, until
+from gateway_examples import CHAT, CONFIGURATION, QUESTION, SCRIPT, Collector, House, house, run, served, until
 
 from karkhana.domain.money import usd
 from karkhana.http.messages import Url
@@ -158,6 +158,46 @@ def test_breakers_and_connections_of_what_did_not_change_stay(tmp_path: Path) ->
             assert set(map(str, after.breakers())) == {"cloud/large#0"}
 
     run(work())
+
+
+def test_the_cache_comes_goes_and_forgets_with_the_file(tmp_path: Path) -> None:
+    exact = QUESTION | {"temperature": 0}
+
+    async def work() -> None:
+        async with watched(tmp_path) as w:
+
+            async def told() -> list[str]:
+                return [(await w.house.ask(CHAT, exact)).header("x-karkhana-cache") for _ in range(2)]
+
+            cached = w.text + "[cache]\nentries = 5\n"
+            assert await told() == ["", ""]
+            await w.write(cached)
+            assert await told() == ["miss", "hit"]
+            await w.write(cached.replace('input = "3"', 'input = "4"'))
+            assert await told() == ["miss", "hit"]
+            await w.write(w.text)
+            assert await told() == ["", ""]
+
+    run(work())
+
+
+def test_spans_follow_the_file(tmp_path: Path) -> None:
+    first, second = Collector(), Collector()
+
+    async def work() -> None:
+        async with served(first) as one, served(second) as other, watched(tmp_path) as w:
+            for address in (one, other):
+                await w.write(w.text + f'[telemetry]\notlp = "{address}"\n')
+                assert (await w.house.ask()).status == 200
+            # What the first one was to get is sent before it is left.
+            await until(lambda: len(first.spans) == 2)
+            await w.write(w.text)
+            await until(lambda: len(second.spans) == 2)
+            assert w.house.assembly.insight.spans is None
+            assert (await w.house.ask()).status == 200
+
+    run(work())
+    assert (len(first.spans), len(second.spans)) == (2, 2)
 
 
 def test_prices_follow(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What a collector is told of calls: a small one on loopback reads the protobuf."""
 
 import asyncio
-import gzip
 import os
 import re
 import subprocess
@@ -10,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway_examples import CHAT, CONFIGURATION, QUESTION, Holders, House, closed, house, run, served, until
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from gateway_examples import CHAT, CONFIGURATION, QUESTION, Collector, Holders, House, closed, house, run, served, until
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from karkhana.http.reverse_proxy import body_of
 from karkhana.http.server import listen
 from karkhana.routing.gateway.spans import Sending
 
@@ -28,40 +25,6 @@ at = [1]
 text = "A secret answer."
 usage = {input = 20, cache_read = 100, output = 5}
 """
-
-
-class Collector:
-    """Takes spans over OTLP/HTTP."""
-
-    def __init__(self, status: int = 200, stalls: bool = False) -> None:
-        self.spans: list[Span] = []
-        self.raw = b""
-        self.resources: list[str] = []
-        self._status = status
-        self._stalls = stalls
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            for kind in ("startup", "shutdown"):
-                await receive()
-                await send({"type": f"lifespan.{kind}.complete"})
-            return
-        assert scope["path"] == "/v1/traces"
-        body = await body_of(receive, 1 << 24)
-        if dict(scope["headers"]).get(b"content-encoding") == b"gzip":
-            body = gzip.decompress(body)
-        if self._stalls:
-            await asyncio.sleep(60)
-        found = ExportTraceServiceRequest.FromString(body)
-        self.raw += body
-        for resource in found.resource_spans:
-            self.resources += [a.value.string_value for a in resource.resource.attributes if a.key == "service.name"]
-            self.spans += [span for scoped in resource.scope_spans for span in scoped.spans]
-        await send({"type": "http.response.start", "status": self._status, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
-
-    def named(self, start: str) -> list[Span]:
-        return [span for span in self.spans if span.name.startswith(start)]
 
 
 def said(span: Span) -> dict[str, Any]:
