@@ -168,3 +168,34 @@ def test_without_a_configuration_the_symbolic_engineers_record_is_told(folder: P
 )
 def test_mistakes_are_told(folder: Path, words: list[str], message: str) -> None:
     assert message in said(folder, "explain", *words, fails=2)["error"]["message"]
+
+
+def test_wording_is_learnt_from_lines(folder: Path) -> None:
+    lines = [
+        {
+            "text": f"{'prove' if number % 2 else 'rename'} this, case {number}",
+            "model": "p/small",
+            "passed": number % 2 == 0,
+        }
+        for number in range(40)
+    ]
+    (folder / "lines.ndjson").write_text("\n".join(map(json.dumps, lines)))
+    learnt = said(folder, "learn", "lines.ndjson", "--out", "w.model")
+    assert learnt == {"file": "w.model", "models": ["p/small"], "texts": 40}
+    (folder / "gateway.toml").write_text(CONFIGURATION + '[policy]\nwording = "w.model"\n')
+    easy, hard = (
+        {each["rung"]: each["chance"] for each in said(folder, "explain", "--text", text)["candidates"]}
+        for text in ("rename this, case 3", "prove this, case 3")
+    )
+    assert easy["p/small"] - hard["p/small"] > 0.3
+    assert easy["p/large"] == hard["p/large"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [('{"text": 1}', "line 1: Expected `str`"), ('{"text": "a"}', "no model has 20 outcomes"), (None, "No such file")],
+)
+def test_lines_that_teach_nothing_are_refused(folder: Path, text: str | None, message: str) -> None:
+    if text is not None:
+        (folder / "lines.ndjson").write_text(text)
+    assert message in said(folder, "learn", "lines.ndjson", fails=2)["error"]["message"]

@@ -12,9 +12,11 @@ from karkhana.domain.errors import InvalidInput, InvalidSetting
 from karkhana.factory.configuration import load_settings
 from karkhana.routing.configuration import Configuration
 from karkhana.routing.gateway.advice import Advice, Past, Told, advice, entry_of, past, records
+from karkhana.routing.gateway.learning import read_wording
 from karkhana.routing.gateway.serving import PRICES, read_file
 from karkhana.routing.policy.capability import Needs
 from karkhana.routing.policy.settings import LABEL, PolicySettings
+from karkhana.routing.policy.wording_examples import examples
 from karkhana.routing.prices import PriceBook
 from karkhana.routing.prices_shipped import price_book
 from karkhana.storage.database import open_database
@@ -60,6 +62,7 @@ def explain(
             text=text,
             needs=wanted,
             team=team,
+            wording=None if configuration is None else read_wording(configuration.policy),
         )
     print_json(found) if json else _print_advice(found)
 
@@ -82,6 +85,33 @@ def outcomes(
         for r in found
     ]
     table(["type", "rung", "passed", "P(ok) now", "weight now", "pool"], rows)
+
+
+@app.command()
+def learn(
+    file: Path = typer.Argument(..., help='Lines of {"text", "model", "passed"}, or of {"text"} alone.'),
+    out: Path = typer.Option(Path("wording.model"), "--out", help="Where the model is written; name it in [policy]."),
+    json: bool = AsJson,
+) -> None:
+    """Learn from texts with outcomes how much a request's wording says about each model's chance to pass."""
+    # numpy and scikit-learn take a second, which no other command shall wait for
+    from karkhana.routing.policy.wording_corpus import Corpus
+    from karkhana.routing.policy.wording_training import fit
+
+    try:
+        with file.open("rb") as lines:
+            found = examples(lines)
+        model = fit(Corpus.of(found.texts), found.outcomes)
+        model.save(out)
+    except OSError as error:
+        raise InvalidInput(f"{error.filename}: {error.strerror}", "Name a file that can be read, and --out.") from error
+    except ValueError as error:
+        raise InvalidInput(f"{file}: {error}", "Add outcomes of more texts.") from error
+    if json:
+        print_json({"file": str(out), "models": list(model.models), "texts": len(found.texts)})
+        return
+    typer.echo(f"{out} knows {', '.join(model.models)}, from {len(found.outcomes)} texts with outcomes")
+    typer.echo(f'name it in gateway.toml: [policy] wording = "{out}"')
 
 
 def _print_advice(found: Advice) -> None:

@@ -1,0 +1,95 @@
+"""What was learnt stays when the configuration changes, as long as its policy does."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from karkhana.domain.errors import ConfigurationError
+from karkhana.domain.spending import Account
+from karkhana.routing.configuration import Configuration, read_configuration
+from karkhana.routing.gateway.asking import Asking
+from karkhana.routing.gateway.choosing import Choosing, Wish
+from karkhana.routing.gateway.doors import peek
+from karkhana.routing.gateway.learning import Learning
+from karkhana.routing.policy.wording_corpus import Corpus
+from karkhana.routing.policy.wording_training import fit
+from karkhana.routing.prices_shipped import price_book
+from karkhana.routing.wires.registry import WIRES
+from karkhana.storage.database import Database, open_database
+
+TEXT = """
+[provider.p]
+wire = "openai"
+base_url = "http://127.0.0.1:1/v1"
+[model.auto]
+candidates = ["p/large", "p/small"]
+policy = "cheap_first"
+[price."p/large"]
+input = "3"
+output = "15"
+[price."p/small"]
+input = "0.1"
+output = "0.4"
+[policy]
+exploration = false
+"""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with open_database(None, tmp_path) as opened:
+        yield opened
+
+
+def read(text: str) -> Configuration:
+    return read_configuration(text, environ={})
+
+
+def choosing(learning: Learning, text: str) -> Choosing:
+    configuration = read(text)
+    return learning.choosing(configuration, price_book(configuration))
+
+
+def first(found: Choosing, words: str) -> str:
+    """The model that is asked first."""
+    body = b'{"model":"auto","messages":[{"role":"user","content":"%s"}]}' % words.encode()
+    seen = peek(body)
+    wish = Wish(f"call {words}", Account(), [], body, seen, 1000, Asking(WIRES["openai"], "/x", body, seen, []))
+    return str(found.candidates(wish)[0])
+
+
+def test_a_notebook_stays_until_the_policy_changes(database: Database) -> None:
+    async def work() -> None:
+        learning = Learning(database)
+        kept = choosing(learning, TEXT).notebook
+        await learning.settle()
+        assert choosing(learning, TEXT.replace('"3"', '"4"')).notebook is kept
+        await learning.settle()
+        changed = choosing(learning, TEXT + "discount = 0.9\n").notebook
+        assert changed is not kept
+        await learning.settle()
+        assert choosing(learning, TEXT.replace("cheap_first", "in_order")).notebook is None
+        await learning.close()
+
+    asyncio.run(asyncio.wait_for(work(), 20))
+
+
+def test_the_wording_of_a_request_moves_the_choice(database: Database, tmp_path: Path) -> None:
+    easy, hard = "Rename the variable in this simple function", "Prove the theorem about primes and integrals"
+    texts = [f"{hard if number % 2 else easy}, case {number}" for number in range(120)]
+    outcomes = {number: {"p/small": number % 2 == 0, "p/large": True} for number in range(120)}
+    # with certain outcomes nothing could be told about the dear one, so it fails now and then
+    outcomes |= {number: {"p/small": number % 2 == 0, "p/large": False} for number in range(0, 120, 15)}
+    path = tmp_path / "wording.model"
+    fit(Corpus.of(texts, vectors=5), outcomes).save(path)
+    learning = Learning(database)
+    blind, seeing = choosing(learning, TEXT), choosing(learning, f'{TEXT}wording = "{path}"\n')
+    assert [first(blind, words) for words in (easy, hard)] == ["p/small", "p/small"]
+    assert [first(seeing, words) for words in (easy, hard)] == ["p/small", "p/large"]
+
+
+def test_a_model_of_the_wording_that_cannot_be_read_is_refused(database: Database, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no model of the wording"):
+        choosing(Learning(database), f'{TEXT}wording = "{tmp_path / "none"}"\n')
