@@ -117,5 +117,10 @@ def test_other_paths_are_told_as_such(tmp_path: Path) -> None:
             assert (await h.get("/v1/else")).status == 404
             assert (await h.get(CHAT)).status == 405
             assert (await h.ask("/health", {})).status == 404
+            # Nobody reads what Claude Code tells of its use, and the connection goes on.
+            for version in ("", "v2/"):
+                said = await h.ask(f"/api/event_logging/{version}batch", {"events": ["x" * 100_000]})
+                assert (said.status, said.json) == (200, {})
+            assert (await h.ask()).status == 200
 
     run(work())

@@ -30,6 +30,7 @@ from karkhana.routing.wires.registry import WIRES
 from karkhana.routing.wires.wire import BadRequest
 
 _ASK = (b"www-authenticate", b'Basic realm="karkhana gateway", charset="UTF-8"')
+_EVENTS = "/api/event_logging/"
 _WELCOME = msgspec.json.encode({"service": "karkhana gateway"})
 
 
@@ -54,6 +55,9 @@ class Aside:
             await self._count(scope, receive, send)
         elif method == "POST" and path == outcomes.PATH:
             await outcomes.take(self._choosing.notebook, self._clients, scope, receive, send)
+        elif method == "POST" and path.startswith(_EVENTS):
+            # Claude Code tells its maker of its use there, and tries again when nobody takes it.
+            await send_whole(send, 200, b"{}", [JSON])
         elif method not in ("GET", "HEAD"):
             await _nothing(scope, send)
         elif (told := listing(path, ())) is not None:
