@@ -268,6 +268,53 @@ def test_a_rehearsal_may_break_the_connection(how: str, error: type[Exception]) 
     run(work())
 
 
+def test_a_body_that_drips_is_not_waited_for() -> None:
+    async def work() -> None:
+        async with served(echo, Limits(body_s=0.3)) as url:
+            drops = [b"x"] * 100
+            got = await talk(url, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 999\r\n\r\n", *drops, pause_s=0.02)
+        assert got.startswith(b"HTTP/1.1 408 ")
+
+    run(work())
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"])
+def test_who_waits_gives_way_when_all_connections_are_taken(said: bytes) -> None:
+    async def work() -> None:
+        async with served(echo, Limits(connections=3, room_s=0.1)) as url:
+            taken = [await asyncio.open_connection("127.0.0.1", url.origin.port) for _ in range(3)]
+            for _, writer in taken:
+                writer.write(said)
+            assert (await talk(url)).startswith(b"HTTP/1.1 503 ")
+            await asyncio.sleep(0.2)
+            async with Pool() as pool:
+                assert (await pool.send("GET", url, [])).status == 200
+            for _, writer in taken:
+                writer.close()
+
+    run(work())
+
+
+def test_who_is_being_answered_does_not_give_way() -> None:
+    async def work() -> None:
+        begun, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+        async def slow(scope: Any, receive: Any, send: Any) -> None:
+            begun.release()
+            await go_on.wait()
+            await echo(scope, receive, send)
+
+        async with served(slow, Limits(connections=2, room_s=0.0)) as url, Pool() as pool:
+            first, second = (asyncio.ensure_future(pool.send("GET", url, [])) for _ in range(2))
+            await begun.acquire()
+            await begun.acquire()
+            assert (await talk(url)).startswith(b"HTTP/1.1 503 ")
+            go_on.set()
+            assert [(await each).status for each in (first, second)] == [200, 200]
+
+    run(work())
+
+
 def test_far_more_requests_than_anybody_sends_at_once_are_not_held() -> None:
     async def slow(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(0.05)
