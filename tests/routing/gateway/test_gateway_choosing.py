@@ -349,3 +349,17 @@ def test_without_a_policy_nothing_is_kept(tmp_path: Path) -> None:
             assert RouteStore(h.database).choice(said.header("x-karkhana-call")) is None
 
     run(work())
+
+
+def test_a_prompt_is_counted_only_where_it_may_be_shown(tmp_path: Path) -> None:
+    async def work() -> None:
+        async with house(tmp_path, configuration=CONFIGURATION, script=SCRIPT) as h:
+            path, body = "/v1/messages/count_tokens", asking("plain")
+            assert (await h.ask(path, body, x_karkhana_residency="eu")).status == 200
+            refused = await h.ask(path, body, x_karkhana_residency="us")
+            assert refused.status == 400
+            assert "lacks the residency us" in refused.json["error"]["message"]
+            # the first candidate of this one may not see it
+            assert [str(each) for each in h.assembly._choosing.resident("europe", [])] == ["other/large"]
+
+    run(work())

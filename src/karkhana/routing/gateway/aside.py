@@ -91,7 +91,7 @@ class Aside:
             body = await body_of(receive, self._configuration.serving.largest_request_mb << 20)
             model = peek(body).model
             self._clients.admit(key_of(headers), model, 0)
-            candidate = self._choosing.named(model)[0]
+            candidate = self._choosing.resident(model, headers)[0]
             count = await counting.counted(self._insight.caller, candidate, body, passed(headers))
         except ClientLeft:
             return

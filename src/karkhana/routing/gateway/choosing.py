@@ -82,6 +82,14 @@ class Choosing:
         known = ", ".join(sorted(self._configuration.models)[:20])
         raise ProviderFault(Fault.UNKNOWN_MODEL, f"the model {name!r} is not served here; there are: {known}")
 
+    def resident(self, name: str, headers: Headers) -> list[Candidate]:
+        """The candidates of a name that a prompt may be shown to, whatever they are asked.
+
+        Raises ``ProviderFault`` if there is none, and ``BadRequest``.
+        """
+        ask = Ask(name, self.named(name), Needs(residency=self._demanded(name, told(headers))))
+        return capable(ask, self._ability)[0]
+
     def free(self, name: str, headers: Headers) -> tuple[Candidate, ...] | None:
         """Whom to ask for a model if that needs no look at the request; ``None``: it does."""
         found = self._free.get(name)
@@ -98,8 +106,7 @@ class Choosing:
         said = told(wish.headers)
         name, among = wish.seen.model, self.named(wish.seen.model)
         model = self._configuration.models.get(name)
-        demanded = said.residency if model is None else said.residency.union(model.entry.residency)
-        ask = Ask(name, among, self._needs(wish, among, demanded))
+        ask = Ask(name, among, self._needs(wish, among, self._demanded(name, said)))
         if model is None or model.entry.policy == IN_ORDER or self._policy is None or self._notebook is None:
             return tuple(capable(ask, self._ability)[0])
         return self._chosen(ask, wish, said, self._policy, self._notebook)
@@ -131,6 +138,10 @@ class Choosing:
         limited = any(ability.limited for ability in known)
         measured = any(ability.context is not None for ability in known)
         return needs_of(wish, residency, limited=limited, measured=measured)
+
+    def _demanded(self, name: str, said: Told) -> frozenset[str]:
+        model = self._configuration.models.get(name)
+        return said.residency if model is None else said.residency.union(model.entry.residency)
 
     def _ability(self, candidate: Candidate) -> Ability:
         return self._abilities.get(candidate, UNLIMITED)
