@@ -30,6 +30,13 @@ def test_the_example_is_read() -> None:
     assert found.models["smart"].entry.output == 8192
 
 
+def test_the_example_of_a_policy_is_read_with_it() -> None:
+    policy = next(block for block in re.findall(r"```toml\n(.*?)```", PAGE, re.S) if "[policy]" in block)
+    found = read_configuration(EXAMPLE + policy, environ={"CLOUD_KEY": "k"})
+    assert found.models["auto"].entry.policy == "cheap_first"
+    assert not found.capabilities["local/qwen2.5-coder"].tools
+
+
 @pytest.mark.parametrize(
     "field",
     sorted({name for kind in KINDS for name in kind.__struct_fields__}),
