@@ -149,7 +149,7 @@ class _Call(Generic[T]):
                         raise
                     continue
             waits = course.waits_s(now)
-            if waits >= left:
+            if waits >= min(left, self._retrying.patience_s):
                 raise self._in_vain(waits)
             await asyncio.sleep(waits)
         raise self._in_vain(None)
