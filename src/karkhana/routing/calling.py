@@ -14,7 +14,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -46,7 +46,7 @@ class Reliability(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a key rests which was refused or whose quota is used up."""
 
 
-class Called(NamedTuple, Generic[T]):
+class Called(msgspec.Struct, Generic[T], frozen=True):
     """A call that was answered."""
 
     answer: T
@@ -112,7 +112,7 @@ class Caller:
         return self._standings.resting_keys(self._clock())
 
 
-class _Sent(NamedTuple):
+class _Sent(msgspec.Struct):
     """An attempt under way."""
 
     attempt: Attempt

@@ -5,7 +5,7 @@ An exchange *begins* when something of the answer is there; until then another p
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -23,7 +23,7 @@ REQUEST_ID = b"x-client-request-id"
 """The header with an attempt's own name."""
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """What one attempt asks for."""
 
     model: str

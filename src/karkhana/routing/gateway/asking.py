@@ -91,6 +91,7 @@ class Asking:
         self._body = body
         self._seen = seen
         self._headers = headers
+        self._clear: bytes | None = None
         self._adds_usage = (
             seen.stream and wire.name == "openai" and not (seen.stream_options or {}).get("include_usage", False)
         )
@@ -111,11 +112,10 @@ class Asking:
         changes: Json = {} if model == self._seen.model or self._wire.name == "gemini" else {"model": model}
         if self._adds_usage:
             changes["stream_options"] = {**(self._seen.stream_options or {}), "include_usage": True}
-        return with_fields(self._clear, **changes) if changes else self._clear
-
-    @functools.cached_property
-    def _clear(self) -> bytes:
-        return clear(self._body)
+        once = self._clear
+        if once is None:
+            once = self._clear = clear(self._body)
+        return with_fields(once, **changes) if changes else once
 
     async def begin(self, provider: Provider, asked: Asked) -> Reply:
         same = provider.wire.name == self._wire.name
@@ -139,7 +139,7 @@ class Asking:
         return Reply(self._wire, self.request, await Whole(self.request).begin(provider, asked))
 
     def watch(self, answer: Reply, ended: Ended) -> None:
-        if isinstance(answer.source, ChatAnswer):
+        if isinstance(answer.source, ChatAnswer) or answer.source.whole:
             ended(answer.usage, None, True)
         else:
             answer.source.when_ended(ended)

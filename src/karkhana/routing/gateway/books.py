@@ -5,7 +5,8 @@ Knows nothing of HTTP. A provider's answer without a usage, or without its end, 
 
 import asyncio
 import logging
-from typing import NamedTuple
+
+import msgspec
 
 from karkhana.domain.money import ZERO, Money, Unpriced, shown
 from karkhana.domain.spending import Account, Standing
@@ -19,7 +20,7 @@ from karkhana.routing.prices import PriceBook, answer_tokens, bound, cost
 _log = logging.getLogger(__name__)
 
 
-class Job(NamedTuple):
+class Job(msgspec.Struct, frozen=True):
     """What a call is about, for the books."""
 
     account: Account
