@@ -41,6 +41,8 @@ ALLOWED = 50
 ROUNDS = 2
 """Memory is compared between the end of the first and the last: what the first one needs is kept for the next."""
 SHORTEST_S = 1.5
+FULL_S = 8.0
+"""Seconds after which the system's own buffers are full, some 40 MB a stream where it lets them grow that far."""
 QUIET_S = 3.0
 """Seconds after which whatever an attack left must be gone."""
 SCRIPT = """
@@ -67,6 +69,8 @@ class Flood:
 
     def __init__(self) -> None:
         self.written: list[int] = []
+        self.taken_unread = 0
+        """Bytes that were still taken when nobody had read anything for long enough."""
         self.port = 0
         event = {"choices": [{"index": 0, "delta": {"content": "flood " * 2000}, "finish_reason": None}]}
         data = b"data: " + json.dumps(event).encode() + b"\n\n"
@@ -78,9 +82,9 @@ class Flood:
         return made
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        place = len(self.written)
         try:
             await reader.readuntil(b"\r\n\r\n")
+            place = len(self.written)
             self.written.append(0)
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
             while True:
@@ -182,11 +186,21 @@ class Siege:
         return json.loads(await asyncio.to_thread(self._bystander.stdout.readline))
 
 
+async def unread(target: Target, count: int, flood: Flood) -> list[str]:
+    """Nobody reads: when the buffers of the system are full, nothing more may be taken from the provider."""
+    reading = asyncio.ensure_future(attacks.slow_readers(target, count, FULL_S + 2.0))
+    await asyncio.sleep(FULL_S)
+    before = sum(flood.written)
+    await asyncio.sleep(1.5)
+    flood.taken_unread += sum(flood.written) - before
+    return await reading
+
+
 def so_many(count: int, scale: float) -> int:
     return max(4, round(count * scale))
 
 
-def attacks_on(target: Target, scale: float) -> dict[str, Callable[[], Awaitable[Any]]]:
+def attacks_on(target: Target, scale: float, flood: Flood) -> dict[str, Callable[[], Awaitable[Any]]]:
     """Name → attack by what is sent."""
     return {
         "slow heads": lambda: attacks.slow_heads(target, so_many(1000, scale), 13.0),
@@ -201,7 +215,7 @@ def attacks_on(target: Target, scale: float) -> dict[str, Callable[[], Awaitable
         "half-close": lambda: attacks.half_closed(target),
         "wrong keys": lambda: attacks.wrong_keys(target, so_many(20_000, scale)),
         "early disconnects": lambda: attacks.early_disconnects(target, so_many(10_000, scale), 100),
-        "slow readers": lambda: attacks.slow_readers(target, so_many(50, scale), 8.0),
+        "slow readers": lambda: unread(target, so_many(50, scale), flood),
     }
 
 
@@ -225,7 +239,7 @@ async def measure(folder: Path, addresses: dict[str, str], scale: float) -> dict
                 target = Target(gateway.port, attacker, 4 << 20)
                 tricks = Tricks(provider=addresses["fast"], limited=limited, owners=owners, raced=raced)
                 for _ in range(ROUNDS):
-                    for name, work in attacks_on(target, scale).items():
+                    for name, work in attacks_on(target, scale, flood).items():
                         await siege.attack(name, work)
                     found = await tricked(siege, target, tricks, scale)
                     siege.weigh("round")
@@ -279,7 +293,7 @@ async def told(siege: Siege, found: dict[str, Any], flood: Flood) -> dict[str, A
         "served_meanwhile": round(sum(p["served"] for p in periods) / sum(p["asked"] for p in periods), 5),
         "problems": siege.problems + evil,
         "over_limit": found["limits"]["too_many"],
-        "most_held_of_a_flood_mb": round(max(flood.written, default=0) / 1e6, 1),
+        "taken_though_unread_mb": round(flood.taken_unread / 1e6, 1),
         "calls_still_open": still_open,
         "files": {"start": siege.files, "end": files},
         "rss_mb": siege.memory,

@@ -112,6 +112,9 @@ class GuardedProtocol(asyncio.Protocol):
                     exchange.task.cancel()
         self._queue.clear()
         self.resume_writing()
+        # The parser holds us, and what was sent: nobody should have to look for that cycle.
+        self._answering = self._exchange = None
+        self._parser = cast(httptools.HttpRequestParser, None)
 
     def pause_writing(self) -> None:
         self.writable = self.loop.create_future()
