@@ -5,6 +5,7 @@ is decoded that holds the usage, and of a stream only the events that mention it
 
 >>> meter = METERS["openai"]()
 >>> meter.whole(b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}')
+True
 >>> meter.usage
 Usage(input=3, cache_read=0, cache_write=0, cache_write_long=0, output=2, reasoning=0)
 """
