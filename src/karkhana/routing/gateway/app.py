@@ -142,7 +142,7 @@ class Gateway:
         asking = Asking(wire, scope["path"], body, seen, passed(headers))
         # Those of this call, whatever is loaded while it is under way.
         caller, books, choosing = self._caller, self._books, self._choosing
-        candidates = choosing.free(seen.model, headers)
+        candidates = choosing.free(seen.model, headers, tokens // 2 + (seen.answer_tokens or 0))
         if candidates is None:
             try:
                 candidates = choosing.candidates(Wish(call, client.account, headers, body, seen, tokens, asking))

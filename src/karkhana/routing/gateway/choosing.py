@@ -1,8 +1,10 @@
 """Whom the gateway asks for a request: those who can answer, in the order of the model's policy.
 
-Models in the order of the configuration, all of whose candidates can do everything, cost one look into a table.
+Models in the order of the configuration, all of whose candidates can do everything, cost one look into a table, as long
+as the request fits into each one's context.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -55,11 +57,11 @@ class Choosing:
         self._wall = wall
         self._abilities = abilities(configuration, prices)
         self._free = {
-            name: model.candidates
+            name: (model.candidates, self._room(model.candidates))
             for name, model in configuration.models.items()
             if model.entry.policy == IN_ORDER
             and not model.entry.residency
-            and not any(candidate in self._abilities for candidate in model.candidates)
+            and not any(self._ability(candidate).limited for candidate in model.candidates)
         }
 
     @property
@@ -90,12 +92,18 @@ class Choosing:
         ask = Ask(name, self.named(name), Needs(residency=self._demanded(name, told(headers))))
         return capable(ask, self._ability)[0]
 
-    def free(self, name: str, headers: Headers) -> tuple[Candidate, ...] | None:
-        """Whom to ask for a model if that needs no look at the request; ``None``: it does."""
+    def free(self, name: str, headers: Headers, tokens: int) -> tuple[Candidate, ...] | None:
+        """Whom to ask for a model if that needs no look at the request; ``None``: it does.
+
+        ``tokens``: about as many as prompt and answer have.
+        """
         found = self._free.get(name)
-        if found is None or any(pair[0] == RESIDENCY for pair in headers):
+        if found is None or tokens > found[1]:
             return None
-        return found
+        for pair in headers:
+            if pair[0] == RESIDENCY:
+                return None
+        return found[0]
 
     def candidates(self, wish: Wish) -> tuple[Candidate, ...]:
         """Whom to ask, the first one first; tell :meth:`over` when the call has ended.
@@ -138,6 +146,10 @@ class Choosing:
         limited = any(ability.limited for ability in known)
         measured = any(ability.context is not None for ability in known)
         return needs_of(wish, residency, limited=limited, measured=measured)
+
+    def _room(self, candidates: tuple[Candidate, ...]) -> int:
+        """Tokens that fit into each one's context."""
+        return min((self._ability(candidate).context or sys.maxsize for candidate in candidates), default=0)
 
     def _demanded(self, name: str, said: Told) -> frozenset[str]:
         model = self._configuration.models.get(name)
