@@ -86,6 +86,7 @@ def test_another_request_is_another_answer(tmp_path: Path, other: Any) -> None:
         (EXACT, {"cache_control": "no-store"}),
         (EXACT | {"tools": [{"type": "web_search"}]}, {}),
         (EXACT | {"previous_response_id": "r"}, {}),
+        (EXACT | {"thread": {"type": "continue", "previous_message_id": "m"}}, {}),
     ],
 )
 def test_what_may_not_be_answered_from_memory_is_not(tmp_path: Path, body: Any, headers: Any) -> None:

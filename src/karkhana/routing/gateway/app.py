@@ -101,7 +101,7 @@ class Gateway:
             await send_refusal(send, wire, ProviderFault(Fault.TOO_LONG, str(error)), status)
         except BadRequest as error:
             status = 400
-            await send_refusal(send, wire, ProviderFault(Fault.INVALID, error.message), status)
+            await send_refusal(send, wire, ProviderFault(Fault.INVALID, error.message, code=error.code), status)
         except ProviderFault as fault:
             if isinstance(fault, ClientRefused):
                 tally.refusals[fault.reason] += 1

@@ -123,7 +123,7 @@ class Asking:
             _ = self._clear if same else self.request
         except BadRequest as error:
             # Nothing is sent, so nothing may be charged.
-            raise NotSent(Fault.INVALID, error.message) from error
+            raise NotSent(Fault.INVALID, error.message, code=error.code) from error
         if same:
             exchange = PassedOn(
                 self._wire.name,

@@ -38,6 +38,7 @@ REMEMBERED = frozenset(
         "mcp_servers",
         "previous_response_id",
         "prompt",
+        "thread",
         "cachedContent",
         "web_search_options",
     }

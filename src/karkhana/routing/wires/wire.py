@@ -25,12 +25,13 @@ LONGEST_MESSAGE = 2000
 
 
 class BadRequest(Exception):
-    """A client's request cannot be read; ``field`` says where."""
+    """A client's request cannot be read; ``field`` says where, ``code`` is its wire's own name for it if it has one."""
 
-    def __init__(self, message: str, field: str = "") -> None:
+    def __init__(self, message: str, field: str = "", *, code: str = "") -> None:
         self.message = message[:LONGEST_MESSAGE]
         super().__init__(self.message)
         self.field = field
+        self.code = code
 
 
 class Call(NamedTuple):

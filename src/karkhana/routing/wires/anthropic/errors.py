@@ -30,6 +30,8 @@ TABLE = FaultTable(
     },
 )
 
+NO_THREADS = "thread_unsupported_request"
+"""What a library must be told in the details of an error, so that it sends the whole conversation by itself."""
 _TYPES = {
     Fault.RATE_LIMITED: (429, "rate_limit_error"),
     Fault.OVERLOADED: (529, "overloaded_error"),
@@ -61,4 +63,5 @@ def fault_in(error: Json, status: int = 0, headers: Headers = ()) -> ProviderFau
 def refusal_of(fault: ProviderFault) -> tuple[int, Json]:
     """Status and body of an error."""
     status, kind = _TYPES[fault.fault]
-    return status, {"type": "error", "error": {"type": kind, "message": fault.message}}
+    details = {"details": {"error_code": NO_THREADS}} if fault.code == NO_THREADS else {}
+    return status, {"type": "error", "error": {"type": kind, "message": fault.message, **details}}
