@@ -17,6 +17,7 @@ SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("validation", (), ""),
     ("hopeless", (), ""),
     ("gateway_faults", (), ""),
+    ("conformance", ("--data", "{data}/clients"), "clients"),
     ("gateway_hostile", (), ""),
     ("gateway_streams", (), ""),
     ("quixbugs", ("--dataset", "{data}/repositories"), "repositories/jkoppel+QuixBugs"),

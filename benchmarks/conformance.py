@@ -26,7 +26,8 @@ PROGRAMS = Path(__file__).parent / "conformance_clients"
 SCRIPT = Path(__file__).with_suffix(".toml")
 WIRES = {"openai": "/v1", "openai_responses": "/v1", "anthropic": "", "gemini": "", "ollama": ""}
 """Wire → what the base address of a provider ends in."""
-LONGEST_S = 600.0
+LONGEST_S = 900
+"""Seconds for all checks of a client."""
 _CLOSED = "http://127.0.0.1:9"
 
 
@@ -95,7 +96,7 @@ class House(NamedTuple):
 
     def keys(self, name: str) -> dict[str, str]:
         """A key without limits, one that runs out of tokens, one without money."""
-        metered, poor = self._key(f"{name} metered", "--tokens", "60000"), self._key(f"{name} poor")
+        metered, poor = self._key(f"{name} metered", "--tokens", "12000"), self._key(f"{name} poor")
         budget = ["gateway", "budgets", "set", f"key:{poor['key']['key_id']}", "--hard", "0.000001"]
         _karkhana(self.environ, *budget)
         key = self._key(name)
@@ -112,7 +113,7 @@ def _karkhana(environ: dict[str, str], *words: str) -> str:
 @contextmanager
 def served(environ: dict[str, str], *words: str) -> Iterator[str]:
     """The address of a server of Karkhana's, which is ended afterwards."""
-    command = [KARKHANA, *words, "--json"]
+    command: list[Any] = [KARKHANA, *words, "--json"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as started:
         try:
             assert started.stdout is not None
@@ -133,34 +134,48 @@ def house(folder: Path) -> Iterator[House]:
             yield House(address, environ)
 
 
+def environment(client: Client, data: Path) -> Path:
+    """The interpreter that runs a client's program. Raises ``SystemExit`` if its environment cannot be made."""
+    try:
+        return client.environment(data)
+    except (subprocess.CalledProcessError, OSError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        raise SystemExit(f"{client.name}: its environment under {data} cannot be made: {said}") from error
+
+
 def checked(client: Client, data: Path, at: House, folder: Path) -> dict[str, Any]:
     """What a client's program told: its versions and its checks."""
-    python = client.environment(data)
+    python = environment(client, data)
     given = {"address": at.address, "wires": list(WIRES), **at.keys(client.name)}
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "NO_COLOR": "1", "TERM": "dumb"}
     environ["CLIENT_DATA"] = str(data)
     environ |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), _CLOSED)
     environ |= dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost")
-    command = [python, PROGRAMS / client.program, json.dumps(given)]
-    done = subprocess.run(
-        command, env=environ, cwd=folder, capture_output=True, text=True, check=False, timeout=LONGEST_S
-    )
-    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]
-    found: dict[str, Any] = {"versions": {}, "checks": []}
-    for line in lines:
-        found["checks" if "feature" in line else "versions"] = (
-            [*found["checks"], line] if "feature" in line else line["versions"]
-        )
+    command: list[Any] = ["timeout", str(LONGEST_S), python, PROGRAMS / client.program, json.dumps(given)]
+    done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, check=False)
+    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]
+    found: dict[str, Any] = {
+        "versions": next((line["versions"] for line in told if "versions" in line), {}),
+        "checks": [line for line in told if "feature" in line],
+    }
     if done.returncode or not found["checks"]:
-        said = done.stderr.strip()[-800:] or "nothing was checked"
+        said = f"exit code {done.returncode}: {done.stderr.strip()[-800:] or 'nothing was said'}"
         found["checks"].append({"feature": "the program itself", "wire": "", "ok": False, "said": said})
     return found
 
 
+def summary(found: dict[str, Any]) -> str:
+    """All clients as Markdown: one line each."""
+    lines = ["| client | version | checks | failed |", "|---|---|---|---|"]
+    for name, client in found.items():
+        versions = ", ".join(f"{package} {version}" for package, version in client["versions"].items())
+        lines += [f"| {name} | {versions} | {len(client['checks'])} | {_failures(client)} |"]
+    return "\n".join([*lines, ""])
+
+
 def table(name: str, found: dict[str, Any]) -> str:
     """Checks of one client as Markdown: features down, wires across."""
-    versions = ", ".join(f"{package} {version}" for package, version in found["versions"].items())
-    lines = [f"### {name}", "", f"Versions: {versions}.", ""]
+    lines = [f"### {name}", ""]
     columns = [wire for wire in WIRES if any(each["wire"] == wire for each in found["checks"])]
     across: dict[str, dict[str, str]] = {}
     alone = []
@@ -175,8 +190,12 @@ def table(name: str, found: dict[str, Any]) -> str:
         lines += [f"| {f} | {' | '.join(row.get(wire, '') for wire in columns)} |" for f, row in across.items()]
         lines += [""]
     if alone:
-        lines += [("At the gateway: " if across else "") + ", ".join(alone) + ".", ""]
+        lines += ["At the gateway: " + "; ".join(alone) + ".", ""]
     return "\n".join(lines)
+
+
+def _failures(found: dict[str, Any]) -> int:
+    return sum(not each["ok"] for each in found["checks"])
 
 
 def main() -> None:
@@ -196,12 +215,11 @@ def main() -> None:
             told = [each for each in found[client.name]["checks"] if not each["ok"]]
             for each in told:
                 print(f"{client.name}: {each['feature']} {each['wire']}: {each['said']}", file=sys.stderr)
-    every = [each for client in found.values() for each in client["checks"]]
-    failures = sum(not each["ok"] for each in every)
+    failures = sum(map(_failures, found.values()))
     if not options.json:
-        print("\n".join(table(name, client) for name, client in found.items()))
-    figures = {"checks": len(every), "failures": failures, "clients": found}
-    emit("conformance", figures, as_json=options.json)
+        print("\n".join([summary(found), *(table(name, client) for name, client in found.items())]))
+    checks = sum(len(client["checks"]) for client in found.values())
+    emit("conformance", {"checks": checks, "failures": failures, "clients": found}, as_json=options.json)
     raise SystemExit(1 if failures else 0)
 
 

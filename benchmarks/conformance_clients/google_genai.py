@@ -184,7 +184,7 @@ def at_the_gateway() -> None:
         ask("via-openai", "Use a lot.", library(checks.given["metered"]))
         found = raised(errors.ClientError, lambda: ask("via-openai", "x" * 2000, library(checks.given["metered"])))
         equal((found.code, found.status), (429, "RESOURCE_EXHAUSTED"))
-        assert 1 <= int(found.response.headers["retry-after"]) <= 3
+        assert 1 <= int(found.response.headers["retry-after"]) <= 10
     with checks("rate limit, asked again"):
         patient = library(checks.given["metered"], retry_options=types.HttpRetryOptions(attempts=5, initial_delay=1.0))
         began = time.monotonic()

@@ -146,7 +146,7 @@ def at_the_gateway() -> None:
         metered = client.with_options(api_key=checks.given["metered"])
         metered.responses.create(model="via-openai", input="Use a lot.")
         found = raised(openai.RateLimitError, lambda: metered.responses.create(model="via-openai", input="x" * 2000))
-        assert 1 <= int(found.response.headers["retry-after"]) <= 3
+        assert 1 <= int(found.response.headers["retry-after"]) <= 10
     with checks("rate limit, asked again"):
         patient = client.with_options(api_key=checks.given["metered"], max_retries=4)
         began = time.monotonic()
