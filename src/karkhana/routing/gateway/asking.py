@@ -112,15 +112,19 @@ class Asking:
         changes: Json = {} if model == self._seen.model or self._wire.name == "gemini" else {"model": model}
         if self._adds_usage:
             changes["stream_options"] = {**(self._seen.stream_options or {}), "include_usage": True}
+        once = self._cleared()
+        return with_fields(once, **changes) if changes else once
+
+    def _cleared(self) -> bytes:
         once = self._clear
         if once is None:
             once = self._clear = clear(self._body)
-        return with_fields(once, **changes) if changes else once
+        return once
 
     async def begin(self, provider: Provider, asked: Asked) -> Reply:
         same = provider.wire.name == self._wire.name
         try:
-            _ = self._clear if same else self.request
+            _ = self._cleared() if same else self.request
         except BadRequest as error:
             # Nothing is sent, so nothing may be charged.
             raise NotSent(Fault.INVALID, error.message, code=error.code) from error
