@@ -79,9 +79,7 @@ def test_a_notebook_stays_until_the_policy_changes(database: Database) -> None:
 def test_the_wording_of_a_request_moves_the_choice(database: Database, tmp_path: Path) -> None:
     easy, hard = "Rename the variable in this simple function", "Prove the theorem about primes and integrals"
     texts = [f"{hard if number % 2 else easy}, case {number}" for number in range(120)]
-    outcomes = {number: {"p/small": number % 2 == 0, "p/large": True} for number in range(120)}
-    # with certain outcomes nothing could be told about the dear one, so it fails now and then
-    outcomes |= {number: {"p/small": number % 2 == 0, "p/large": False} for number in range(0, 120, 15)}
+    outcomes = {number: {"p/small": number % 2 == 0} for number in range(120)}
     path = tmp_path / "wording.model"
     fit(Corpus.of(texts, vectors=5), outcomes).save(path)
     learning = Learning(database)
