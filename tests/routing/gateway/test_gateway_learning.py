@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gateway_examples import house, run
 
 from karkhana.domain.errors import ConfigurationError
 from karkhana.domain.spending import Account
 from karkhana.routing.configuration import Configuration, read_configuration
 from karkhana.routing.gateway.asking import Asking
 from karkhana.routing.gateway.choosing import Choosing, Wish
+from karkhana.routing.gateway.clients import OpenHouse
 from karkhana.routing.gateway.doors import peek
 from karkhana.routing.gateway.learning import Learning
 from karkhana.routing.policy.wording_corpus import Corpus
@@ -91,3 +93,28 @@ def test_the_wording_of_a_request_moves_the_choice(database: Database, tmp_path:
 def test_a_model_of_the_wording_that_cannot_be_read_is_refused(database: Database, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no model of the wording"):
         choosing(Learning(database), f'{TEXT}wording = "{tmp_path / "none"}"\n')
+
+
+def test_a_policy_that_is_loaded_while_serving_is_followed_and_learns(tmp_path: Path) -> None:
+    before = TEXT.replace("http://127.0.0.1:1", "ADDRESS").replace(
+        "[provider.p]", "[gateway]\nopen = true\n[provider.p]"
+    )
+    before = before.replace("cheap_first", "in_order")
+    body = {"model": "auto", "messages": [{"role": "user", "content": "hello"}]}
+
+    async def work() -> None:
+        async with house(tmp_path, configuration=before, script="") as h:
+            plain = await h.ask(body=body)
+            after = read(before.replace("ADDRESS", h.provider_url).replace("in_order", "cheap_first"))
+            await h.assembly.reload(after, price_book(after), OpenHouse())
+            chosen = await h.ask(body=body)
+            routes = [said.header("x-karkhana-route") for said in (plain, chosen)]
+            assert routes == ["p/large", "p/small"]
+            word = {"call": chosen.header("x-karkhana-call"), "passed": False}
+            assert (await h.ask("/v1/karkhana/outcomes", word)).status == 200
+            notebook = h.assembly._choosing.notebook
+            assert notebook is not None
+            assert notebook.habits.of("p/small").calls == 1
+            assert [subject.rung for subject in notebook.posteriors.subjects()] == ["p/small"]
+
+    run(work())
