@@ -34,7 +34,7 @@ _FIGURES = re.compile(r"[\s.,%$\d/:-]+")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
 _DIGIT = re.compile(r"\d")
-_SIGN = re.compile(r"[-+*/=^()\[\]{}<>\\|&~_∃∀⊃∨·]")
+_SIGN = re.compile(r"[-+*/=^()\[\]{}<>\\|&~_∃∀⊃∨·]")  # noqa: RUF001  # logic is written so
 _CAPITAL = re.compile(r"[A-Z]")
 _FOREIGN = re.compile(r"[^\x00-\x7f]")
 

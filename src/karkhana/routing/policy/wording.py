@@ -1,8 +1,8 @@
 """What the words of a request say about each model's chance to pass: ``WordingModel``, learnt elsewhere.
 
 Learning is :mod:`karkhana.routing.policy.wording_training`. This module reads its file and scores, in plain Python,
-below a millisecond for a text of 2,000 characters. The file holds a number for each bucket of hashed words and pairs
-of neighbouring words, and no word itself.
+below a millisecond for a text of 2,000 characters. The file holds hashes of words and of pairs of neighbouring words,
+with a weight each, and no word itself.
 
 A score has two steps. First each model gets its *ease* of the text: a weighted sum over words, pairs, and the numbers
 of :mod:`karkhana.routing.policy.shape`. Then a quadratic of all models' eases is added: what is easy for the weak
@@ -20,11 +20,11 @@ import sys
 import zlib
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from operator import mul
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -43,8 +43,8 @@ _NEXT = "make it with karkhana route learn, or leave policy.wording out"
 class Features(NamedTuple):
     """A text as a model sees it."""
 
-    buckets: list[int]
-    """Of its words and pairs of words whose rarity is known, each once."""
+    places: list[int]
+    """Of its words and pairs of words that are known, each once."""
     weights: list[float]
     """Theirs, in the same order; their squares sum up to 1, if there are any."""
     shape: list[float]
@@ -52,14 +52,16 @@ class Features(NamedTuple):
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file holds. Each ``bytes`` is float32, little end first, one number for each bucket."""
+    """What the file holds. Each ``bytes`` holds four for each known word or pair, little end first."""
 
     format: int
     models: tuple[str, ...]
     texts: int
     """From how many texts the rarity of words is known."""
+    known: bytes
+    """Hashes, as whole numbers; the others are floats in the same order."""
     rarity: bytes
-    """0: not known."""
+    """The log of one over the share of texts that have it."""
     words: tuple[bytes, ...]
     """For each model."""
     centre: tuple[float, ...]
@@ -79,6 +81,7 @@ class WordingModel:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.models = parts.models
+        self._known = {hashed: place for place, hashed in enumerate(numbers(parts.known, "I"))}
         self._rarity = numbers(parts.rarity)
         self._words = [numbers(each) for each in parts.words]
         self._places = {model: place for place, model in enumerate(parts.models)}
@@ -86,7 +89,7 @@ class WordingModel:
 
     @classmethod
     def load(cls, path: Path) -> "WordingModel":
-        """Read a file that :meth:`save` wrote. Raises ``ConfigurationError`` if it cannot be read or is no such file."""
+        """Read a file that :meth:`save` wrote. Raises ``ConfigurationError`` if that cannot be done."""
         try:
             parts = msgspec.msgpack.decode(path.read_bytes(), type=Parts)
         except (OSError, msgspec.DecodeError) as error:
@@ -124,10 +127,10 @@ class WordingModel:
 
     def eases(self, text: str) -> list[float]:
         """For each model what its corrections are made of, before the curve."""
-        found = features(text, self._rarity, self.parts.texts)
+        found = features(text, self._known, self._rarity, self.parts.texts)
         outline = standardised(found.shape, self.parts.centre, self.parts.scale)
         return [
-            sum(map(mul, found.weights, map(words.__getitem__, found.buckets))) + sum(map(mul, outline, shapes))
+            sum(map(mul, found.weights, map(words.__getitem__, found.places))) + sum(map(mul, outline, shapes))
             for words, shapes in zip(self._words, self.parts.shapes, strict=True)
         ]
 
@@ -138,36 +141,28 @@ def split(text: str) -> list[str]:
 
 
 def hashes(words: Sequence[str]) -> list[int]:
-    """A number of 32 bits for each word; :func:`joined` makes that of a pair from it."""
+    """A number of 32 bits for each word."""
     return [zlib.crc32(word.encode("utf-8", "replace")) for word in words]
 
 
-def joined(first: int, second: int) -> int:
-    """The number of a pair of neighbouring words."""
-    return (first * 0x9E3779B1 + second * 0x85EBCA77) & 0xFFFFFFFF
+def pairs(hashed: Sequence[int]) -> list[int]:
+    """A number of 32 bits for each pair of neighbouring words."""
+    return [(first * 0x9E3779B1 + second * 0x85EBCA77) & 0xFFFFFFFF for first, second in pairwise(hashed)]
 
 
-def bucket(hashed: int, count: int) -> int:
-    """Which of ``count`` buckets, a power of two."""
-    return (hashed ^ hashed >> 15) & count - 1
-
-
-def features(text: str, rarity: Sequence[float], texts: int) -> Features:
-    """``rarity``: by bucket, the log of one over the share of texts that have it, and 0 if nobody knows."""
+def features(text: str, known: Mapping[int, int], rarity: Sequence[float], texts: int) -> Features:
+    """``known``: the places of hashes; ``rarity``: by place."""
     words = split(text)
     hashed = hashes(words)
+    counts = Counter(hashed)
     top = math.log(texts + 1)
-    last = len(rarity) - 1
-    # the same as bucket(), written out: this is done for each word of each request
-    singles = Counter([(each ^ each >> 15) & last for each in hashed])
-    pairs = [(a * 0x9E3779B1 + b * 0x85EBCA77) & 0xFFFFFFFF for a, b in pairwise(hashed)]
-    counts = Counter([(each ^ each >> 15) & last for each in pairs])
-    rare = [rarity[place] or top for place in singles]
-    counts.update(singles)
-    known = [(place, (1.0 + math.log(count)) * rarity[place]) for place, count in counts.items() if rarity[place]]
-    norm = math.sqrt(sum(weight * weight for _, weight in known)) or 1.0
+    rare = [rarity[known[each]] if each in known else top for each in counts]
+    counts.update(pairs(hashed))
+    found = [(known[each], count) for each, count in counts.items() if each in known]
+    weighted = [(1.0 + math.log(count)) * rarity[place] for place, count in found]
+    norm = math.sqrt(sum(map(mul, weighted, weighted))) or 1.0
     outline = shape(text[:LONGEST], words, rare, rarest=top)
-    return Features([place for place, _ in known], [weight / norm for _, weight in known], outline)
+    return Features([place for place, _ in found], [weight / norm for weight in weighted], outline)
 
 
 def standardised(outline: Sequence[float], centre: Sequence[float], scale: Sequence[float]) -> list[float]:
@@ -178,12 +173,12 @@ def standardised(outline: Sequence[float], centre: Sequence[float], scale: Seque
 def bends(eases: Sequence[float]) -> list[float]:
     """The terms of the curve: 1, each ease (in deviations, at most three), and each product of two."""
     held = [max(-3.0, min(3.0, ease)) for ease in eases]
-    return [1.0, *held] + [a * b for place, a in enumerate(held) for b in held[place:]]
+    return [1.0, *held, *(a * b for place, a in enumerate(held) for b in held[place:])]
 
 
-def numbers(raw: bytes) -> "array[float]":
+def numbers(raw: bytes, kind: str = "f") -> "array[Any]":
     """The numbers of a ``bytes`` of the file."""
-    found = array("f")
+    found = array(kind)
     found.frombytes(raw)
     if sys.byteorder == "big":
         found.byteswap()
@@ -192,12 +187,12 @@ def numbers(raw: bytes) -> "array[float]":
 
 def _fits(parts: Parts) -> bool:
     models, terms = len(parts.models), len(bends([0.0] * len(parts.models)))
-    buckets = len(parts.rarity)
+    size = len(parts.known)
     return (
-        buckets >= 4
-        and not buckets & buckets - 1
+        size % 4 == 0
+        and len(parts.rarity) == size
         and [len(parts.words), len(parts.shapes), len(parts.spread), len(parts.curves)] == [models] * 4
-        and all(len(each) == buckets for each in parts.words)
+        and all(len(each) == size for each in parts.words)
         and all(len(each) == len(NAMES) for each in (parts.centre, parts.scale, *parts.shapes))
         and all(len(each) == terms for each in parts.curves)
     )

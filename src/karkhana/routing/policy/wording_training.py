@@ -1,10 +1,10 @@
 """Learns a :class:`WordingModel` from texts with outcomes, few of them, and any number without. Used offline only.
 
 Each model's ease of a text is a Gaussian process (kernel ridge regression) over words, pairs, the likeness of words and
-the text's shape, with the noise chosen by the error on left-out texts, which is exact and needs no second fit. As all
-of it is linear, it comes down to one weight for each word, pair and number of the shape. The curve over the eases is
-a ridge regression on the left-out eases. Source of the left-out formula: C. Rasmussen and C. Williams, "Gaussian
-Processes for Machine Learning", 5.4.2. Knows nothing of files.
+the text's shape, whose predictions for left-out texts are exact and need no second fit. As all of it is linear, it
+comes down to one weight for each word, pair and number of the shape. The curve over the eases is a ridge regression
+on the left-out eases. Source of the left-out formula: C. Rasmussen and C. Williams, "Gaussian Processes for Machine
+Learning", 5.4.2. Knows nothing of files.
 
     corpus = Corpus.of([*texts_with_outcomes, *texts_without])
     model = fit(corpus, {0: {"openai/gpt-4o": True, "mistral/small": False}, ...})     # by the text's place
@@ -34,10 +34,11 @@ class Beliefs:
     company: float = 0.6
     """Words that occur together have like weights."""
     shape: float = 0.5
-    noises: tuple[float, ...] = (3.0, 6.0, 12.0, 24.0, 48.0)
-    """Variance of an outcome around the ease, in variances of the ease; one is chosen for each model."""
-    stiffness: tuple[float, ...] = (3.0, 30.0, 300.0, 3000.0)
-    """How much the curve is held back; one is chosen for each model."""
+    noise: float = 20.0
+    """Variance of an outcome around the ease, in variances of the ease. One for all models: what is held back by the
+    same share stays comparable between them."""
+    stiffness: float = 100.0
+    """How much the curves are held back: outcomes it takes for about half of one to show."""
 
 
 class _Eased(NamedTuple):
@@ -49,9 +50,7 @@ class _Eased(NamedTuple):
     """Of each text in the corpus's rows that were given; without its own outcome where it has one."""
 
 
-def fit(
-    corpus: Corpus, outcomes: Mapping[int, Mapping[str, bool]], beliefs: Beliefs | None = None
-) -> WordingModel:
+def fit(corpus: Corpus, outcomes: Mapping[int, Mapping[str, bool]], beliefs: Beliefs | None = None) -> WordingModel:
     """``outcomes``: for texts of the corpus, by their place, which models passed; not each model needs each text.
 
     Raises ``ValueError`` if no model has ``FEWEST`` outcomes.
@@ -64,18 +63,20 @@ def fit(
         raise ValueError(f"no model has {FEWEST} outcomes")
     likeness = _Likeness(corpus, rows, beliefs)
     passed = [np.array([float(outcomes[row].get(model, np.nan)) for row in rows]) for model in models]
-    eased = [_ease(likeness, each, beliefs) for each in passed]
+    eased = [_ease(likeness, each, beliefs.noise) for each in passed]
     spread = [float(each.left_out.std()) or 1.0 for each in eased]
     scaled = np.column_stack([each.left_out / size for each, size in zip(eased, spread, strict=True)])
     bent = np.array([bends(row) for row in scaled.tolist()])
     curves = [
-        _curve(bent, each - np.nanmean(each) - ease.left_out, beliefs) for each, ease in zip(passed, eased, strict=True)
+        _curve(bent, each - np.nanmean(each) - ease.left_out, beliefs.stiffness)
+        for each, ease in zip(passed, eased, strict=True)
     ]
     return WordingModel(
         Parts(
             format=FORMAT,
             models=models,
             texts=corpus.words.shape[0],
+            known=np.array(list(corpus.known), dtype="<u4").tobytes(),
             rarity=_raw(corpus.rarity),
             words=tuple(_raw(each.words) for each in eased),
             centre=tuple(corpus.centre.tolist()),
@@ -107,7 +108,7 @@ class _Likeness:
         self.kernel: Floats = np.tensordot(self._factors, np.array(parts), 1)
 
     def weights(self, solution: Floats) -> tuple[Floats, Floats]:
-        """By bucket, and by number of the shape."""
+        """By column, and by number of the shape."""
         direct, letters, company, outlines = self._factors
         summed = self._words.T @ solution
         words = direct * summed
@@ -116,41 +117,25 @@ class _Likeness:
         return words, outlines * (self._outlines.T @ solution)
 
 
-def _ease(likeness: _Likeness, passed: Floats, beliefs: Beliefs) -> _Eased:
+def _ease(likeness: _Likeness, passed: Floats, noise: float) -> _Eased:
     """Of one model; ``passed`` is 0 or 1, or not a number where nothing is known."""
     known = np.flatnonzero(~np.isnan(passed))
     over = passed[known] - passed[known].mean()
-    values, vectors = np.linalg.eigh(likeness.kernel[np.ix_(known, known)])
-    turned = vectors.T @ over
-
-    def tried(noise: float) -> tuple[float, Floats, Floats]:
-        inverse = 1.0 / (np.maximum(values, 0.0) + noise)
-        solution = vectors @ (inverse * turned)
-        error = solution / ((vectors**2) @ inverse)
-        return float(error @ error), solution, error
-
-    _, solution, error = min((tried(noise) for noise in beliefs.noises), key=lambda each: each[0])
-    everywhere = np.zeros(len(passed))
-    everywhere[known] = solution
-    left_out = likeness.kernel @ everywhere
-    left_out[known] = over - error
-    return _Eased(*likeness.weights(everywhere), left_out)
+    inverse = np.linalg.inv(likeness.kernel[np.ix_(known, known)] + noise * np.eye(len(known)))
+    solution = np.zeros(len(passed))
+    solution[known] = inverse @ over
+    left_out = likeness.kernel @ solution
+    left_out[known] = over - solution[known] / np.diag(inverse)
+    return _Eased(*likeness.weights(solution), left_out)
 
 
-def _curve(bent: Floats, rest: Floats, beliefs: Beliefs) -> Floats:
-    """The weights of the bends for what the ease leaves over."""
+def _curve(bent: Floats, rest: Floats, stiffness: float) -> Floats:
+    """The weights of the bends for what a model's ease leaves over; not a number where no outcome is known."""
     known = ~np.isnan(rest)
-    terms, wanted = bent[known], rest[known]
-
-    def tried(stiffness: float) -> tuple[float, Floats]:
-        held = np.diag([1e-6] + [stiffness] * (bent.shape[1] - 1))
-        inverse = np.linalg.inv(terms.T @ terms + held)
-        weights = inverse @ (terms.T @ wanted)
-        leverage = np.einsum("ij,jk,ik->i", terms, inverse, terms)
-        error = (wanted - terms @ weights) / (1.0 - leverage)
-        return float(error @ error), weights
-
-    return min((tried(each) for each in beliefs.stiffness), key=lambda each: each[0])[1]
+    terms = bent[known]
+    # the constant is free
+    held = np.diag([1e-6] + [stiffness] * (bent.shape[1] - 1))
+    return np.asarray(np.linalg.solve(terms.T @ terms + held, terms.T @ rest[known]))
 
 
 def _raw(numbers: Floats) -> bytes:
