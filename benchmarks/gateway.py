@@ -4,10 +4,10 @@
 
 nginx (Debian's package) answers as the provider, from memory; all servers are processes of their own with one worker,
 and the same client asks them turn about, each until it has used more than a second of CPU. The gateway has everything
-on: a virtual key with limits, a budget, breakers, prices, and the ledger in SQLite. CPU is the server process's own user
-and system time, a ratio is the median of the rounds' ratios. With ``--peers`` Portkey's gateway and LiteLLM's proxy are
-installed into FOLDER when they are not there yet, and started (:mod:`benchmarks.gateway_peers`); what cannot be is
-``null``, with the reason in ``peers``.
+on: a virtual key with limits, a budget, breakers, prices, and the ledger in SQLite. CPU is the server process's own
+user and system time, a ratio is the median of the rounds' ratios. With ``--peers`` Portkey's gateway and LiteLLM's
+proxy are installed into FOLDER when they are not there yet, and started (:mod:`benchmarks.gateway_peers`); what
+cannot be is ``null``, with the reason in ``peers``.
 """
 
 import argparse
