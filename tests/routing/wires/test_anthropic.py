@@ -518,3 +518,20 @@ def test_a_thread_is_refused_so_that_the_library_sends_the_whole_conversation(th
 
 def test_other_refusals_have_no_details() -> None:
     assert "details" not in WIRE.server.refusal(ProviderFault(Fault.INVALID, "x", code="y"))[1]["error"]
+
+
+@pytest.mark.parametrize("code", ["thread_unsupported_request", "thread_not_found", "thread_already_continued"])
+def test_what_a_provider_says_of_a_thread_reaches_the_client(code: str) -> None:
+    error = {"type": "invalid_request_error", "message": "x", "details": {"error_code": code}}
+    found = WIRE.client.fault(400, [], json.dumps({"type": "error", "error": error}).encode())
+    assert found.fault is Fault.INVALID
+    assert WIRE.server.refusal(found) == (400, {"type": "error", "error": error})
+
+
+@pytest.mark.parametrize(
+    "details", ["thread_x", {"error_code": 7}, {"error_code": "thread_<b>"}, {"error_code": "key"}]
+)
+def test_other_details_are_kept_to_ourselves(details: Any) -> None:
+    error = {"type": "invalid_request_error", "message": "x", "details": details}
+    found = WIRE.client.fault(400, [], json.dumps({"type": "error", "error": error}).encode())
+    assert "details" not in WIRE.server.refusal(found)[1]["error"]
