@@ -9,6 +9,7 @@ from gateway_examples import house, run
 
 from karkhana.domain.errors import ConfigurationError
 from karkhana.domain.spending import Account
+from karkhana.routing.attempt import Place
 from karkhana.routing.configuration import Configuration, read_configuration
 from karkhana.routing.gateway.asking import Asking
 from karkhana.routing.gateway.choosing import Choosing, Wish
@@ -20,6 +21,7 @@ from karkhana.routing.policy.wording_training import fit
 from karkhana.routing.prices_shipped import price_book
 from karkhana.routing.wires.registry import WIRES
 from karkhana.storage.database import Database, open_database
+from karkhana.storage.route_store import RouteStore
 
 TEXT = """
 [provider.p]
@@ -76,6 +78,23 @@ def test_a_notebook_stays_until_the_policy_changes(database: Database) -> None:
         await learning.close()
 
     asyncio.run(asyncio.wait_for(work(), 20))
+
+
+def test_calls_under_way_are_kept_when_the_policy_changes(database: Database) -> None:
+    async def work() -> None:
+        learning = Learning(database)
+        before = choosing(learning, TEXT)
+        await learning.settle()
+        first(before, "hello")
+        choosing(learning, TEXT + "discount = 0.9\n")
+        await learning.settle()
+        before.over("call hello", Place("p", "small", "0"))
+        await learning.close()
+
+    asyncio.run(asyncio.wait_for(work(), 20))
+    kept = RouteStore(database).choice("call hello")
+    assert kept is not None
+    assert kept.answered == "p/small"
 
 
 def test_the_wording_of_a_request_moves_the_choice(database: Database, tmp_path: Path) -> None:

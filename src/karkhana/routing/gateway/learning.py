@@ -41,16 +41,19 @@ class Learning:
         return Choosing(configuration, prices, notebook, policy)
 
     async def settle(self) -> None:
-        """Begin to write what the newest choosing is told, and end what is left of those before."""
+        """Begin to write what the newest choosing is told, and end those before that have no call under way."""
         if self._notebook is not None:
             self._notebook.start()
-        while self._left:
-            await self._left.pop().close()
+        done = [notebook for notebook in self._left if not notebook.busy]
+        self._left = [notebook for notebook in self._left if notebook.busy]
+        for notebook in done:
+            await notebook.close()
 
     async def close(self) -> None:
         """Write down what is left."""
         self._leave(None, None)
-        await self.settle()
+        while self._left:
+            await self._left.pop().close()
 
     def _leave(self, notebook: Notebook | None, settings: PolicySettings | None) -> None:
         if self._notebook is not None:

@@ -84,6 +84,11 @@ class Notebook:
 
     # -- calls
 
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+        return bool(self._open)
+
     def begin(self, call: Call) -> None:
         """Before a call is made; :meth:`end` it afterwards."""
         self._open[call.name] = (call, [])
