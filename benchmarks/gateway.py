@@ -1,12 +1,13 @@
-"""CPU per request of the gateway, beside a raw pass-through in the same run; its memory and its start.
+"""CPU per request of the gateway, beside a raw pass-through and two other gateways in the same run; memory and start.
 
-    python -m benchmarks.gateway [--requests 20000] [--connections 64] [--portkey URL] [--json]
+    python -m benchmarks.gateway [--peers FOLDER] [--rounds 5] [--connections 64] [--json]
 
-nginx (Debian's package) answers as the provider, from memory; both servers are processes of their own with one worker,
-and the same client asks both, turn about. The gateway has everything on: a virtual key with limits, a budget, breakers,
-prices, and the ledger in SQLite. CPU is the server process's own user and system time. ``cpu_ratio_to_portkey`` and
-``cpu_ratio_to_litellm`` are ``null`` unless such a gateway already runs in front of the same nginx: then name its
-address and process (``--portkey http://127.0.0.1:8787 --portkey-pid PID``).
+nginx (Debian's package) answers as the provider, from memory; all servers are processes of their own with one worker,
+and the same client asks them turn about, each until it has used more than a second of CPU. The gateway has everything
+on: a virtual key with limits, a budget, breakers, prices, and the ledger in SQLite. CPU is the server process's own
+user and system time, a ratio is the median of the rounds' ratios. With ``--peers`` Portkey's gateway and LiteLLM's
+proxy are installed into FOLDER when they are not there yet, and started (:mod:`benchmarks.gateway_peers`); what
+cannot be is ``null``, with the reason in ``peers``.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import json
 import os
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import emit
+from benchmarks.gateway_load import ask
+from benchmarks.gateway_peers import PEERS, Target, Unavailable, free_port
 from karkhana.http.messages import Url
-from karkhana.http.pool import Pool, PoolSettings
-from karkhana.http.server import listen
 
 KARKHANA = Path(sys.executable).parent / "karkhana"
 BODY = json.dumps(
@@ -121,8 +123,7 @@ def process(command: list[Any], **others: Any) -> Iterator[tuple[subprocess.Pope
 def nginx(folder: Path) -> Iterator[int]:
     """The port of an nginx that answers every request with :data:`ANSWER`."""
     program = shutil.which("nginx") or "/usr/sbin/nginx"
-    with contextlib.closing(listen("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     answer = json.dumps(ANSWER).replace("'", "\\'")
     (folder / "nginx.conf").write_text(
         f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log stderr crit;\n"
@@ -166,40 +167,23 @@ def rss_mb(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
-async def load(address: str, key: str, requests: int, connections: int) -> int:
-    """Ask so often over so many connections; how many requests failed."""
-    url = Url.parse(f"{address}/v1/chat/completions")
-    headers = [(b"content-type", b"application/json"), (b"authorization", b"Bearer " + key.encode())]
-    left, failed = requests, 0
-    async with Pool(PoolSettings(per_origin=connections)) as pool:
-
-        async def one() -> None:
-            nonlocal left, failed
-            while left > 0:
-                left -= 1
-                answer = await pool.send("POST", url, headers, BODY)
-                body = await answer.read(1 << 20)
-                failed += answer.status != 200 or b"Four." not in body
-
-        await asyncio.gather(*(one() for _ in range(connections)))
-    return failed
+REQUESTS = {"ours": 8_000, "raw": 60_000, "portkey": 800, "litellm": 120}
+"""Of a round: more than a second of CPU each."""
 
 
-def measured(pid: int, address: str, key: str, requests: int, connections: int) -> tuple[float, int]:
+def measured(name: str, target: Target, connections: int) -> tuple[float, int]:
     """CPU microseconds a request, and how many failed."""
-    before = cpu_s(pid)
-    failed = asyncio.run(load(address, key, requests, connections))
-    return (cpu_s(pid) - before) / requests * 1e6, failed
+    requests = REQUESTS[name]
+    before = cpu_s(target.pid)
+    failed = ask(target.port, target.headers, BODY, b"Four.", requests=requests, connections=connections)
+    return (cpu_s(target.pid) - before) / requests * 1e6, failed
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--portkey")
-    parser.add_argument("--portkey-pid", type=int)
-    parser.add_argument("--litellm")
-    parser.add_argument("--litellm-pid", type=int)
+    parser.add_argument("--peers", type=Path, help="folder for the other gateways; installed there when absent")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="gateway-") as scratch, nginx(Path(scratch)) as port:
@@ -207,6 +191,54 @@ def main() -> None:
 
 
 def _figures(folder: Path, port: int, options: argparse.Namespace) -> dict[str, Any]:
+    with contextlib.ExitStack() as stack:
+        ours, start_s = stack.enter_context(_ours(folder, port))
+        raw, raw_port = stack.enter_context(process([sys.executable, "-c", RAW, str(port)]))
+        targets = {"ours": ours, "raw": Target(raw.pid, int(raw_port), ())}
+        reasons: dict[str, str] = {}
+        for name, peer in PEERS.items() if options.peers else ():
+            try:
+                targets[name] = stack.enter_context(peer(options.peers.absolute(), folder, port, BODY))
+                reasons[name] = targets[name].version
+            except Unavailable as unavailable:
+                reasons[name] = str(unavailable)
+        rounds, failed = _rounds(targets, options)
+        cpu = {name: statistics.median(each[name] for each in rounds) for name in targets}
+        ratios = {
+            name: round(statistics.median(each["ours"] / each[name] for each in rounds), 4)
+            for name in targets
+            if name != "ours"
+        }
+        return {
+            "cpu_ratio_to_raw": ratios["raw"],
+            "cpu_ratio_to_portkey": ratios.get("portkey"),
+            "cpu_ratio_to_litellm": ratios.get("litellm"),
+            "cpu_us": {name: round(value, 1) for name, value in cpu.items()},
+            "rss_mb": round(rss_mb(ours.pid), 1),
+            "start_s": round(start_s, 2),
+            "peers": reasons,
+            "peers_rss_mb": {name: round(rss_mb(targets[name].pid), 1) for name in PEERS if name in targets},
+            "rounds": len(rounds),
+            "failed": failed,
+        }
+
+
+def _rounds(targets: dict[str, Target], options: argparse.Namespace) -> tuple[list[dict[str, float]], dict[str, int]]:
+    """CPU microseconds a request of each target and round, after one round that does not count; what failed in all."""
+    rounds, failed = [], dict.fromkeys(targets, 0)
+    for number in range(options.rounds + 1):
+        spent = {}
+        for name, target in targets.items():
+            spent[name], wrong = measured(name, target, options.connections)
+            failed[name] += wrong
+        if number:
+            rounds.append(spent)
+    return rounds, failed
+
+
+@contextlib.contextmanager
+def _ours(folder: Path, port: int) -> Iterator[tuple[Target, float]]:
+    """The gateway, and the seconds until it served."""
     environ = {**os.environ, "KARKHANA_HOME": str(folder / "home")}
     file = folder / "gateway.toml"
     file.write_text(
@@ -215,41 +247,14 @@ def _figures(folder: Path, port: int, options: argparse.Namespace) -> dict[str, 
     )
     add: list[Any] = [KARKHANA, "gateway", "keys", "add", "bench", "--requests", "100000000", "--json"]
     made = json.loads(subprocess.run(add, env=environ, capture_output=True, text=True, check=True).stdout)
-    scope = f"key:{made['key']['key_id']}"
-    subprocess.run(
-        [KARKHANA, "gateway", "budgets", "set", scope, "--hard", "100000"], env=environ, capture_output=True, check=True
-    )
+    budget: list[Any] = [KARKHANA, "gateway", "budgets", "set", f"key:{made['key']['key_id']}", "--hard", "100000"]
+    subprocess.run(budget, env=environ, capture_output=True, check=True)
     began = time.monotonic()
-    with (
-        process([KARKHANA, "gateway", "--config", file, "--json"], env=environ) as (ours, line),
-        process([sys.executable, "-c", RAW, str(port)]) as (raw, raw_port),
-    ):
+    with process([KARKHANA, "gateway", "--config", file, "--json"], env=environ) as (started, line):
         start_s = time.monotonic() - began
-        address, raw_address = json.loads(line)["address"], f"http://127.0.0.1:{raw_port.strip()}"
-        targets = {"ours": (ours.pid, address, made["secret"]), "raw": (raw.pid, raw_address, "x")}
-        for name in ("portkey", "litellm"):
-            if getattr(options, name):
-                targets[name] = (getattr(options, f"{name}_pid"), getattr(options, name), "x")
-        for pid, where, key in targets.values():
-            measured(pid, where, key, 1000, options.connections)
-        cpu: dict[str, list[float]] = {name: [] for name in targets}
-        failed = 0
-        for _ in range(3):
-            for name, (pid, where, key) in targets.items():
-                us, wrong = measured(pid, where, key, options.requests // 3, options.connections)
-                cpu[name].append(us)
-                failed += wrong
-        middle = {name: sorted(values)[1] for name, values in cpu.items()}
-        return {
-            "cpu_ratio_to_raw": round(middle["ours"] / middle["raw"], 2),
-            "cpu_ratio_to_portkey": round(middle["ours"] / middle["portkey"], 4) if "portkey" in middle else None,
-            "cpu_ratio_to_litellm": round(middle["ours"] / middle["litellm"], 4) if "litellm" in middle else None,
-            "cpu_us": {name: round(value, 1) for name, value in middle.items()},
-            "rss_mb": round(rss_mb(ours.pid), 1),
-            "start_s": round(start_s, 2),
-            "requests": options.requests,
-            "failed": failed,
-        }
+        address = Url.parse(json.loads(line)["address"])
+        headers = [(b"authorization", b"Bearer " + made["secret"].encode())]
+        yield Target(started.pid, address.origin.port, headers), start_s
 
 
 if __name__ == "__main__":

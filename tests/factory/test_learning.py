@@ -15,7 +15,9 @@ from karkhana.engineers.scripted import ScriptedEngineer
 from karkhana.factory.approvals import answer
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.ordering import make_order
+from karkhana.factory.stores import open_stores
 from karkhana.ports import Assignment, Handover, Tools, Trail
+from karkhana.storage.route_store import RouteStore
 
 pytestmark = pytest.mark.xdist_group("engine")
 
@@ -91,6 +93,25 @@ def test_a_rejected_change_counts_against_its_origin(repository: Path) -> None:
     assert learned(events) == []
     answer(run_id, approved=False, comment="no", by="eve", observer=lambda _event: None)
     assert carry_out(repository, FIX, PUSH)[0].lessons == (lesson("a", bad=1.0),)
+
+
+def told(folder: Path) -> list[tuple[str, str, bool]]:
+    """What is known of engineers now."""
+    _, settings = make_order("area() is wrong", folder)
+    with open_stores(settings) as stores:
+        return [(o.rung, o.task_type, o.passed) for _, o in RouteStore(stores.database).outcomes()]
+
+
+def test_each_run_records_whether_its_engineer_was_worth_asking(repository: Path) -> None:
+    carry_out(repository, FIX, PUSH)
+    assert told(repository) == [("scripted", "bugfix", True)]
+    carry_out(repository, ReadFile(path="area.py"))
+    assert told(repository)[1:] == [("scripted", "bugfix", False)]
+    _, _, run_id = carry_out(repository, FIX, PUSH, auto=False)
+    # nobody has judged it yet
+    assert len(told(repository)) == 2
+    answer(run_id, approved=False, comment="no", by="eve", observer=lambda _event: None)
+    assert told(repository)[2:] == [("scripted", "bugfix", False)]
 
 
 def test_the_engineer_is_told_which_lines_are_new(repository: Path) -> None:

@@ -258,6 +258,22 @@ def test_a_busy_pool_says_so() -> None:
     run(work())
 
 
+def test_the_turn_of_one_who_gives_up_goes_to_the_next() -> None:
+    async def work() -> None:
+        async with serving(always(OK, OK, OK)) as url, Pool(PoolSettings(per_origin=1)) as pool:
+            first = await pool.send("GET", url, [])
+            waiting = [asyncio.ensure_future(pool.send("GET", url, [])) for _ in range(2)]
+            await asyncio.sleep(0.01)
+            # In one turn of the loop the first of those who wait is told that the connection is free, and leaves.
+            assert await first.read(10) == b"ok"
+            waiting[0].cancel()
+            async with asyncio.timeout(1):
+                assert await (await waiting[1]).read(10) == b"ok"
+            assert waiting[0].cancelled()
+
+    run(work())
+
+
 def test_a_refused_connection_was_not_carried_out() -> None:
     async def work() -> None:
         async with serving(always()) as url:

@@ -20,7 +20,11 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 @asynccontextmanager
 async def served(
-    app: Any, limits: Limits | None = None, protocol: type[GuardedProtocol] = GuardedProtocol
+    app: Any,
+    limits: Limits | None = None,
+    protocol: type[GuardedProtocol] = GuardedProtocol,
+    *,
+    cancelling: bool = False,
 ) -> AsyncIterator[Url]:
     async def program(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -31,7 +35,7 @@ async def served(
         else:
             await app(scope, receive, send)
 
-    made = server(program, limits, stop_s=1, protocol=protocol)
+    made = server(program, limits, stop_s=1, protocol=protocol, cancelling=cancelling)
     listening = listen("127.0.0.1", 0)
     task = asyncio.create_task(made.serve(sockets=[listening]))
     while not made.started:  # noqa: ASYNC110 - uvicorn tells it by this attribute only
@@ -262,6 +266,137 @@ def test_a_rehearsal_may_break_the_connection(how: str, error: type[Exception]) 
             assert ("reset by peer" in str(caught.value)) is (how == "reset")
 
     run(work())
+
+
+def test_a_body_that_drips_is_not_waited_for() -> None:
+    async def work() -> None:
+        async with served(echo, Limits(body_s=0.3)) as url:
+            drops = [b"x"] * 100
+            got = await talk(url, b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 999\r\n\r\n", *drops, pause_s=0.02)
+        assert got.startswith(b"HTTP/1.1 408 ")
+
+    run(work())
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"])
+def test_who_waits_gives_way_when_all_connections_are_taken(said: bytes) -> None:
+    async def work() -> None:
+        async with served(echo, Limits(connections=3, room_s=0.1)) as url:
+            taken = [await asyncio.open_connection("127.0.0.1", url.origin.port) for _ in range(3)]
+            for _, writer in taken:
+                writer.write(said)
+            assert (await talk(url)).startswith(b"HTTP/1.1 503 ")
+            await asyncio.sleep(0.2)
+            async with Pool() as pool:
+                assert (await pool.send("GET", url, [])).status == 200
+            for _, writer in taken:
+                writer.close()
+
+    run(work())
+
+
+def test_who_is_being_answered_does_not_give_way() -> None:
+    async def work() -> None:
+        begun, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+        async def slow(scope: Any, receive: Any, send: Any) -> None:
+            begun.release()
+            await go_on.wait()
+            await echo(scope, receive, send)
+
+        async with served(slow, Limits(connections=2, room_s=0.0)) as url, Pool() as pool:
+            first, second = (asyncio.ensure_future(pool.send("GET", url, [])) for _ in range(2))
+            await begun.acquire()
+            await begun.acquire()
+            assert (await talk(url)).startswith(b"HTTP/1.1 503 ")
+            go_on.set()
+            assert [(await each).status for each in (first, second)] == [200, 200]
+
+    run(work())
+
+
+def test_far_more_requests_than_anybody_sends_at_once_are_not_held() -> None:
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.05)
+        await echo(scope, receive, send)
+
+    async def work() -> None:
+        one = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+        async with served(slow, Limits(pipelined=3, keep_s=0.3)) as url:
+            assert (await talk(url, one * 4)).count(b"HTTP/1.1 200 ") == 4
+            assert (await talk(url, one * 5)).count(b"HTTP/1.1 503 ") == 1
+
+    run(work())
+
+
+@pytest.mark.parametrize("framing", [b"content-length: 100000000\r\n", b"transfer-encoding: chunked\r\n"])
+def test_a_body_that_nobody_wants_is_not_read_for_ever(framing: bytes) -> None:
+    async def refusing(scope: Any, receive: Any, send: Any) -> None:
+        await _say(send, 413, b"no")
+
+    async def work() -> None:
+        async with served(refusing, Limits(ignored_bytes=300_000)) as url:
+            piece = b"x" * 100_000
+            chunk = b"%x\r\n%b\r\n" % (len(piece), piece) if b"chunked" in framing else piece
+            head = b"POST / HTTP/1.1\r\nhost: a\r\n" + framing + b"\r\n"
+            got = await talk(url, head, *[chunk] * 10, pause_s=0.01)
+            assert got.count(b"HTTP/1.1 ") == 1
+            assert got.startswith(b"HTTP/1.1 413 ")
+
+    run(work())
+
+
+@pytest.mark.parametrize("cancelling", [False, True])
+def test_what_is_done_for_a_client_ends_with_it_where_that_is_wanted(cancelling: bool) -> None:
+    async def work() -> str:
+        begun, ended = asyncio.Event(), asyncio.get_running_loop().create_future()
+
+        async def waiting(scope: Any, receive: Any, send: Any) -> None:
+            begun.set()
+            try:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                ended.set_result("told")
+            except asyncio.CancelledError:
+                ended.set_result("cancelled")
+                raise
+
+        async with served(waiting, cancelling=cancelling) as url:
+            _, writer = await asyncio.open_connection("127.0.0.1", url.origin.port)
+            writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+            await begun.wait()
+            writer.transport.abort()
+            return str(await ended)
+
+    assert run(work()) == ("cancelled" if cancelling else "told")
+
+
+def test_one_who_leaves_is_noticed_though_more_requests_of_his_wait() -> None:
+    async def work() -> None:
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def streaming(scope: Any, receive: Any, send: Any) -> None:
+            begun.set()
+            gone = asyncio.ensure_future(_departure(receive))
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while not gone.done():
+                await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": True})
+                await asyncio.wait({gone}, timeout=0.01)
+            ended.set()
+
+        async with served(streaming) as url:
+            _, writer = await asyncio.open_connection("127.0.0.1", url.origin.port)
+            writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n" * 3)
+            await begun.wait()
+            writer.transport.abort()
+            await ended.wait()
+
+    run(work())
+
+
+async def _departure(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def test_an_ordinary_program_cannot_break_it() -> None:

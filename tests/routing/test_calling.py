@@ -200,6 +200,27 @@ def test_a_call_waits_for_a_breaker_that_opens_in_time() -> None:
     run(work())
 
 
+@pytest.mark.parametrize("says", ["retry_after_s = 20\n", ""])
+def test_a_long_wait_is_left_to_the_client(says: str) -> None:
+    """A provider that is down, or asks for much time, must not hold every request for minutes."""
+    settings = Reliability(breaker=BreakerSettings(in_a_row=1, open_s=20))
+
+    async def work() -> None:
+        async with several(always("rate_limited") + says) as (providers, programs):
+            caller = Caller(providers, settings)
+            with pytest.raises(ProviderFault) as caught:
+                await caller.call([A], Whole(question()), 600.0)
+            assert caught.value.fault is Fault.RATE_LIMITED
+            assert caught.value.retry_after_s == (20 if says else None)
+            with pytest.raises(ProviderFault) as caught:
+                await caller.call([A], Whole(question()), 600.0)
+            assert caught.value.code == "no_provider"
+            assert 15 < (caught.value.retry_after_s or 0) <= 20
+            assert programs[0].account.told()["requests"] == 1
+
+    run(work())
+
+
 async def warmed(caller: Caller, exchange: Any, calls: int = 25) -> None:
     """Fast answers, so that it is known what is slow, and second requests saved up."""
     for _ in range(calls):

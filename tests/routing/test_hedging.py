@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from karkhana.routing.hedging import Hedging, HedgingSettings
+from karkhana.routing.hedging import MANY, Hedging, HedgingSettings
 
 A = ("a", "m", True)
 
@@ -52,3 +52,12 @@ def test_it_can_be_turned_off() -> None:
         hedging.waited(A, 1.0)
     assert hedging.wait_s(A) is None
     assert not hedging.may_send
+
+
+def test_paces_of_names_that_clients_make_up_are_bounded() -> None:
+    hedging = Hedging(HedgingSettings(least=1))
+    for number in range(MANY + 5):
+        hedging.waited(("p", str(number), True), 0.2)
+    assert len(hedging._times) == len(hedging._sorted) == MANY
+    assert hedging.wait_s(("p", "0", True)) is None
+    assert hedging.wait_s(("p", str(MANY), True)) == 0.2

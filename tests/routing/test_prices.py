@@ -1,5 +1,6 @@
 """Costs are exact; bounds hold; what is not known is not nothing."""
 
+import json
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 
@@ -114,6 +115,19 @@ def test_pictures_in_a_body_do_not_count_as_text() -> None:
     assert 4096 < body_tokens(document) < 20_000
     assert body_tokens(b'{"type":"image","source":{"type":"url","url":"https://example.com/a.png"}}') > 4096
     assert body_tokens(b'{"content":"' + b"words " * 1000 + b'"}') > 2000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "base64" + "A" * 100_000,
+        "data:image/png;base64," + "A" * 100_000,
+        'base64 "url": "data:image/png;base64,' + "A" * 100_000 + '"',
+        'base64 \\"data\\":\\"' + "A" * 100_000 + '\\"',
+    ],
+)
+def test_a_text_that_looks_like_a_picture_is_a_text(text: str) -> None:
+    assert body_tokens(json.dumps({"messages": [{"role": "user", "content": text}]}).encode()) > 40_000
 
 
 @pytest.mark.parametrize(

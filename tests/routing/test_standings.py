@@ -6,7 +6,7 @@ from karkhana.routing.configuration import Candidate
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.provider import Provider
 from karkhana.routing.provider_faults import CannotSay
-from karkhana.routing.standings import Standings
+from karkhana.routing.standings import MANY, Standings
 from karkhana.routing.wires.registry import WIRES
 
 A, OTHER = Candidate("cloud", "a"), Candidate("cloud", "other")
@@ -58,3 +58,43 @@ def test_what_was_never_sent_says_nothing() -> None:
     meet(found, CannotSay("no word for it"))
     health = found.health(0.0)["cloud/a#0"]
     assert (health.state, health.answered, health.failed) == (State.CLOSED, 0, 0)
+
+
+def test_names_that_clients_make_up_are_forgotten_and_what_is_known_stays() -> None:
+    found = standings()
+    meet(found, ProviderFault(Fault.SERVER_ERROR, "no"))
+    under_way = found.stops([OTHER], 0.0)[0][0]
+    assert under_way.breaker.admit(0.0) is not None
+    for number in range(3 * MANY):
+        found.stops([Candidate("cloud", f"made up {number}")], 1.0)
+        assert len(found.of) <= MANY + 1
+    places = {str(place) for place in found.of}
+    assert {"cloud/a#0", "cloud/other#0"} <= places
+    assert found.of[under_way.place].breaker is under_way.breaker
+    assert found.health(1.0)["cloud/a#0"].state is State.OPEN
+
+
+def test_many_places_that_must_be_remembered_are_not_looked_at_each_time() -> None:
+    found = standings()
+    for number in range(MANY + 2):
+        stop = found.stops([Candidate("cloud", str(number))], 0.0)[0][0]
+        stop.breaker.admit(0.0)
+    assert found._most >= 2 * MANY
+
+
+def test_a_call_goes_on_at_a_place_that_was_forgotten() -> None:
+    found = standings("k1", "k2")
+    place = found.stops([A], 0.0)[0][1].place
+    found._sweep(0.0)
+    assert place not in found.of
+    assert found.of[place].key.label == "2"
+
+
+def test_what_is_inherited_is_shared() -> None:
+    before, after = standings(), standings()
+    meet(before, ProviderFault(Fault.SERVER_ERROR, "no"))
+    after.inherit(before, {"cloud"})
+    assert after.health(0.0)["cloud/a#0"].state is State.OPEN
+    other = standings()
+    other.inherit(before, {"else"})
+    assert other.health(0.0) == {}

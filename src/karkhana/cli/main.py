@@ -24,6 +24,7 @@ COMMANDS = {
     "score": "Run the gates and the score on any commit range, or explain a run's score.",
     "provider": "A fake provider of models for rehearsals, on loopback.",
     "gateway": "Models for other programs, behind one address.",
+    "route": "Whom the router would ask and why, and what it has learnt.",
     "doctor": "What is missing on this machine, and the command that mends it.",
 }
 """Name → the line that ``karkhana --help`` shows."""

@@ -30,6 +30,9 @@
     ├── BudgetReached         exit 3  a hard limit leaves no room for a call (routing.budgets)
     ├── ModelUnavailable      exit 3  no model answers now; the run waits and goes on where it was
     ├── PromptTooLong                 the prompt does not fit into the model's context
+    ├── PurseEmpty                    a task's budget leaves no room for a request (routing.policy.purse)
+    ├── Unsolved                      no model's answer passed the check (routing.policy.router)
+    │   └── BudgetEnded               a model was left that the task's budget does not hold
     ├── ToolRefused                   a tool call was rejected; the engineer reads the reason and goes on
     └── InfrastructureFailure         worth a retry: the sandbox or the database broke, not the work
         ├── ProbeFailed               code that was run to be looked at gave no answer (behaviour.running)

@@ -48,7 +48,7 @@ def usd(amount: str | int | Decimal) -> Money:
 
 def money(picos: int) -> Money:
     """The amount of so many trillionths."""
-    return Money(Decimal(picos).scaleb(-12))
+    return Money(PICO * picos)
 
 
 def picos(amount: Money) -> int:

@@ -4,10 +4,13 @@ The lessons are read when an engineer is given its task, and kept in the trail b
 later what it knew. Knows runs and outcomes; knows nothing of what the lessons are about.
 """
 
+import time
+
 from karkhana.domain.errors import KarkhanaError
 from karkhana.domain.events import LessonsLearned, LessonsRecalled, Noted
 from karkhana.domain.json import canonical
 from karkhana.domain.lessons import Lesson, Verdict, taught
+from karkhana.domain.routes import RouteOutcome
 from karkhana.domain.tasks import Status
 from karkhana.factory.job import Job
 from karkhana.git import Repository
@@ -49,7 +52,24 @@ def learn(job: Job, handover: Handover, verdict: Verdict) -> None:
         job.rooms.lessons.learn(job.run_id, job.order.repository, lessons)
 
 
-def learn_from_ending(job: Job, handover: Handover, status: Status) -> None:
+def learn_from_ending(job: Job, handover: Handover, engineer: str, status: Status) -> None:
     """As :func:`learn`, when the way a run ended says something about the work."""
     if status in _VERDICTS:
         learn(job, handover, _VERDICTS[status])
+        record(job, engineer, _VERDICTS[status])
+
+
+def record(job: Job, engineer: str, verdict: Verdict) -> None:
+    """Keep whether an engineer was worth asking, for whoever chooses whom to ask first for this type of task.
+
+    An abstention counts like a bad change: somebody else had to be asked.
+    """
+    outcome = RouteOutcome(
+        reference=f"run:{job.run_id}:{engineer}",
+        at=time.time(),
+        pool="",
+        task_type=job.order.type.value,
+        rung=engineer,
+        passed=verdict is Verdict.GOOD,
+    )
+    job.rooms.outcomes.record(outcome)

@@ -15,6 +15,7 @@ from karkhana.ports import Engineer, Workspaces
 from karkhana.quality.gates import default_gates
 from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.outcomes import judged_outcomes
+from karkhana.storage.route_store import RouteStore
 from karkhana.workspace.environment import Environments
 from karkhana.workspace.local import LocalWorkspaces
 
@@ -41,6 +42,7 @@ def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None, m
         models=models,
         events=lambda run_id: (entry.event for entry in stores.events.entries(run_id)),
         content=functools.partial(kept_content, stores),
+        outcomes=RouteStore(stores.database),
     )
 
 

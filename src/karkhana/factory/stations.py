@@ -48,7 +48,7 @@ from karkhana.domain.tasks import Budget, Status, TaskType
 from karkhana.engineers.registry import needs_model
 from karkhana.factory.changes import Contents, gather, restore
 from karkhana.factory.job import Job
-from karkhana.factory.learning import learn, learn_from_ending, recall, recent
+from karkhana.factory.learning import learn, learn_from_ending, recall, recent, record
 from karkhana.factory.records import (
     Allowance,
     Approval,
@@ -168,6 +168,7 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer, allowance: Allowance) -> 
                 EngineerAbstained(reason=handover.reason, tried=handover.tried, question=handover.question)
             )
             learn(job, handover, Verdict.ABSTAINED)
+            record(job, engineer.name, Verdict.ABSTAINED)
             return handover, None
         files, edits, patch = gather(workspace)
     if not files:
@@ -371,7 +372,7 @@ def finish(job: Job, built: Built, judged: Judged, receipt: Receipt) -> Ending:
 
 
 def _close(job: Job, built: Built, judged: Judged, ending: Ending) -> Ending:
-    learn_from_ending(job, built.handover, ending.status)
+    learn_from_ending(job, built.handover, built.change.engineer, ending.status)
     job.trail.record(RunFinished(status=ending.status, reason=ending.reason, turns=built.turns))
     job.rooms.runs.finish(
         job.run_id,

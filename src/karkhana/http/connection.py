@@ -152,11 +152,20 @@ class Connection(asyncio.Protocol):
             # Nobody asked: an origin that talks out of turn is not to be trusted with the next request.
             self.abort()
             return
+        if not answer.head.done():
+            # Its headers are counted one by one only if they can be too long.
+            self._head_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             answer.fail(MalformedResponse(str(answer.url), f"the answer is no HTTP: {error}"))
             self.abort()
+        if self._head_bytes > LARGEST_HEAD and not answer.head.done():
+            self._too_long(answer)
+
+    def _too_long(self, answer: "Answer") -> None:
+        answer.fail(MalformedResponse(str(answer.url), f"the head is longer than {LARGEST_HEAD} bytes"))
+        self.abort()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
@@ -165,6 +174,8 @@ class Connection(asyncio.Protocol):
         answer, self._answer = self._answer, None
         if answer is not None:
             answer.lost(error)
+        # The parser holds us: nobody should have to look for that cycle.
+        self._parser = cast(httptools.HttpResponseParser, None)
 
     # -- httptools' callbacks
 
@@ -176,14 +187,13 @@ class Connection(asyncio.Protocol):
         answer = self._answer
         if answer is not None and not answer.head.done():
             answer.headers.append((name, value))
-            self._head_bytes += len(name) + len(value) + 4
-            if self._head_bytes > LARGEST_HEAD:
-                answer.fail(MalformedResponse(str(answer.url), f"the head is longer than {LARGEST_HEAD} bytes"))
-                self.abort()
 
     def on_headers_complete(self) -> None:
         answer = self._answer
         if answer is not None and not answer.head.done() and (status := self._parser.get_status_code()) >= 200:
+            if self._head_bytes > LARGEST_HEAD and _size(answer.headers) > LARGEST_HEAD:
+                self._too_long(answer)
+                return
             self.watch.off()
             answer.begin(status, self._parser.should_keep_alive())
 
@@ -358,6 +368,10 @@ class Answer:
     def stalled(self) -> None:
         """Nothing more came for too long."""
         self.fail(BodyStalled(str(self.url), f"nothing came for {self._idle_s:g} s within the answer"))
+
+
+def _size(headers: Headers) -> int:
+    return sum(len(name) + len(value) + 4 for name, value in headers)
 
 
 def _forget(connection: Connection) -> None:

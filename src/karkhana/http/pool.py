@@ -151,11 +151,7 @@ class Pool:
                 self._sweeper = loop.call_later(self._settings.keep_s, self._sweep, loop)
         else:
             line.open -= 1
-        while line.waiting:
-            waiter = line.waiting.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                break
+        _next(line)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """What a burst of requests opened is closed when it was not needed for long enough."""
@@ -194,8 +190,7 @@ class Pool:
             return await self._connect(line, url, connect_s)
         except BaseException:
             line.open -= 1
-            if line.waiting and not line.waiting[0].done():
-                line.waiting.popleft().set_result(None)
+            _next(line)
             raise
 
     async def _wait(self, line: _Line, url: Url, connect_s: float) -> None:
@@ -204,8 +199,13 @@ class Pool:
         try:
             async with asyncio.timeout(connect_s):
                 await waiter
-        except TimeoutError:
-            raise PoolExhausted(str(url), f"all {self._settings.per_origin} connections are busy") from None
+        except (TimeoutError, asyncio.CancelledError) as error:
+            if waiter.done() and not waiter.cancelled():
+                # Our turn came while we gave up: it is the next one's.
+                _next(line)
+            if isinstance(error, TimeoutError):
+                raise PoolExhausted(str(url), f"all {self._settings.per_origin} connections are busy") from None
+            raise
         finally:
             if waiter in line.waiting:
                 line.waiting.remove(waiter)
@@ -271,6 +271,15 @@ class Pool:
         if url.origin.scheme == "http" and self._settings.proxies and (proxy := self._proxy(url)):
             return [*headers, *_credentials(proxy)]
         return headers
+
+
+def _next(line: _Line) -> None:
+    """Whoever has waited longest may try again."""
+    while line.waiting:
+        waiter = line.waiting.popleft()
+        if not waiter.done():
+            waiter.set_result(None)
+            break
 
 
 def _address(proxy: str) -> tuple[str, int]:

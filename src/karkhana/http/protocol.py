@@ -31,6 +31,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds from the first byte of a request (or the connection) to the end of its headers."""
     body_idle_s: float = 30.0
     """Seconds between two pieces of a request's body."""
+    body_s: float = 600.0
+    """Seconds for all of a body."""
     keep_s: float = 75.0
     """Seconds that a connection may wait for its next request."""
     head_bytes: int = 64 * 1024
@@ -39,6 +41,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Headers of one request."""
     connections: int = 4096
     """Connections at a time."""
+    room_s: float = 1.0
+    """Seconds for which a connection that waits for a request is kept although another one wants its place."""
     pipelined: int = 32
     """Requests of one connection that may wait for the answers to earlier ones."""
     ignored_bytes: int = 1 << 20
@@ -82,6 +86,7 @@ class GuardedProtocol(asyncio.Protocol):
         self._expects = False
         self._part = _IDLE
         self._head_bytes = self._header_bytes = self._ignored = 0
+        self._body_end = 0.0
         self._refused = self._paused = False
         self._watch = Watch(self.loop, self._late)
 
@@ -92,7 +97,7 @@ class GuardedProtocol(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self._addresses = (_address(transport, "sockname"), _address(transport, "peername"))
         self._server.connections.add(self)
-        if len(self._server.connections) > self.limits.connections:
+        if len(self._server.connections) > self.limits.connections and not self._made_room():
             self._refuse(503, "too many connections")
         else:
             self._watch.within(self.limits.head_s)
@@ -107,6 +112,9 @@ class GuardedProtocol(asyncio.Protocol):
                     exchange.task.cancel()
         self._queue.clear()
         self.resume_writing()
+        # The parser holds us, and what was sent: nobody should have to look for that cycle.
+        self._answering = self._exchange = None
+        self._parser = cast(httptools.HttpRequestParser, None)
 
     def pause_writing(self) -> None:
         self.writable = self.loop.create_future()
@@ -134,7 +142,7 @@ class GuardedProtocol(asyncio.Protocol):
                 # A program at work has all the time it wants.
                 self._watch.off()
         elif part == _BODY:
-            self._watch.within(self.limits.body_idle_s)
+            self._watch.within(min(self.limits.body_idle_s, self._body_end - self.loop.time()))
         else:
             self._more_of_head(len(data))
 
@@ -168,6 +176,7 @@ class GuardedProtocol(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._part = _BODY
+        self._body_end = self.loop.time() + self.limits.body_s
         if self._refused:
             return
         url, parser = self._url, self._parser
@@ -263,6 +272,22 @@ class GuardedProtocol(asyncio.Protocol):
             self._exchange.keep_alive = False
 
     # -- the guard
+
+    def _made_room(self) -> bool:
+        """Whether another connection gave way, one that waits for a request; what is under way is never touched."""
+        for other in self._server.connections:
+            if other is not self and other.waited_s > self.limits.room_s:
+                other._refuse(408, "others want this connection's place")
+                return True
+        return False
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds since this connection could have sent a request and did not; 0 while one is under way."""
+        if self._refused or self._part == _BODY or (self._exchange is not None and not self._exchange.complete):
+            return 0.0
+        allowed = self.limits.head_s if self._part == _HEAD or self._exchange is None else self.limits.keep_s
+        return allowed - self._watch.left_s
 
     def _late(self) -> None:
         if self.transport.is_closing():

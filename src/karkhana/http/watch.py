@@ -40,6 +40,11 @@ class Watch:
         if self._late is not None:
             self._timer = self._loop.call_at(due, self._ring)
 
+    @property
+    def left_s(self) -> float:
+        """Seconds until the deadline; infinite if there is none."""
+        return self._due - self._time()
+
     def off(self) -> None:
         """There is no deadline now."""
         self._due = math.inf

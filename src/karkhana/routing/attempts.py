@@ -24,6 +24,9 @@ class Retrying(msgspec.Struct, frozen=True, kw_only=True):
     """Upper bound of the first wait before the same place is asked again, in seconds."""
     longest_s: float = 10.0
     """Upper bound of every wait."""
+    patience_s: float = 15.0
+    """Seconds that a call waits at a time until a place takes requests; what takes longer is told to the client, whose
+    library gives up sooner than we would."""
     time_share: float = 0.5
     """Share of the time that is left which one attempt may use, unless it is the last one."""
 

@@ -149,6 +149,11 @@ class Breaker:
             self._under_way -= 1
             self._probing = False
 
+    def is_blank(self, now_s: float) -> bool:
+        """Whether a new one would do the same: nothing is under way, and nothing was within the window."""
+        self._forget(now_s)
+        return self.state(now_s) is State.CLOSED and not self._under_way and not self._slots
+
     def state(self, now_s: float) -> State:
         self._turn(now_s)
         if self._open_until is not None:

@@ -9,11 +9,12 @@ Knows nothing of money and of which candidates are good; whoever keeps books is 
 """
 
 import asyncio
+import functools
 import itertools
 import random
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -45,7 +46,7 @@ class Reliability(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a key rests which was refused or whose quota is used up."""
 
 
-class Called(NamedTuple, Generic[T]):
+class Called(msgspec.Struct, Generic[T], frozen=True):
     """A call that was answered."""
 
     answer: T
@@ -77,9 +78,9 @@ class Caller:
         self._standings = Standings(providers, self._reliability.breaker, self._reliability.key_rest_s)
         self._numbers = itertools.count(1)
 
-    async def call(
+    def call(
         self, candidates: Sequence[Candidate], exchange: Exchange[T], deadline_s: float, *, name: str = ""
-    ) -> Called[T]:
+    ) -> Coroutine[Any, Any, Called[T]]:
         """The first answer that begins, within ``deadline_s`` seconds.
 
         ``name`` is what the observer is told; a number if empty. Raises the last ``ProviderFault``, and whatever the
@@ -90,7 +91,7 @@ class Caller:
         course.last = refusal
         call = _Call(self, exchange, course, deadline_s, name or f"call-{next(self._numbers)}")
         self.hedging.called()
-        return await call.carry_out()
+        return call.carry_out()
 
     def inherit(self, before: "Caller") -> None:
         """Take over what ``before`` remembers of the providers that both ask, and of how long they take."""
@@ -111,7 +112,7 @@ class Caller:
         return self._standings.resting_keys(self._clock())
 
 
-class _Sent(NamedTuple):
+class _Sent(msgspec.Struct):
     """An attempt under way."""
 
     attempt: Attempt
@@ -142,13 +143,13 @@ class _Call(Generic[T]):
             found = course.next(now) if left > 0 else None
             if found is not None:
                 try:
-                    return await self._ask(*found, left)
+                    return await self._ask(*found, now, left)
                 except ProviderFault as fault:
                     if not fault.fault.elsewhere and not isinstance(fault, CannotSay):
                         raise
                     continue
             waits = course.waits_s(now)
-            if waits >= left:
+            if waits >= min(left, self._retrying.patience_s):
                 raise self._in_vain(waits)
             await asyncio.sleep(waits)
         raise self._in_vain(None)
@@ -160,16 +161,15 @@ class _Call(Generic[T]):
             Fault.OVERLOADED, "no provider of this model takes requests now", code="no_provider", retry_after_s=waits
         )
 
-    async def _ask(self, stop: Stop, permit: int, left: float) -> Called[T]:
+    def _ask(self, stop: Stop, permit: int, now: float, left: float) -> Coroutine[Any, Any, Called[T]]:
         course = self._course
         course.counted += 1
         first_s = self._retrying.limit_s(course.counted, left)
         wait = self._caller.hedging.wait_s(self._pace(stop.place))
         first = self._attempt(stop, permit, first_s, hedge=False)
         if wait is None or wait >= first_s:
-            return await first
-        until = self._now() + first_s
-        return await raced(first, wait, lambda: self._second(stop, until), self._discard)
+            return first
+        return raced(first, wait, lambda: self._second(stop, now + first_s), self._discard)
 
     def _second(self, slow: Stop, until: float) -> Coroutine[Any, Any, Called[T]] | None:
         """A request to another place; the same one if there is no other. It has no more time than the first."""
@@ -197,27 +197,25 @@ class _Call(Generic[T]):
         except BaseException:  # nothing was sent, whoever forbade or cancelled it
             stop.breaker.left(permit)
             raise
-        sent = _Sent(attempt, stop, permit, self._now())
+        began = self._now()
+        sent = _Sent(attempt, stop, permit, began)
+        provider, key, ring, _ = self._caller._standings.of[place]
+        asked = Asked(place.model, key, first_s, self._end - began, attempt.name)
         try:
-            answer = await self._begin(sent, first_s)
+            answer = await self._exchange.begin(provider, asked)
         except ProviderFault as fault:
             self._failed(sent, fault)
             raise
         except BaseException:  # cancelled: the client left, or another attempt was faster
             self._left(sent)
             raise
-        first = self._now() - sent.began
+        now = self._now()
+        first = now - began
         self._caller.hedging.waited(self._pace(place), first)
-        self._caller._standings.of[place].ring.works(place.key)
-        stop.breaker.answered(permit, self._now())
-        self._exchange.watch(answer, lambda *end: self._over(sent, first, *end))
+        ring.works(place.key)
+        stop.breaker.answered(permit, now)
+        self._exchange.watch(answer, functools.partial(self._over, sent, first))
         return Called(answer, place, course.number, self._hedged)
-
-    async def _begin(self, sent: _Sent, first_s: float) -> T:
-        place = sent.stop.place
-        provider, key, _, _ = self._caller._standings.of[place]
-        asked = Asked(model=place.model, key=key, first_s=first_s, all_s=self._end - sent.began, name=sent.attempt.name)
-        return await self._exchange.begin(provider, asked)
 
     def _failed(self, sent: _Sent, fault: ProviderFault) -> None:
         now = self._now()

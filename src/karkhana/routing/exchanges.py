@@ -4,7 +4,8 @@ An exchange *begins* when something of the answer is there; until then another p
 """
 
 import asyncio
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -22,7 +23,7 @@ REQUEST_ID = b"x-client-request-id"
 """The header with an attempt's own name."""
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """What one attempt asks for."""
 
     model: str
@@ -108,23 +109,23 @@ class PassedOn:
         self._wire = wire
         self._bodies = bodies
         self._meters = meters
-        self._headers = [pair for pair in headers if pair[0].lower() != REQUEST_ID]
+        self._headers = [pair for pair in headers if pair[0].lower() != REQUEST_ID] if headers else ()
 
     async def begin(self, provider: Provider, asked: Asked) -> Passage:
         if provider.wire.name != self._wire:
             raise CannotSay(f"the provider {provider.name} does not speak {self._wire}")
         if not self.streamed:
-            return await self._pass(provider, asked, min(asked.first_s, asked.all_s))
+            return await self._passage(provider, asked, min(asked.first_s, asked.all_s))
         try:
             async with asyncio.timeout(asked.first_s):
-                passage = await self._pass(provider, asked, asked.all_s)
+                passage = await self._passage(provider, asked, asked.all_s)
                 await passage.begin()
         except TimeoutError:
             raise late(asked.first_s) from None
         return passage
 
-    async def _pass(self, provider: Provider, asked: Asked, deadline_s: float) -> Passage:
-        return await provider.pass_on(
+    def _passage(self, provider: Provider, asked: Asked, deadline_s: float) -> Coroutine[Any, Any, Passage]:
+        return provider.pass_on(
             asked.model,
             self._bodies(asked.model),
             stream=self.streamed,

@@ -10,13 +10,17 @@ CACM 56(2), 2013.
 (0.3, None)
 """
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import deque
 
 import msgspec
 
 Pace = tuple[str, str, bool]
 """Provider, model, and whether it streams: a stream's first piece comes long before a whole answer."""
+
+
+MANY = 4096
+"""Paces that are remembered: clients may make up names of models that a provider answers for."""
 
 
 class HedgingSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,9 +57,15 @@ class Hedging:
 
     def waited(self, pace: Pace, seconds: float) -> None:
         """The first piece of an answer came after ``seconds``."""
-        times, order = self._times.setdefault(pace, deque()), self._sorted.setdefault(pace, [])
+        times = self._times.get(pace)
+        if times is None:
+            if len(self._times) >= MANY:
+                oldest = next(iter(self._times))
+                del self._times[oldest], self._sorted[oldest]
+            times, self._sorted[pace] = self._times.setdefault(pace, deque()), []
+        order = self._sorted[pace]
         if len(times) >= self.settings.recent:
-            order.remove(times.popleft())
+            del order[bisect_left(order, times.popleft())]
         times.append(seconds)
         insort(order, seconds)
 

@@ -17,17 +17,18 @@ class KeyRing:
     """The labels of keys."""
 
     def __init__(self, labels: Sequence[str], rest_s: float = REST_S) -> None:
-        self._labels = tuple(labels)
+        self.labels = tuple(labels)
+        """Of all keys, in the configuration's order."""
         self._rest_s = rest_s
         self._next = 0
         self._until: dict[str, float] = {}
 
     def turn(self, now_s: float) -> tuple[str, ...]:
         """The keys in the order in which they are to be tried; the first one changes with every call."""
-        if len(self._labels) == 1 and not self._until:
-            return self._labels
-        start, self._next = self._next, (self._next + 1) % len(self._labels)
-        order = self._labels[start:] + self._labels[:start]
+        if len(self.labels) == 1 and not self._until:
+            return self.labels
+        start, self._next = self._next, (self._next + 1) % len(self.labels)
+        order = self.labels[start:] + self.labels[:start]
         return tuple(label for label in order if self._until.get(label, now_s) <= now_s)
 
     def rest(self, label: str, now_s: float, retry_after_s: float | None = None) -> None:
@@ -46,4 +47,4 @@ class KeyRing:
     def waits_s(self, now_s: float) -> float:
         """Seconds until some key is there: 0 if one is."""
         resting = self.resting(now_s)
-        return min(resting.values()) if len(resting) == len(self._labels) else 0.0
+        return min(resting.values()) if len(resting) == len(self.labels) else 0.0

@@ -74,7 +74,7 @@ class LedgerKeeper:
         """
         with self._store.transaction() as transaction:
             changes = _close(transaction, closings)
-            scopes = {scope for opening in openings for scope in opening.account.scopes}
+            scopes = set[str]().union(*{opening.account.scopes for opening in openings})
             books = _Books(transaction, scopes, changes, {opening.day for opening in openings})
             books.apply(changes)
             outcomes = [_admit(books, opening) for opening in openings]
@@ -114,14 +114,20 @@ def _close(transaction: LedgerTransaction, closings: Sequence[Closing]) -> list[
     rest = [closing for closing in ordered if closing.row.entry not in closed]
     # given up for lost when it was only late: it was charged with what was reserved
     corrected = transaction.close([closing.row for closing in rest], "unknown") if rest else set()
-    changes = []
+    # Most are on few accounts and of one day.
+    sums: dict[tuple[tuple[str, ...], str], list[int]] = {}
     for reservation, row in ordered:
+        late = row.entry not in closed
+        if late and row.entry not in corrected:
+            continue
         amount, cost = reservation.amount or 0, row.cost or 0
-        if row.entry in closed:
-            changes.append(_Change(reservation.account.scopes, reservation.day, cost, -amount))
-        elif row.entry in corrected:
-            changes.append(_Change(reservation.account.scopes, reservation.day, cost - amount, 0))
-    return changes
+        key = (reservation.account.scopes, reservation.day)
+        found = sums.get(key)
+        if found is None:
+            found = sums[key] = [0, 0]
+        found[0] += cost - amount if late else cost
+        found[1] -= 0 if late else amount
+    return [_Change(*key, *found) for key, found in sums.items()]
 
 
 def _admit(books: "_Books", opening: Reservation) -> KarkhanaError | None:
@@ -163,6 +169,7 @@ class _Books:
         budgets = transaction.budgets(wanted) if wanted else []
         starts = {(row.budget, start_of(row.period, day)): row for row in budgets for day in days}
         self._by_scope: dict[tuple[str, str], list[Lock]] = {}
+        self._found: dict[tuple[tuple[str, ...], str], list[Lock]] = {}
         self._before: dict[tuple[int, str], BalanceRow] = {}
         self._locks: list[Lock] = []
         for balance in transaction.balances(starts) if starts else ():
@@ -177,7 +184,11 @@ class _Books:
     def locks(self, scopes: tuple[str, ...], day: str) -> list[Lock]:
         if not self._by_scope:
             return []
-        return [lock for scope in scopes for lock in self._by_scope.get((scope, day), ())]
+        found = self._found.get((scopes, day))
+        if found is None:
+            found = [lock for scope in scopes for lock in self._by_scope.get((scope, day), ())]
+            self._found[scopes, day] = found
+        return found
 
     def apply(self, changes: Iterable[_Change]) -> None:
         for change in changes:

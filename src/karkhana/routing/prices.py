@@ -163,7 +163,11 @@ def upper_bound(request: ChatRequest, rate: Rate | Unpriced, answer_limit: int |
 
 def answer_tokens(asked: int | None, limit: int | None, answers: int = 1) -> int:
     """Tokens that the answers may have: as asked for, but no more than the model can give."""
-    return min(n for n in (asked, limit, asked or limit or ANSWER_TOKENS) if n is not None) * answers
+    if asked is None:
+        asked = ANSWER_TOKENS if limit is None else limit
+    elif limit is not None and limit < asked:
+        asked = limit
+    return asked * answers
 
 
 def prompt_tokens(request: ChatRequest) -> int:
@@ -183,8 +187,9 @@ def body_tokens(body: bytes) -> int:
     # a search takes a microsecond for some kilobytes, so what cannot matter much is not looked for
     if size > _SMALL and b"base64" in body:
         for run in _BASE64.finditer(body):
-            size -= run.end() - run.start()
-            tokens += _picture_tokens(run.end() - run.start())
+            length = run.end(1) - run.start(1)
+            size -= length
+            tokens += _picture_tokens(length)
     return tokens + size // BYTES_PER_TOKEN
 
 
@@ -193,7 +198,11 @@ def picos_per_million(dollars: Decimal | str | int) -> int:
     return int((Decimal(dollars) * 10**12).to_integral_value())
 
 
-_BASE64 = re.compile(rb"[A-Za-z0-9+/=\\]{1024,}")
+_BASE64 = re.compile(
+    rb'"(?:url|image_url|data|file_data|bytes)"\s*:\s*"(?:data:[^",]{0,100},)?([A-Za-z0-9+/=\\]{1024,})"'
+)
+"""Only where the wires have data: what a client writes like that in a text is paid as text. Within a string no quote
+stands without a backslash, so that a text cannot look like such a field."""
 
 
 def _picture_tokens(size: int) -> int:

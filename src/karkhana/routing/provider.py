@@ -8,6 +8,7 @@ Whatever goes wrong is a :class:`karkhana.routing.faults.ProviderFault`; a key n
 """
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -29,9 +30,12 @@ LARGEST_ANSWER = 64 << 20
 """Bytes of an answer, streamed or whole."""
 LARGEST_REFUSAL = 64 << 10
 """Bytes of an answer with an error status that are looked at."""
+MANY = 1024
+"""Models whose paths and headers are remembered."""
 CONNECT_S = 10.0
 IDLE_S = 120.0
 """Seconds between two pieces of an answer."""
+_JSON = msgspec.json.Decoder(msgspec.Raw)
 _ANYTHING = (Message(role=Role.USER, parts=(Text(text="."),)),)
 
 
@@ -126,23 +130,22 @@ class Provider:
         the way. A whole answer has come to its end and is JSON; a stream's head has come. Raises ``ProviderFault``.
         """
         chosen = key or self.keys[0]
-        end = asyncio.get_running_loop().time() + deadline_s
+        began = time.monotonic()
         place, said = self._place(model, stream, chosen)
-        sent = extended(place, headers, said)
-        answer = await self._send(sent, body, chosen, deadline_s)
-        if stream:
-            if b"html" in (value_of(answer.headers, b"content-type") or b"").lower():
-                answer.close()
-                raise broken("the answer is a web page, not a stream")
-            pieces = Pieces(answer, chosen.secret, end, self._largest)
-            return Passage(answer.headers, pieces, meter, self.wire, chosen.secret)
-        whole = await self._rest(answer, chosen, end)
-        try:
-            msgspec.json.decode(whole, type=msgspec.Raw)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise broken(f"the answer is no JSON: {error}") from error
-        meter.whole(whole)
-        return Passage(answer.headers, whole, meter, self.wire)
+        answer = await self._send(extended(place, headers, said), body, chosen, deadline_s)
+        if not stream:
+            whole = answer.taken(self._largest)
+            if whole is None:
+                whole = await self._rest(answer, chosen, _end(began, deadline_s))
+            # What the meter can read is JSON; for the rest another look is needed.
+            if not meter.whole(whole):
+                _must_be_json(whole)
+            return Passage(answer.headers, whole, meter, self.wire)
+        if b"html" in (value_of(answer.headers, b"content-type") or b"").lower():
+            answer.close()
+            raise broken("the answer is a web page, not a stream")
+        pieces = Pieces(answer, chosen.secret, _end(began, deadline_s), self._largest)
+        return Passage(answer.headers, pieces, meter, self.wire, chosen.secret)
 
     async def ask_beside(self, model: str, path: str, body: bytes, deadline_s: float, headers: Headers = ()) -> bytes:
         """The answer to a request beside the place where ``model`` is asked (``path`` is added to its own), which
@@ -167,14 +170,19 @@ class Provider:
         if found is None:
             request = ChatRequest(model=model, messages=_ANYTHING, max_tokens=1, stream=stream)
             call = self._call(request, key)._replace(body={})
+            if len(self._calls) >= MANY:
+                # Names that clients made up; the others are soon there again.
+                self._calls.clear()
             found = self._calls[model, key.label, stream] = (call, names_of(call.headers))
         return found
 
     async def _send(self, call: Call, body: bytes, key: Key, deadline_s: float) -> Answer:
         """The answer's head, which says that all is well."""
-        limits = Timeouts(
-            connect_s=min(CONNECT_S, deadline_s), head_s=deadline_s, idle_s=min(self._idle_s, max(deadline_s, 0.001))
-        )
+        idle_s = self._idle_s
+        if deadline_s < idle_s:
+            idle_s = max(deadline_s, 0.001)
+        connect_s = CONNECT_S if deadline_s > CONNECT_S else deadline_s
+        limits = Timeouts(connect_s=connect_s, head_s=deadline_s, idle_s=idle_s)
         try:
             answer = await self._pool.send(
                 "POST", Url.parse(self._base + call.path), call.headers, body, timeouts=limits
@@ -225,13 +233,24 @@ class Provider:
             raise broken(f"the answer makes no sense ({type(error).__name__})") from error
 
 
+def _end(began: float, deadline_s: float) -> float:
+    """When the deadline of what began then is over, as a time of the event loop."""
+    return asyncio.get_running_loop().time() + deadline_s - (time.monotonic() - began)
+
+
+def _must_be_json(body: bytes) -> None:
+    try:
+        _JSON.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise broken(f"the answer is no JSON: {error}") from error
+
+
 def extended(call: Call, headers: Headers, said: frozenset[bytes] | None = None) -> Call:
     """With more headers; what the wire says stands. ``said``: the names of its headers, if known."""
     if not headers:
         return call
     names = names_of(call.headers) if said is None else said
-    more = [pair for pair in headers if pair[0].lower() not in names]
-    return Call(call.path, [*call.headers, *more], call.body)
+    return Call(call.path, [*call.headers, *[pair for pair in headers if pair[0].lower() not in names]], call.body)
 
 
 def names_of(headers: Headers) -> frozenset[bytes]:

@@ -27,6 +27,8 @@ NONSENSE = (KeyError, IndexError, TypeError, AttributeError, ValueError, Recursi
 class DeltaStream:
     """Iterates over a streamed answer's deltas; the last is ``Stopped``. Raises ``ProviderFault``."""
 
+    whole = False
+
     def __init__(self, pieces: Pieces | None, wire: Wire, secret: str = "") -> None:
         self.usage: Usage | None = None
         """As far as it was told; that of the prompt comes first."""
@@ -127,7 +129,9 @@ class Passage:
     def __init__(self, headers: Headers, source: Pieces | bytes, meter: Meter, wire: Wire, secret: str = "") -> None:
         self.headers = headers
         """The provider's, all of them."""
-        self._source: Pieces | None = source if isinstance(source, Pieces) else None
+        self.whole = isinstance(source, bytes)
+        """Whether it has come to its end."""
+        self._source: Pieces | None = None if isinstance(source, bytes) else source
         self._first: bytes | None = source if isinstance(source, bytes) else None
         self._meter = meter
         self._wire = wire

@@ -21,8 +21,9 @@ async def raced(
     A second that fails while the first is still slow is followed by another one. The loser is cancelled; should it
     have a result all the same, that is given to ``discard``. Raises what ``first`` raised when both fail.
     """
-    race = _Race(second, discard)
-    timer = asyncio.get_running_loop().call_later(wait_s, race.start)
+    loop = asyncio.get_running_loop()
+    race = _Race(second, discard, asyncio.current_task(loop))
+    timer = loop.call_later(wait_s, race.start)
     try:
         result = await first
     except asyncio.CancelledError:
@@ -42,15 +43,20 @@ async def raced(
 
 
 class _Race(Generic[T]):
-    def __init__(self, second: Callable[[], Coroutine[Any, Any, T] | None], discard: Callable[[T], None]) -> None:
+    _other: "asyncio.Task[T] | None" = None
+    _closed = _taken = _won = _waiting = False
+
+    def __init__(
+        self,
+        second: Callable[[], Coroutine[Any, Any, T] | None],
+        discard: Callable[[T], None],
+        task: "asyncio.Task[Any] | None",
+    ) -> None:
         self._second = second
         self._discard = discard
-        task = asyncio.current_task()
         assert task is not None
         self._first = task
         self._cancelling = task.cancelling()
-        self._other: asyncio.Task[T] | None = None
-        self._closed = self._taken = self._won = self._waiting = False
 
     def start(self) -> None:
         work = self._second()

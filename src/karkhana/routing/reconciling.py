@@ -118,4 +118,4 @@ def _closed(entry: Entry, record: Record, now: float) -> ClosedEntry:
 
 
 def _tokens(usage: Usage) -> tuple[int, ...]:
-    return tuple(getattr(usage, name) for name in ClosedEntry._fields[4:])
+    return tuple(getattr(usage, name) for name in ClosedEntry.__struct_fields__[4:])

@@ -3,7 +3,7 @@
 Knows nothing of requests and of the way of one call.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import NamedTuple
 
 from karkhana.routing.attempt import Place
@@ -15,6 +15,9 @@ from karkhana.routing.key_ring import KeyRing
 from karkhana.routing.provider import Key, Provider
 from karkhana.routing.provider_faults import CannotSay, NotSent
 
+MANY = 4096
+"""Places that are remembered before it is looked which of them are worth it."""
+
 
 class Standing(NamedTuple):
     """What belongs to a place."""
@@ -25,20 +28,39 @@ class Standing(NamedTuple):
     breaker: Breaker
 
 
+class _Places(dict[Place, Standing]):
+    """A place of which nothing was worth remembering is there again when it is asked for."""
+
+    def __init__(self, enlist: Callable[[Candidate], KeyRing]) -> None:
+        super().__init__()
+        self._enlist = enlist
+
+    def __missing__(self, place: Place) -> Standing:
+        self._enlist(Candidate(place.provider, place.model))
+        return self[place]
+
+
 class Standings:
-    """All places that were asked so far."""
+    """The places that were asked, as far as there is something to remember of them.
+
+    Clients may ask a provider for models that nobody configured, and make names up: places of which nothing is known
+    are forgotten when there are many.
+    """
 
     def __init__(self, providers: Mapping[str, Provider], breaker: BreakerSettings, key_rest_s: float) -> None:
-        self.of: dict[Place, Standing] = {}
+        self.of: dict[Place, Standing] = _Places(self._enlist)
         self._providers = providers
         self._breaker = breaker
         self._key_rest_s = key_rest_s
         self._rings: dict[Candidate, KeyRing] = {}
         self._refusals: dict[Candidate, ProviderFault] = {}
+        self._most = MANY
 
     def stops(self, candidates: Sequence[Candidate], now_s: float) -> tuple[list[Stop], ProviderFault | None]:
         """The places of these candidates, with each one's keys in turn; without any, why all keys rest."""
         found = []
+        if len(self.of) > self._most:
+            self._sweep(now_s)
         for candidate in candidates:
             ring = self._rings.get(candidate) or self._enlist(candidate)
             for label in ring.turn(now_s):
@@ -86,6 +108,17 @@ class Standings:
             for candidate, ring in self._rings.items()
             for label, seconds in ring.resting(now_s).items()
         }
+
+    def _sweep(self, now_s: float) -> None:
+        """Forget places that are as if they were new. Next when there are twice as many as could not be forgotten."""
+        for candidate, ring in list(self._rings.items()):
+            places = [Place(*candidate, label) for label in ring.labels]
+            if not ring.resting(now_s) and all(self.of[place].breaker.is_blank(now_s) for place in places):
+                for place in places:
+                    del self.of[place]
+                del self._rings[candidate]
+                self._refusals.pop(candidate, None)
+        self._most = max(MANY, 2 * len(self.of))
 
     def _enlist(self, candidate: Candidate) -> KeyRing:
         """A candidate is seen for the first time."""

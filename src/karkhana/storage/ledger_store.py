@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
+from msgspec.structs import astuple
 
 from karkhana.storage.database import Database, connect_sqlite
 from karkhana.storage.failures import explained
@@ -20,7 +21,7 @@ _MOST_ROWS = 64
 """Rows that a statement takes on SQLite. Each number of rows is a statement of its own, which the driver keeps."""
 
 
-class OpenEntry(NamedTuple):
+class OpenEntry(msgspec.Struct):
     """A call that is about to be made. Amounts in trillionths of a dollar; ``None``: the price is not known."""
 
     entry: int
@@ -39,7 +40,7 @@ class OpenEntry(NamedTuple):
     """What the provider was told as the name of the request."""
 
 
-class ClosedEntry(NamedTuple):
+class ClosedEntry(msgspec.Struct):
     """What came of it, with the tokens of each kind."""
 
     entry: int
@@ -80,10 +81,10 @@ class LostEntry(NamedTuple):
     reserved: int | None
 
 
-_OPEN = f"INSERT INTO ledger_entries ({', '.join(OpenEntry._fields)}) "
+_OPEN = f"INSERT INTO ledger_entries ({', '.join(OpenEntry.__struct_fields__)}) "
 _OPEN_TYPES = ("BIGINT", "BIGINT", "DOUBLE PRECISION", *["TEXT"] * 7, "BIGINT", "TEXT", "TEXT")
 _CLOSE = "UPDATE ledger_entries SET " + ", ".join(  # noqa: S608 - names of our own
-    f"{name} = v.column{number}" for number, name in enumerate(ClosedEntry._fields, 1) if number > 1
+    f"{name} = v.column{number}" for number, name in enumerate(ClosedEntry.__struct_fields__, 1) if number > 1
 )
 _CLOSED_TYPES = ("BIGINT", "TEXT", "BIGINT", "DOUBLE PRECISION", *["BIGINT"] * 6)
 _BEGIN_SQLITE = "BEGIN IMMEDIATE"
@@ -213,7 +214,7 @@ class LedgerTransaction:
             self._do(query + " WHERE budget = v.column1 AND start = v.column2", values)
 
     def open(self, rows: Sequence[OpenEntry]) -> None:
-        for listed, values in self._listed(_OPEN_TYPES, rows):
+        for listed, values in self._listed(_OPEN_TYPES, [astuple(row) for row in rows]):
             self._do(_OPEN + listed, values)
 
     def close(self, rows: Sequence[ClosedEntry], state: Literal["open", "unknown"] = "open") -> set[int]:
@@ -225,7 +226,7 @@ class LedgerTransaction:
             self._connection.execute("ROLLBACK")
             self._connection.execute(_BEGIN_SQLITE)
         closed: set[int] = set()
-        for listed, values in self._listed(_CLOSED_TYPES, rows):
+        for listed, values in self._listed(_CLOSED_TYPES, [astuple(row) for row in rows]):
             # not a parameter: SQLite would prepare the statement anew for each value, since an index depends on it
             query = f"{_CLOSE} FROM ({listed}) AS v WHERE entry = v.column1 AND state = '{state}' RETURNING entry"
             closed.update(row[0] for row in self._run(query, values))
@@ -233,7 +234,7 @@ class LedgerTransaction:
 
     def _closed(self, rows: Sequence[ClosedEntry], state: str) -> int:
         count = 0
-        for listed, values in self._listed(_CLOSED_TYPES, rows):
+        for listed, values in self._listed(_CLOSED_TYPES, [astuple(row) for row in rows]):
             count += self._do(
                 f"{_CLOSE} FROM ({listed}) AS v WHERE entry = v.column1 AND state = '{state}'", values
             ).rowcount
@@ -270,7 +271,8 @@ class LedgerTransaction:
 
 @functools.cache
 def _values(types: tuple[str, ...], rows: int) -> str:
-    row = ", ".join(f"CAST(? AS {kind})" for kind in types)
+    # The columns that they go to have their types, and SQLite needs no other.
+    row = ", ".join("?" for _ in types)
     return "VALUES " + ", ".join([f"({row})"] * rows)
 
 

@@ -15,6 +15,7 @@ from karkhana.routing.configuration import read_configuration
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.gateway.books import Books, Job
 from karkhana.routing.ledger import Ledger
+from karkhana.routing.ledger_keeping import Reservation
 from karkhana.routing.prices_shipped import price_book
 from karkhana.storage.database import open_database
 from karkhana.storage.ledger_reading import Entry, LedgerReader
@@ -66,3 +67,29 @@ def test_only_a_whole_answer_is_charged_with_its_usage(
     counted, entry = run(work())
     assert (entry.state, entry.cost, entry.attempt) == (state, usd(cost), "c-1")
     assert counted == tokens
+
+
+class Leaving(Ledger):
+    """Whoever waits for a reservation is cancelled in the very turn in which it is made."""
+
+    def reserve(self, *arguments: Any, **others: Any) -> "asyncio.Future[Reservation]":
+        waits, reserved = asyncio.current_task(), super().reserve(*arguments, **others)
+        assert waits is not None
+        reserved.add_done_callback(lambda _: waits.cancel())
+        return reserved
+
+
+def test_what_was_reserved_for_one_who_is_gone_by_then_is_released(tmp_path: Path) -> None:
+    attempt = Attempt(call="c", number=1, place=Place("p", "m", "1"), streamed=True)
+
+    async def work() -> list[str]:
+        with open_database(None, tmp_path) as database:
+            async with Leaving(database) as ledger:
+                books = Books(ledger, price_book(read_configuration(CONFIGURATION, environ={})))
+                books.open("c", Job(Account("k"), 500, 1000))
+                with pytest.raises(asyncio.CancelledError):
+                    await asyncio.ensure_future(books.begins(attempt))
+                books.close("c")
+            return [entry.state for entry in LedgerReader(database).entries()]
+
+    assert run(work()) == ["released"]

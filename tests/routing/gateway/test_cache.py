@@ -86,6 +86,7 @@ def test_another_request_is_another_answer(tmp_path: Path, other: Any) -> None:
         (EXACT, {"cache_control": "no-store"}),
         (EXACT | {"tools": [{"type": "web_search"}]}, {}),
         (EXACT | {"previous_response_id": "r"}, {}),
+        (EXACT | {"thread": {"type": "continue", "previous_message_id": "m"}}, {}),
     ],
 )
 def test_what_may_not_be_answered_from_memory_is_not(tmp_path: Path, body: Any, headers: Any) -> None:
@@ -100,10 +101,11 @@ def test_what_may_not_be_answered_from_memory_is_not(tmp_path: Path, body: Any, 
     run(work())
 
 
-def test_no_cache_asks_anew_and_remembers_the_new_answer(tmp_path: Path) -> None:
+@pytest.mark.parametrize("header", [{"cache_control": "no-cache"}, {"x_karkhana_after": "1-1"}])
+def test_who_wants_another_answer_gets_it_and_it_is_remembered(tmp_path: Path, header: dict[str, str]) -> None:
     async def work() -> None:
         async with house(tmp_path, configuration=CACHED) as h:
-            told = [await h.ask(CHAT, EXACT, **more) for more in ({}, {"cache_control": "no-cache"}, {})]
+            told = [await h.ask(CHAT, EXACT, **more) for more in ({}, header, {})]
             assert [t.header("x-karkhana-cache") for t in told] == ["miss", "miss", "hit"]
             assert told[2].body == told[1].body
 

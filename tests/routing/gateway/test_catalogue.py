@@ -7,7 +7,7 @@ from karkhana.routing.gateway.catalogue import listing
 NAMES = ["fast", "smart"]
 
 
-def test_openai_and_anthropic_read_the_same_list() -> None:
+def test_openai_anthropic_and_google_read_the_same_list() -> None:
     found = listing("/v1/models", NAMES)
     assert found is not None
     wire, told = found
@@ -15,6 +15,7 @@ def test_openai_and_anthropic_read_the_same_list() -> None:
     assert told is not None
     assert [entry["id"] for entry in told["data"]] == NAMES
     assert {entry["object"] for entry in told["data"]} == {"model"}
+    assert [entry["name"] for entry in told["models"]] == ["models/fast", "models/smart"]
     assert (told["object"], told["first_id"], told["last_id"], told["has_more"]) == ("list", "fast", "smart", False)
 
 
@@ -40,7 +41,14 @@ def test_one_model_is_told_or_is_not_there(start: str) -> None:
 def test_without_models_the_list_is_empty() -> None:
     found = listing("/v1/models", [])
     assert found is not None
-    assert found[1] == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+    assert found[1] == {
+        "object": "list",
+        "data": [],
+        "models": [],
+        "first_id": None,
+        "last_id": None,
+        "has_more": False,
+    }
 
 
 def test_elsewhere_no_models_are_told() -> None:

@@ -64,14 +64,20 @@ def test_what_comes_late_counts_by_its_own_age() -> None:
     assert found.evidence(SMALL, 2 * DAY).passed == pytest.approx(1.5)
 
 
-def test_a_type_starts_from_the_record_over_all_types_and_pools_are_apart() -> None:
+def test_a_type_starts_from_the_record_in_others_and_pools_are_apart() -> None:
     found = known()
     for _ in range(30):
         found.learn(SMALL, True, 0.0)
     other = found.posterior(SMALL._replace(task_type="docs"), PRIOR, 0.0)
-    assert other.mean > 0.8
-    assert sum(other) <= priors().pooling + 1e-9
+    assert other.mean > PRIOR.passes + 0.1
+    assert sum(other) == pytest.approx(PRIOR.weight + priors().pooling)
     assert found.posterior(SMALL._replace(pool="web"), PRIOR, 0.0).mean == pytest.approx(PRIOR.passes)
+
+
+def test_an_outcome_of_a_type_is_not_counted_twice() -> None:
+    found = known(discount=1.0)
+    found.learn(SMALL, False, 0.0)
+    assert found.posterior(SMALL, PRIOR, 0.0) == pytest.approx((1.2, 1.8))
 
 
 def test_the_symbolic_engineers_record_of_one_type_says_nothing_of_another() -> None:
@@ -89,7 +95,7 @@ def test_made_up_types_do_not_fill_the_memory_nor_push_out_a_record() -> None:
     for number in range(LARGEST + 100):
         found.learn(SMALL._replace(task_type=f"made-up-{number}"), True, 0.0)
     assert len(found.subjects()) <= LARGEST
-    assert found.evidence(SMALL, 0.0) == Evidence(10.0, 0.0, 10)
+    assert found.evidence(SMALL, 0.0) == Evidence(10.0, 0.0, 10, 10)
 
 
 def test_a_draw_is_a_chance() -> None:

@@ -504,3 +504,34 @@ def test_the_older_field_for_a_schema_is_still_read() -> None:
 def test_empty_texts_and_messages_are_not_sent() -> None:
     messages = (ASKED, Message(role=Role.ASSISTANT, parts=(Text(text=""),)), ASKED)
     assert [message["role"] for message in body_for(messages=messages)["messages"]] == ["user", "user"]
+
+
+@pytest.mark.parametrize("thread", [{"type": "create"}, {"type": "continue", "previous_message_id": "msg_1"}])
+def test_a_thread_is_refused_so_that_the_library_sends_the_whole_conversation(thread: dict[str, str]) -> None:
+    asked = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "hello"}], "thread": thread}
+    with pytest.raises(BadRequest, match="whole conversation") as caught:
+        WIRE.server.request("", asked)
+    status, body = WIRE.server.refusal(ProviderFault(Fault.INVALID, caught.value.message, code=caught.value.code))
+    assert (status, body["error"]["type"]) == (400, "invalid_request_error")
+    assert body["error"]["details"] == {"error_code": "thread_unsupported_request"}
+
+
+def test_other_refusals_have_no_details() -> None:
+    assert "details" not in WIRE.server.refusal(ProviderFault(Fault.INVALID, "x", code="y"))[1]["error"]
+
+
+@pytest.mark.parametrize("code", ["thread_unsupported_request", "thread_not_found", "thread_already_continued"])
+def test_what_a_provider_says_of_a_thread_reaches_the_client(code: str) -> None:
+    error = {"type": "invalid_request_error", "message": "x", "details": {"error_code": code}}
+    found = WIRE.client.fault(400, [], json.dumps({"type": "error", "error": error}).encode())
+    assert found.fault is Fault.INVALID
+    assert WIRE.server.refusal(found) == (400, {"type": "error", "error": error})
+
+
+@pytest.mark.parametrize(
+    "details", ["thread_x", {"error_code": 7}, {"error_code": "thread_<b>"}, {"error_code": "key"}]
+)
+def test_other_details_are_kept_to_ourselves(details: Any) -> None:
+    error = {"type": "invalid_request_error", "message": "x", "details": details}
+    found = WIRE.client.fault(400, [], json.dumps({"type": "error", "error": error}).encode())
+    assert "details" not in WIRE.server.refusal(found)[1]["error"]

@@ -37,7 +37,7 @@ def gateway(
     check: bool = typer.Option(False, "--check", help="Only read the file, and say what is wrong with it."),
     json: bool = AsJson,
 ) -> None:
-    """Serve models to programs that speak OpenAI's or Anthropic's wire, until SIGTERM or Ctrl-C."""
+    """Serve models to programs that speak OpenAI's, Anthropic's, Google's or Ollama's wire, until SIGTERM."""
     if context.invoked_subcommand is not None:
         return
     configuration = read_file(config)

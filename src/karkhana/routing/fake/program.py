@@ -145,7 +145,7 @@ class _Exchange:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ProviderFault(Fault.INVALID, f"the request is no JSON: {error}") from error
         except BadRequest as error:
-            raise ProviderFault(Fault.INVALID, error.message) from error
+            raise ProviderFault(Fault.INVALID, error.message, code=error.code) from error
         if self._script.models and request.model not in self._script.models:
             raise ProviderFault(Fault.UNKNOWN_MODEL, f"the model {request.model!r} does not exist")
         return request

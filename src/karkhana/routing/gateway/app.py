@@ -4,21 +4,25 @@
 >>> # server(app, Limits()).serve(...)
 """
 
+import asyncio
 import itertools
 import sys
 import time
 from collections.abc import Callable
 
 from karkhana.domain.errors import DatabaseUnavailable, InfrastructureFailure
+from karkhana.http.messages import Headers, value_of
 from karkhana.http.reverse_proxy import BodyTooLong, ClientLeft, Message, Receive, Send, body_of
+from karkhana.routing.attempt import Place
 from karkhana.routing.budgets import BudgetReached, PriceUnknown
 from karkhana.routing.calling import Caller
-from karkhana.routing.configuration import Candidate, Configuration
+from karkhana.routing.configuration import Configuration
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.gateway.aside import Aside
 from karkhana.routing.gateway.asking import Asking
 from karkhana.routing.gateway.books import Books, Job
 from karkhana.routing.gateway.cache import Slot
+from karkhana.routing.gateway.choosing import Choosing, Wish
 from karkhana.routing.gateway.clients import Client, ClientRefused, Clients
 from karkhana.routing.gateway.doors import Peek, key_of, passed, peek_at, wire_at
 from karkhana.routing.gateway.insight import Insight
@@ -50,21 +54,25 @@ class Gateway:
         clients: Clients,
         insight: Insight,
         *,
+        choosing: Choosing,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.insight = insight
         self.tally = insight.tally
         self._clock = clock
-        self.reconfigure(configuration, caller, books, clients)
+        self.reconfigure(configuration, caller, books, clients, choosing)
         self._numbers = itertools.count(1)
         self._run = f"{time.time_ns():x}"
 
-    def reconfigure(self, configuration: Configuration, caller: Caller, books: Books, clients: Clients) -> None:
+    def reconfigure(
+        self, configuration: Configuration, caller: Caller, books: Books, clients: Clients, choosing: Choosing
+    ) -> None:
         """Requests that come from now on use these; those under way end as they began."""
         self._configuration, self._caller, self._books, self._clients = configuration, caller, books, clients
         self._largest = configuration.serving.largest_request_mb << 20
         self._cache, self._spans = self.insight.cache, self.insight.spans
-        self._aside = Aside(configuration, clients, self.insight, self._candidates)
+        self._choosing = choosing
+        self._aside = Aside(configuration, clients, self.insight, choosing)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -84,12 +92,16 @@ class Gateway:
             status = await self._answer(wire, scope, receive, send)
         except ClientLeft:
             status = 499
+        except asyncio.CancelledError:
+            # The server ends what is done for a client that has left.
+            tally.request(wire.name, 499, self._clock() - began)
+            raise
         except BodyTooLong as error:
             status = 413
             await send_refusal(send, wire, ProviderFault(Fault.TOO_LONG, str(error)), status)
         except BadRequest as error:
             status = 400
-            await send_refusal(send, wire, ProviderFault(Fault.INVALID, error.message), status)
+            await send_refusal(send, wire, ProviderFault(Fault.INVALID, error.message, code=error.code), status)
         except ProviderFault as fault:
             if isinstance(fault, ClientRefused):
                 tally.refusals[fault.reason] += 1
@@ -115,15 +127,10 @@ class Gateway:
 
     async def _answer(self, wire: Wire, scope: Message, receive: Receive, send: Send) -> int:
         headers = scope["headers"]
-        body = await body_of(receive, self._largest)
+        body = await body_of(receive, self._largest, lambda: self._go_on(headers))
         seen = peek_at(wire, scope, body)
         tokens = body_tokens(body)
         client = self._clients.admit(key_of(headers), seen.model, tokens + (seen.answer_tokens or 0))
-        try:
-            candidates = self._candidates(seen.model)
-        except ProviderFault:
-            client.over(0)
-            raise
         call = f"{self._run}-{next(self._numbers)}"
         slot: Slot | None = None
         if self._cache is not None:
@@ -134,14 +141,23 @@ class Gateway:
                 return 200
         asking = Asking(wire, scope["path"], body, seen, passed(headers))
         # Those of this call, whatever is loaded while it is under way.
-        books = self._books
+        caller, books, choosing = self._caller, self._books, self._choosing
+        candidates = choosing.free(seen.model, headers, tokens // 2 + (seen.answer_tokens or 0))
+        if candidates is None:
+            try:
+                candidates = choosing.candidates(Wish(call, client.account, headers, body, seen, tokens, asking))
+            except (ProviderFault, BadRequest):
+                client.over(0)
+                raise
         bill = books.open(call, _job(client, seen, tokens))
         if self._spans is not None:
             bill.span = self._spans.begin(call, headers, seen, client.account)
+        place: Place | None = None
         try:
             deadline_s = self._configuration.serving.deadline_s
-            called = await self._caller.call(candidates, asking, deadline_s, name=call)
-            told = route_headers(call, called.place, called.attempts)
+            called = await caller.call(candidates, asking, deadline_s, name=call)
+            place = called.place
+            told = route_headers(call, place, called.attempts)
             if bill.warnings:
                 told += warning_header(bill.warnings)
             if bill.span is not None:
@@ -154,25 +170,23 @@ class Gateway:
                 return 200 if stayed else 499
             whole = called.answer.body()
             called.answer.close()
-            await send_whole(send, 200, whole, [JSON, *told, *cost_header(bill.cost)])
             if slot is not None:
                 slot.keep(whole, called.place)
+            await send_whole(send, 200, whole, [JSON, *told, *cost_header(bill.cost)])
             return 200
         finally:
             books.close(call)
+            choosing.over(call, place)
             client.over(bill.tokens)
             if bill.span is not None:
                 bill.span.end(bill.cost, sys.exception())
 
-    def _candidates(self, name: str) -> tuple[Candidate, ...]:
-        model = self._configuration.models.get(name)
-        if model is not None:
-            return model.candidates
-        provider, slash, rest = name.partition("/")
-        if slash and provider in self._configuration.providers:
-            return (Candidate(provider, rest),)
-        known = ", ".join(sorted(self._configuration.models)[:20])
-        raise ProviderFault(Fault.UNKNOWN_MODEL, f"the model {name!r} is not served here; there are: {known}")
+    def _go_on(self, headers: Headers) -> None:
+        """Nobody without a key has a long request held in memory, and none that is too long is begun."""
+        self._clients.known(key_of(headers))
+        length = value_of(headers, b"content-length")
+        if length is not None and int(length) > self._largest:
+            raise BodyTooLong(self._largest)
 
 
 def _job(client: Client, seen: Peek, tokens: int) -> Job:

@@ -1,4 +1,4 @@
-"""What the gateway serves beside calls: lists of models, counts of tokens, its health and its metrics.
+"""What the gateway serves beside calls: lists of models, counts of tokens, outcomes, its health and its metrics.
 
 Everybody may ask whether it works. What more there is to know of it is for operators: who holds a key that
 ``operators`` of the configuration names, or, on a gateway without keys, who asks for a loopback address by its name
@@ -9,16 +9,16 @@ basic authentication.
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable, Sequence
 
 import msgspec
 
 from karkhana.http.messages import Headers, value_of
 from karkhana.http.reverse_proxy import BodyTooLong, ClientLeft, Message, Receive, Send, body_of
-from karkhana.routing.configuration import LOOPBACK, Candidate, Configuration
+from karkhana.routing.configuration import LOOPBACK, Configuration
 from karkhana.routing.faults import Fault, ProviderFault
-from karkhana.routing.gateway import counting
+from karkhana.routing.gateway import counting, outcomes
 from karkhana.routing.gateway.catalogue import listing
+from karkhana.routing.gateway.choosing import Choosing
 from karkhana.routing.gateway.clients import Clients
 from karkhana.routing.gateway.doors import key_of, passed, peek, wire_at
 from karkhana.routing.gateway.exposition import CONTENT_TYPE
@@ -30,6 +30,7 @@ from karkhana.routing.wires.registry import WIRES
 from karkhana.routing.wires.wire import BadRequest
 
 _ASK = (b"www-authenticate", b'Basic realm="karkhana gateway", charset="UTF-8"')
+_EVENTS = "/api/event_logging/"
 _WELCOME = msgspec.json.encode({"service": "karkhana gateway"})
 
 
@@ -41,11 +42,10 @@ class Aside:
         configuration: Configuration,
         clients: Clients,
         insight: Insight,
-        candidates: Callable[[str], Sequence[Candidate]],
+        choosing: Choosing,
     ) -> None:
-        """``candidates`` are those of a model's name. It raises ``ProviderFault``."""
         self._configuration = configuration
-        self._candidates = candidates
+        self._choosing = choosing
         self._clients = clients
         self._insight = insight
 
@@ -53,6 +53,11 @@ class Aside:
         path, method = scope["path"], scope["method"]
         if method == "POST" and path.rstrip("/") == counting.PATH:
             await self._count(scope, receive, send)
+        elif method == "POST" and path == outcomes.PATH:
+            await outcomes.take(self._choosing.notebook, self._clients, scope, receive, send)
+        elif method == "POST" and path.startswith(_EVENTS):
+            # Claude Code tells its maker of its use there, and tries again when nobody takes it.
+            await send_whole(send, 200, b"{}", [JSON])
         elif method not in ("GET", "HEAD"):
             await _nothing(scope, send)
         elif (told := listing(path, ())) is not None:
@@ -86,7 +91,7 @@ class Aside:
             body = await body_of(receive, self._configuration.serving.largest_request_mb << 20)
             model = peek(body).model
             self._clients.admit(key_of(headers), model, 0)
-            candidate = self._candidates(model)[0]
+            candidate = self._choosing.resident(model, headers)[0]
             count = await counting.counted(self._insight.caller, candidate, body, passed(headers))
         except ClientLeft:
             return

@@ -11,14 +11,15 @@ import msgspec
 from karkhana.domain.chat import ChatAnswer, ChatRequest, Usage
 from karkhana.http.messages import Headers
 from karkhana.routing.exchanges import Asked, PassedOn, Streamed, Whole
-from karkhana.routing.faults import ProviderFault
+from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.gateway.clarity import clear
 from karkhana.routing.gateway.doors import Peek, with_fields
 from karkhana.routing.gateway.unasked import UsageFilter
 from karkhana.routing.provider import Provider
+from karkhana.routing.provider_faults import NotSent
 from karkhana.routing.provider_streams import DeltaStream, Ended, Passage
 from karkhana.routing.wires.metering import METERS
-from karkhana.routing.wires.wire import Json, Wire
+from karkhana.routing.wires.wire import BadRequest, Json, Wire
 
 
 class Reply:
@@ -90,6 +91,7 @@ class Asking:
         self._body = body
         self._seen = seen
         self._headers = headers
+        self._clear: bytes | None = None
         self._adds_usage = (
             seen.stream and wire.name == "openai" and not (seen.stream_options or {}).get("include_usage", False)
         )
@@ -97,7 +99,11 @@ class Asking:
     @functools.cached_property
     def request(self) -> ChatRequest:
         """The common form. Raises :class:`karkhana.routing.wires.wire.BadRequest`."""
-        body: Json = msgspec.json.decode(self._body)
+        try:
+            body: Json = msgspec.json.decode(self._body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            # What was looked at before is only a part of it.
+            raise BadRequest(f"the request cannot be read: {error}") from error
         return self._wire.server.request(self._path, body)
 
     def body_for(self, model: str) -> bytes:
@@ -106,14 +112,23 @@ class Asking:
         changes: Json = {} if model == self._seen.model or self._wire.name == "gemini" else {"model": model}
         if self._adds_usage:
             changes["stream_options"] = {**(self._seen.stream_options or {}), "include_usage": True}
-        return with_fields(self._clear, **changes) if changes else self._clear
+        once = self._cleared()
+        return with_fields(once, **changes) if changes else once
 
-    @functools.cached_property
-    def _clear(self) -> bytes:
-        return clear(self._body)
+    def _cleared(self) -> bytes:
+        once = self._clear
+        if once is None:
+            once = self._clear = clear(self._body)
+        return once
 
     async def begin(self, provider: Provider, asked: Asked) -> Reply:
-        if provider.wire.name == self._wire.name:
+        same = provider.wire.name == self._wire.name
+        try:
+            _ = self._cleared() if same else self.request
+        except BadRequest as error:
+            # Nothing is sent, so nothing may be charged.
+            raise NotSent(Fault.INVALID, error.message, code=error.code) from error
+        if same:
             exchange = PassedOn(
                 self._wire.name,
                 self.body_for,
@@ -128,7 +143,7 @@ class Asking:
         return Reply(self._wire, self.request, await Whole(self.request).begin(provider, asked))
 
     def watch(self, answer: Reply, ended: Ended) -> None:
-        if isinstance(answer.source, ChatAnswer):
+        if isinstance(answer.source, ChatAnswer) or answer.source.whole:
             ended(answer.usage, None, True)
         else:
             answer.source.when_ended(ended)

@@ -18,7 +18,8 @@ from karkhana.routing.gateway.books import Books
 from karkhana.routing.gateway.cache import Cache
 from karkhana.routing.gateway.clients import Clients
 from karkhana.routing.gateway.insight import Insight
-from karkhana.routing.gateway.spans import Spans
+from karkhana.routing.gateway.learning import Learning
+from karkhana.routing.gateway.spans import USUAL, Sending, Spans
 from karkhana.routing.gateway.tally import Tally
 from karkhana.routing.ledger import Ledger
 from karkhana.routing.prices import PriceBook
@@ -32,13 +33,23 @@ class Assembly:
     """For one event loop."""
 
     def __init__(
-        self, configuration: Configuration, database: Database, ledger: Ledger, prices: PriceBook, clients: Clients
+        self,
+        configuration: Configuration,
+        database: Database,
+        ledger: Ledger,
+        prices: PriceBook,
+        clients: Clients,
+        *,
+        sending: Sending = USUAL,
     ) -> None:
+        self._sending = sending
         self._ledger = ledger
         self._tally = Tally()
         self._configuration = configuration
         self._providers: dict[str, tuple[Provider, Pool]] = {}
         self._retired: list[Pool] = []
+        self._learning = Learning(database)
+        self._choosing = self._learning.choosing(configuration, prices)
         self._caller, books = self._calling(configuration, prices)
         self.insight = Insight(
             configuration,
@@ -47,9 +58,13 @@ class Assembly:
             self._tally,
             lambda: _standings(BudgetStore(database)),
             cache=_cache(configuration, None),
-            spans=_spans(configuration, None),
+            spans=_spans(configuration, None, sending),
         )
-        self.app = Gateway(configuration, self._caller, books, clients, self.insight)
+        self.app = Gateway(configuration, self._caller, books, clients, self.insight, choosing=self._choosing)
+
+    async def start(self) -> None:
+        """Begin what is done beside requests; :meth:`close` ends it."""
+        await self._learning.settle()
 
     async def reload(self, configuration: Configuration, prices: PriceBook, clients: Clients) -> None:
         """Requests that come from now on are answered as ``configuration`` says.
@@ -58,14 +73,16 @@ class Assembly:
         """
         insight = self.insight
         # Making them may import for half a second.
-        spans = await asyncio.to_thread(_spans, configuration, insight.spans)
+        spans = await asyncio.to_thread(_spans, configuration, insight.spans, self._sending)
         left = insight.spans if insight.spans is not spans else None
+        self._choosing = await asyncio.to_thread(self._learning.choosing, configuration, prices)
         caller, books = self._calling(configuration, prices)
         caller.inherit(self._caller)
         self._configuration, self._caller = configuration, caller
         insight.configuration, insight.caller = configuration, caller
         insight.cache, insight.spans = _cache(configuration, insight.cache), spans
-        self.app.reconfigure(configuration, caller, books, clients)
+        self.app.reconfigure(configuration, caller, books, clients, self._choosing)
+        await self._learning.settle()
         if left is not None:
             await asyncio.to_thread(left.close)
 
@@ -80,6 +97,7 @@ class Assembly:
         for _, pool in self._providers.values():
             pool.close()
         self.sweep()
+        await self._learning.close()
         if self.insight.spans is not None:
             await asyncio.to_thread(self.insight.spans.close)
 
@@ -95,7 +113,8 @@ class Assembly:
         self._tally.known = frozenset((c.provider, c.model) for c in candidates)
         limits = {(c.provider, c.model): entry.output for c, entry in candidates.items() if entry.output is not None}
         books = Books(self._ledger, prices, limits, self._tally)
-        return Caller({name: provider for name, (provider, _) in made.items()}, observer=books), books
+        observer = self._choosing.watching(books)
+        return Caller({name: provider for name, (provider, _) in made.items()}, observer=observer), books
 
 
 def _same(name: str, before: Configuration, after: Configuration) -> bool:
@@ -119,12 +138,12 @@ def _cache(configuration: Configuration, before: Cache | None) -> Cache | None:
     return before
 
 
-def _spans(configuration: Configuration, before: Spans | None) -> Spans | None:
+def _spans(configuration: Configuration, before: Spans | None, sending: Sending) -> Spans | None:
     endpoint = configuration.telemetry.otlp
     if not endpoint:
         return None
     if before is None or before.endpoint != endpoint:
-        return Spans(endpoint, configuration.providers)
+        return Spans(endpoint, configuration.providers, sending)
     before.know(configuration.providers)
     return before
 

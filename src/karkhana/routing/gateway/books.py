@@ -3,8 +3,10 @@
 Knows nothing of HTTP. A provider's answer without a usage, or without its end, is charged with what was reserved.
 """
 
+import asyncio
 import logging
-from typing import NamedTuple
+
+import msgspec
 
 from karkhana.domain.money import ZERO, Money, Unpriced, shown
 from karkhana.domain.spending import Account, Standing
@@ -18,7 +20,7 @@ from karkhana.routing.prices import PriceBook, answer_tokens, bound, cost
 _log = logging.getLogger(__name__)
 
 
-class Job(NamedTuple):
+class Job(msgspec.Struct, frozen=True):
     """What a call is about, for the books."""
 
     account: Account
@@ -84,7 +86,13 @@ class Books:
         most = bound(bill.job.prompt, answer, rate)
         version = "" if isinstance(rate, Unpriced) else rate.version
         reserved = self._ledger.reserve(bill.job.account, *place, most, version, attempt.name)
-        reservation = bill.open[attempt.number] = await reserved
+        try:
+            reservation = bill.open[attempt.number] = await reserved
+        except asyncio.CancelledError:
+            if not reserved.cancelled() and reserved.exception() is None:
+                # It came in the same turn as the end of our wait, so the ledger takes it for delivered.
+                self._ledger.release(reserved.result())
+            raise
         if reservation.warnings:
             bill.warnings = reservation.warnings
             for standing in self._tally.warned(reservation.warnings):

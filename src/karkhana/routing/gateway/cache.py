@@ -1,8 +1,8 @@
 """Remembers answers to requests at temperature 0, in the memory of one process. Knows nothing of providers.
 
-An answer is kept only when it is complete and its client got all of it. It is given again as the same bytes, whole or
-as a stream, to those who would share it (:class:`karkhana.routing.settings.CacheSettings`), after they were let in like
-for any other request. Of a request only the SHA-256 is kept.
+An answer is kept only when it is complete, a stream only when its client read it to the end. It is given again as the
+same bytes, whole or as a stream, to those who would share it (:class:`karkhana.routing.settings.CacheSettings`), after
+they were let in like for any other request. Of a request only the SHA-256 is kept.
 
 >>> cache, place = Cache(CacheSettings(entries=1)), Place("p", "m", "1")
 >>> cache.keep("a", Kept(b"{}", place, False)); cache.keep("b", Kept(b"[]", place, False))
@@ -134,7 +134,7 @@ class Slot:
         return 0 if self.found is None else int(self._cache.age_s(self.found))
 
     def keep(self, body: bytes, place: Place) -> None:
-        """A whole answer that was sent with status 200."""
+        """A whole answer, which is sent with status 200."""
         self._cache.keep(self._name, Kept(body, place, stream=False))
 
     def recorded(self, answer: Breakable, place: Place) -> "Recorded":

@@ -14,9 +14,11 @@ twice is read differently by different programs, so it is like no other.
 """
 
 import hashlib
-import json
 from typing import Any
 
+import msgspec
+
+from karkhana.domain.json import canonical
 from karkhana.http.messages import Headers
 from karkhana.routing.wires.wire import Json
 
@@ -26,7 +28,6 @@ TOLD_APART = (
     b"openai-beta",
     b"x-karkhana-residency",
     b"x-karkhana-task-type",
-    b"x-karkhana-after",
 )
 """Headers of a client with which the same body may have another answer."""
 REMEMBERED = frozenset(
@@ -37,6 +38,7 @@ REMEMBERED = frozenset(
         "mcp_servers",
         "previous_response_id",
         "prompt",
+        "thread",
         "cachedContent",
         "web_search_options",
     }
@@ -45,15 +47,17 @@ REMEMBERED = frozenset(
 OWN_TOOLS = frozenset({"function", "custom"})
 """Types of tools that the client runs."""
 _GEMINI_TOOLS = frozenset({"functionDeclarations", "function_declarations"})
+AFTER = b"x-karkhana-after"
+"""With this header a client says that the answer it got was no good."""
 
 
 def wishes(headers: Headers) -> frozenset[bytes]:
-    """The words of a client's ``cache-control``, in lower case.
+    """The words of a client's ``cache-control``, in lower case. Who asks :data:`AFTER` another answer wants a new one.
 
     >>> sorted(wishes([(b"cache-control", b"No-Store, max-age=0")]))
     [b'max-age=0', b'no-store']
     """
-    said = [value for name, value in headers if name == b"cache-control"]
+    said = [b"no-cache" if name == AFTER else value for name, value in headers if name in (b"cache-control", AFTER)]
     return frozenset(word.strip().lower() for value in said for word in value.split(b","))
 
 
@@ -63,21 +67,30 @@ def identity(door: str, scope: str, model: str, headers: Headers, body: bytes) -
     ``door`` tells the wire and the verb, ``scope`` those with whom answers are shared.
     """
     try:
-        read = json.loads(body, object_pairs_hook=_object)
-    except (ValueError, RecursionError):
+        read = msgspec.json.decode(body)
+        same = canonical(read)
+        once = _names_all_once(body, same)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    if not once:
         return None
     if not isinstance(read, dict) or not REMEMBERED.isdisjoint(read) or not _runs_its_tools(read.get("tools")):
         return None
-    told_apart = sorted((name, value) for name, value in headers if name in TOLD_APART)
-    told = [door, scope, model, [[pair.decode("latin-1") for pair in pairs] for pairs in told_apart], read]
-    return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    told_apart = sorted(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in headers if name in TOLD_APART
+    )
+    return hashlib.sha256(canonical([door, scope, model, told_apart]) + same).hexdigest()
 
 
-def _object(pairs: list[tuple[str, Any]]) -> Json:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
+def _names_all_once(body: bytes, same: bytes) -> bool:
+    """Whether no object of ``body`` names a key twice; ``same`` is what was read of it, written anew.
+
+    Of a key that stands twice one is lost. A quotation mark before a colon ends a key, or stands escaped within a text,
+    and then it does so in both, unless it was written as a number.
+    """
+    if b"\\u0022" in body:
+        return False
+    return msgspec.json.format(body, indent=-1).count(b'":') == same.count(b'":')
 
 
 def _runs_its_tools(tools: Any) -> bool:

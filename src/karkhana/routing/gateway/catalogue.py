@@ -1,6 +1,6 @@
 """Lists the models that a client may ask for, in the words of each wire. Knows nothing of who answers for them.
 
-OpenAI's and Anthropic's share a path, so that list says both. Sources:
+OpenAI, Anthropic and Google share the path ``/v1/models``, so what is told there holds the words of all three. Sources:
 https://platform.openai.com/docs/api-reference/models,
 https://platform.claude.com/docs/en/api/models-list, https://ai.google.dev/api/models, https://docs.ollama.com/api/tags.
 
@@ -35,7 +35,7 @@ def listing(path: str, names: Sequence[str]) -> tuple[str, Json | None] | None:
 
 def _openai(name: str) -> Json:
     ours = {"id": name, "object": "model", "created": 0, "owned_by": "karkhana"}
-    return ours | {"type": "model", "display_name": name, "created_at": _BEGINNING}
+    return ours | {"type": "model", "display_name": name, "created_at": _BEGINNING} | _gemini(name)
 
 
 def _gemini(name: str) -> Json:
@@ -55,4 +55,4 @@ def _listed(wire: str, names: Sequence[str]) -> Json:
     if wire != "openai":
         return {"models": entries}
     ends = {"first_id": names[0] if names else None, "last_id": names[-1] if names else None, "has_more": False}
-    return {"object": "list", "data": entries} | ends
+    return {"object": "list", "data": entries, "models": entries} | ends

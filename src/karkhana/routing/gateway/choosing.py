@@ -1,13 +1,14 @@
 """Whom the gateway asks for a request: those who can answer, in the order of the model's policy.
 
-Models in the order of the configuration, all of whose candidates can do everything, cost one look into a table.
+Models in the order of the configuration, all of whose candidates can do everything, cost one look into a table, as long
+as the request fits into each one's context.
 """
 
+import sys
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from karkhana.domain.chat import ChatRequest
 from karkhana.domain.money import Unpriced
 from karkhana.domain.spending import Account
 from karkhana.http.messages import Headers
@@ -15,20 +16,12 @@ from karkhana.routing.attempt import Attempt, Ending, Observer, Outcome, Place
 from karkhana.routing.configuration import Candidate, Configuration
 from karkhana.routing.faults import Fault, ProviderFault
 from karkhana.routing.gateway.doors import Peek
-from karkhana.routing.gateway.needs import RESIDENCY, Told, features, needs_of, session_of, told, words_of
+from karkhana.routing.gateway.needs import RESIDENCY, Reading, Told, needs_of, session_of, told, words_of
 from karkhana.routing.policy.capability import UNLIMITED, Ability, Needs
 from karkhana.routing.policy.choosing import Ask, Policy, capable
 from karkhana.routing.policy.notebook import Call, Notebook, Seen
 from karkhana.routing.policy.settings import IN_ORDER
 from karkhana.routing.prices import PriceBook
-
-
-class Reading(Protocol):
-    """Reads a request's body when somebody wants to know."""
-
-    @property
-    def request(self) -> ChatRequest:
-        """Raises ``BadRequest``."""
 
 
 class Wish(NamedTuple):
@@ -64,17 +57,21 @@ class Choosing:
         self._wall = wall
         self._abilities = abilities(configuration, prices)
         self._free = {
-            name: model.candidates
+            name: (model.candidates, self._room(model.candidates))
             for name, model in configuration.models.items()
             if model.entry.policy == IN_ORDER
             and not model.entry.residency
-            and not any(candidate in self._abilities for candidate in model.candidates)
+            and not any(self._ability(candidate).limited for candidate in model.candidates)
         }
 
     @property
     def notebook(self) -> Notebook | None:
         """What was learnt; ``None`` if all models are in the order of the configuration."""
         return self._notebook
+
+    def watching(self, inner: Observer) -> Observer:
+        """``inner``, and whatever has to be learnt from attempts."""
+        return inner if self._notebook is None else Watching(inner, self._notebook)
 
     def named(self, name: str) -> tuple[Candidate, ...]:
         """All candidates of a model's name. Raises ``ProviderFault`` for one that is not served."""
@@ -87,12 +84,26 @@ class Choosing:
         known = ", ".join(sorted(self._configuration.models)[:20])
         raise ProviderFault(Fault.UNKNOWN_MODEL, f"the model {name!r} is not served here; there are: {known}")
 
-    def free(self, name: str, headers: Headers) -> tuple[Candidate, ...] | None:
-        """Whom to ask for a model if that needs no look at the request; ``None``: it does."""
+    def resident(self, name: str, headers: Headers) -> list[Candidate]:
+        """The candidates of a name that a prompt may be shown to, whatever they are asked.
+
+        Raises ``ProviderFault`` if there is none, and ``BadRequest``.
+        """
+        ask = Ask(name, self.named(name), Needs(residency=self._demanded(name, told(headers))))
+        return capable(ask, self._ability)[0]
+
+    def free(self, name: str, headers: Headers, tokens: int) -> tuple[Candidate, ...] | None:
+        """Whom to ask for a model if that needs no look at the request; ``None``: it does.
+
+        ``tokens``: about as many as prompt and answer have.
+        """
         found = self._free.get(name)
-        if found is None or any(pair[0] == RESIDENCY for pair in headers):
+        if found is None or tokens > found[1]:
             return None
-        return found
+        for pair in headers:
+            if pair[0] == RESIDENCY:
+                return None
+        return found[0]
 
     def candidates(self, wish: Wish) -> tuple[Candidate, ...]:
         """Whom to ask, the first one first; tell :meth:`over` when the call has ended.
@@ -103,8 +114,7 @@ class Choosing:
         said = told(wish.headers)
         name, among = wish.seen.model, self.named(wish.seen.model)
         model = self._configuration.models.get(name)
-        demanded = said.residency if model is None else said.residency.union(model.entry.residency)
-        ask = Ask(name, among, self._needs(wish, among, demanded))
+        ask = Ask(name, among, self._needs(wish, among, self._demanded(name, said)))
         if model is None or model.entry.policy == IN_ORDER or self._policy is None or self._notebook is None:
             return tuple(capable(ask, self._ability)[0])
         return self._chosen(ask, wish, said, self._policy, self._notebook)
@@ -113,11 +123,6 @@ class Choosing:
         """A call has ended; ``place`` answered it, if any."""
         if self._notebook is not None:
             self._notebook.end(call, f"{place.provider}/{place.model}" if place is not None else "")
-
-    def forget(self, call: str) -> None:
-        """Nobody was asked after all."""
-        if self._notebook is not None:
-            self._notebook.forget(call)
 
     def _chosen(self, ask: Ask, wish: Wish, said: Told, policy: Policy, notebook: Notebook) -> tuple[Candidate, ...]:
         key, now = wish.account.key_id, self._wall()
@@ -128,7 +133,7 @@ class Choosing:
             pool=wish.account.team if policy.settings.pool == "team" else "",
             home=None if session is None else notebook.sessions.of(session, now),
             tried=notebook.failed(said.after, key) if said.after else frozenset(),
-            text=words_of(lambda: wish.reading.request) if policy.wording is not None else "",
+            text=words_of(wish.reading) if policy.wording is not None else "",
         )
         able, left_out = capable(ask, self._ability)
         choice = policy.choose(ask, able, now, left_out)
@@ -137,9 +142,18 @@ class Choosing:
         return tuple(by_name[rung] for rung in choice.rungs)
 
     def _needs(self, wish: Wish, among: tuple[Candidate, ...], residency: frozenset[str]) -> Needs:
-        limited = any(self._ability(candidate).limited for candidate in among)
-        has = features(wish.body, lambda: wish.reading.request) if limited else (False, False, False)
-        return needs_of(wish.tokens, wish.seen.answer_tokens, residency, has)
+        known = [self._ability(candidate) for candidate in among]
+        limited = any(ability.limited for ability in known)
+        measured = any(ability.context is not None for ability in known)
+        return needs_of(wish, residency, limited=limited, measured=measured)
+
+    def _room(self, candidates: tuple[Candidate, ...]) -> int:
+        """Tokens that fit into each one's context."""
+        return min((self._ability(candidate).context or sys.maxsize for candidate in candidates), default=0)
+
+    def _demanded(self, name: str, said: Told) -> frozenset[str]:
+        model = self._configuration.models.get(name)
+        return said.residency if model is None else said.residency.union(model.entry.residency)
 
     def _ability(self, candidate: Candidate) -> Ability:
         return self._abilities.get(candidate, UNLIMITED)

@@ -46,11 +46,11 @@ class Exposition:
         """What follows are samples of this."""
         self._lines += (f"# HELP {name} {told}", f"# TYPE {name} {kind}")
 
-    def sample(self, name: str, value: float | Decimal, **labels: str) -> None:
+    def sample(self, name: str, value: float | Decimal, /, **labels: str) -> None:
         written = ",".join(f'{label}="{text.translate(_ESCAPES)}"' for label, text in labels.items())
         self._lines.append(f"{name}{{{written}}} {value}" if written else f"{name} {value}")
 
-    def histogram(self, name: str, found: Histogram, **labels: str) -> None:
+    def histogram(self, name: str, found: Histogram, /, **labels: str) -> None:
         """A histogram's samples: its buckets, each with all that are lower, the sum and the count."""
         total = 0
         for bound, count in zip((*map(str, found.bounds), "+Inf"), found.counts, strict=True):

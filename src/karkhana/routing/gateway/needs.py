@@ -5,15 +5,16 @@
 """
 
 import hashlib
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from karkhana.domain.chat import ChatRequest, Image, Message, Role, Text, ToolResult
 from karkhana.http.messages import Headers
+from karkhana.routing.gateway.doors import Peek
 from karkhana.routing.policy.capability import Needs
 from karkhana.routing.policy.settings import LABEL
+from karkhana.routing.prices import prompt_tokens
 from karkhana.routing.wires.wire import BadRequest
 
 RESIDENCY = b"x-karkhana-residency"
@@ -33,7 +34,7 @@ _JSON = (
 )
 _JSON_SNAKE = (b'"response_schema"', b'"response_mime_type"', b'"response_json_schema"')
 _IMAGES = (b'"image', b'"inlineData"', b'"inline_data"', b'"fileData"', b'"file_data"')
-_WORDS = (*_TOOLS, *_JSON, *_JSON_SNAKE, *_IMAGES)
+_WORDS = (*_TOOLS, *_JSON, *_IMAGES)
 _ESCAPE = b"\\u00"
 """Names of fields may be written in escapes."""
 
@@ -49,6 +50,29 @@ class Told(NamedTuple):
 
 
 NOTHING = Told()
+
+
+class Reading(Protocol):
+    """Reads a request's body when somebody wants to know."""
+
+    @property
+    def request(self) -> ChatRequest:
+        """Raises ``BadRequest``."""
+
+
+class Asked(Protocol):
+    """A request, as far as its needs are concerned."""
+
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def seen(self) -> Peek: ...
+    @property
+    def tokens(self) -> int:
+        """Of the prompt, at most; about half as many are expected."""
+
+    @property
+    def reading(self) -> Reading: ...
 
 
 class _Sessions(msgspec.Struct):
@@ -88,31 +112,32 @@ def session_of(said: Told, body: bytes) -> str:
     return name if len(name) <= _LONGEST else hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
 
 
-def features(body: bytes, request: Callable[[], ChatRequest]) -> tuple[bool, bool, bool]:
-    """Whether a request has tools, wants structured output, and shows images.
+def needs_of(wish: "Asked", residency: frozenset[str], *, limited: bool, measured: bool) -> Needs:
+    """``limited``: somebody lacks tools, structured output or images; ``measured``: somebody's context is known.
 
-    ``request`` reads the body, which takes a hundred times as long as to see that it has no such word.
+    Reads the body only if it may matter, for that takes a hundred times as long as to see that it has no such word.
     """
-    if not any(word in body for word in _WORDS) and _ESCAPE not in body:
-        return False, False, False
+    prompt, answer, body = wish.tokens // 2, wish.seen.answer_tokens or 0, wish.body
+    plain = Needs(prompt, answer, residency=residency)
+    named = limited and (any(word in body for word in _WORDS) or _ESCAPE in body)
+    if not named and not (measured and _IMAGES[0] in body):
+        return plain
     try:
-        read = request()
+        read = wish.reading.request
     except BadRequest:
         # it may still be passed on by whoever speaks its wire: what is named is believed to be needed
-        return tuple(any(word in body for word in words) for words in (_TOOLS, _JSON + _JSON_SNAKE, _IMAGES))  # type: ignore[return-value]
-    return bool(read.tools), read.format is not None, any(_shows(message) for message in read.messages)
+        tools, json, images = (any(word in body for word in words) for words in (_TOOLS, _JSON, _IMAGES))
+        return Needs(prompt, answer, tools, json, images, residency)
+    images = any(_shows(message) for message in read.messages)
+    # in a body that nobody reads each mention of an image counts as one
+    prompt = prompt if images else prompt_tokens(read) // 2
+    return Needs(prompt, answer, bool(read.tools), read.format is not None, images, residency)
 
 
-def needs_of(prompt: int, answer: int | None, residency: frozenset[str], has: tuple[bool, bool, bool]) -> Needs:
-    """``prompt``: tokens at most, of which about half are expected."""
-    tools, json, images = has
-    return Needs(prompt // 2, answer or 0, tools, json, images, residency)
-
-
-def words_of(request: Callable[[], ChatRequest]) -> str:
+def words_of(reading: Reading) -> str:
     """The user's latest text, for a model of the wording; empty if it cannot be read."""
     try:
-        messages = request().messages
+        messages = reading.request.messages
     except BadRequest:
         return ""
     texts = (

@@ -84,8 +84,13 @@ class Reloading:
             clients = await asyncio.to_thread(self._clients, self._opens(configuration))
             await self._assembly.reload(configuration, prices, clients)
         except KarkhanaError as error:
-            loading.refused(f"{error.message} {error.next}".strip())
-            _log.warning("%s %s The configuration from before is used.", error.message, error.next)
+            loading.refused(f"{error.message}; {error.next}")
+            _log.warning("%s; %s The configuration from before is used.", error.message, error.next)
+            return
+        except Exception as error:
+            # Whatever it is, it must not end the watch: the next version of the file may be taken.
+            loading.refused(f"{type(error).__name__}: {error}")
+            _log.exception("The configuration from before is used.")
             return
         restart = [name for name in ("host", "port") if self._differs(configuration, name)]
         loading.taken(restart)

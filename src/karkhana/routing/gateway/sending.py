@@ -112,11 +112,10 @@ async def send_refusal(send: Send, wire: Wire, fault: ProviderFault, status: int
 async def send_stream(send: Send, receive: Receive, wire: Wire, reply: Streaming, headers: Pairs) -> bool:
     """Pieces as they come; whether the client stayed to the end. One that leaves ends the provider's answer too."""
     kind = (b"content-type", wire.framing.content_type)
-    await send(
-        {"type": "http.response.start", "status": 200, "headers": [*headers, kind, (b"cache-control", b"no-cache")]}
-    )
     gone = asyncio.ensure_future(_gone(receive))
     try:
+        lines = [*headers, kind, (b"cache-control", b"no-cache")]
+        await send({"type": "http.response.start", "status": 200, "headers": lines})
         async for piece in reply.pieces():
             if gone.done():
                 return False

@@ -19,6 +19,7 @@ from karkhana.routing.gateway.app import Gateway
 from karkhana.routing.gateway.assembly import Assembly
 from karkhana.routing.gateway.clients import Clients, KeyHolders, OpenHouse
 from karkhana.routing.gateway.reloading import Reloading, read_file
+from karkhana.routing.gateway.spans import USUAL, Sending
 from karkhana.routing.keys import VirtualKeys
 from karkhana.routing.ledger import Ledger
 from karkhana.routing.prices import PriceBook
@@ -34,11 +35,11 @@ PRICES = "prices.json"
 
 @asynccontextmanager
 async def assembled(
-    configuration: Configuration, database: Database, prices: PriceBook, clients: Clients
+    configuration: Configuration, database: Database, prices: PriceBook, clients: Clients, sending: Sending = USUAL
 ) -> AsyncIterator[Assembly]:
     """The parts of a gateway, for one event loop."""
     async with Ledger(database) as ledger:
-        assembly = Assembly(configuration, database, ledger, prices, clients)
+        assembly = Assembly(configuration, database, ledger, prices, clients, sending=sending)
         await assembly.start()
         try:
             yield assembly

@@ -8,6 +8,7 @@ Source: OpenTelemetry's semantic conventions for generative AI (https://opentele
 and W3C Trace Context.
 """
 
+import asyncio
 import logging
 import threading
 import time
@@ -32,19 +33,29 @@ if TYPE_CHECKING:
     from karkhana.routing.gateway.doors import Peek
 
 SERVICE = "karkhana-gateway"
-MOST = 8192
-"""Spans that may wait to be sent."""
-DELAY_S = 1.0
-TIMEOUT_S = 5.0
-"""Seconds that a collector may take."""
-LEAVE_S = 3.0
-"""Seconds for what is left when the gateway ends."""
+_BATCH = 512
 _CONTINUED = (b"traceparent", b"tracestate")
 _PROVIDERS = {"openai_responses": "openai", "gemini": "gcp.gemini"}
 """Wires whose name is not that of the conventions."""
 
 _log = logging.getLogger(__name__)
 _Attributes = dict[str, str | int | float | bool]
+
+
+class Sending(NamedTuple):
+    """How spans are sent."""
+
+    most: int = 8192
+    """Spans that may wait."""
+    delay_s: float = 1.0
+    """Seconds for which they are gathered."""
+    timeout_s: float = 5.0
+    """Seconds that the collector may take."""
+    leave_s: float = 3.0
+    """Seconds for what is left when the gateway ends."""
+
+
+USUAL = Sending()
 
 
 class Target(NamedTuple):
@@ -99,7 +110,7 @@ class CallSpan:
 class Spans:
     """Makes spans and sends them to one collector."""
 
-    def __init__(self, endpoint: str, providers: Mapping[str, ProviderEntry]) -> None:
+    def __init__(self, endpoint: str, providers: Mapping[str, ProviderEntry], sending: Sending = USUAL) -> None:
         """``endpoint``: where the collector listens, without ``/v1/traces``."""
         # Half a second and 25 MB, which only those pay who want spans.
         from opentelemetry import context, trace
@@ -111,6 +122,7 @@ class Spans:
         from requests import Session
 
         self.endpoint = endpoint
+        self._sending = sending
         self.sent = 0
         self.lost = 0
         """Because the collector did not take them."""
@@ -126,9 +138,12 @@ class Spans:
         session = Session()
         # A collector on this machine is not behind a proxy.
         session.trust_env = urlsplit(endpoint).hostname not in LOOPBACK
-        exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=TIMEOUT_S, session=session)
+        exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=sending.timeout_s, session=session)
         processor = BatchSpanProcessor(
-            _counting(exporter, self), max_queue_size=MOST, schedule_delay_millis=DELAY_S * 1000
+            _counting(exporter, self),
+            max_queue_size=sending.most,
+            max_export_batch_size=min(_BATCH, sending.most),
+            schedule_delay_millis=sending.delay_s * 1000,
         )
         resource = Resource.create({"service.name": SERVICE})
         self._provider = TracerProvider(
@@ -224,7 +239,7 @@ class Spans:
             _log.warning("the collector at %s %s", self.endpoint, "takes spans again" if taken else "takes no spans")
 
     def _room(self) -> bool:
-        if self._made - self.sent - self.lost >= MOST:
+        if self._made - self.sent - self.lost >= self._sending.most:
             self.dropped += 1
             return False
         self._made += 1
@@ -234,7 +249,7 @@ class Spans:
         """Send what is left, for a few seconds; blocks."""
         leaving = threading.Thread(target=self._provider.shutdown, name="spans", daemon=True)
         leaving.start()
-        leaving.join(LEAVE_S)
+        leaving.join(self._sending.leave_s)
 
 
 def _usage(usage: Usage) -> _Attributes:
@@ -251,6 +266,8 @@ def _usage(usage: Usage) -> _Attributes:
 
 
 def _kind(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "client_left"
     return error.fault.value if isinstance(error, ProviderFault) else type(error).__name__
 
 

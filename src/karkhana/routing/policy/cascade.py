@@ -49,6 +49,8 @@ class Offer(msgspec.Struct, frozen=True):
     """Whether the cost is known; else that of the dearest other rung stands for it."""
     outcomes: int = 0
     """How many outcomes of this task type the chance is known from."""
+    good: int = 0
+    """Of these, how many passed."""
     seconds: float = 0.0
     """Until an answer; the median of those seen."""
 

@@ -100,6 +100,8 @@ class Policy:
         self.settings = settings
         self.stakes = Stakes(float(settings.value_usd), settings.asks_again)
         self.wording = wording
+        self._second = float(settings.second_usd)
+        self._verifier = float(settings.verifier_usd)
         self._prices = prices
         self._posteriors = posteriors
         self._habits = habits
@@ -142,16 +144,18 @@ class Policy:
         """What asking a rung may bring, whether it is a model or not."""
         subject = Subject(ask.pool, ask.task_type, rung)
         prior = priors().of(rung, ask.task_type, estimate.output_price)
+        passes, known = self._posteriors.belief(subject, prior, now)
         return Offer(
             rung,
-            self._posteriors.posterior(subject, prior, now),
+            passes,
             correction=self.wording.score(ask.text, rung) if self.wording is not None and ask.text else 0.0,
             cost=estimate.cost or 0.0,
             switch=estimate.switch,
-            wait=estimate.seconds * float(self.settings.second_usd),
-            verify=float(self.settings.verifier_usd),
+            wait=estimate.seconds * self._second,
+            verify=self._verifier,
             priced=estimate.cost is not None,
-            outcomes=self._posteriors.evidence(subject, now).outcomes,
+            outcomes=known.outcomes,
+            good=known.good,
             seconds=estimate.seconds,
         )
 

@@ -1,9 +1,9 @@
 """Says in one sentence for each rung why it is asked or not. Knows nothing of where the numbers come from.
 
 >>> from karkhana.routing.policy.posteriors import Beta
->>> offer = Offer("cloud/small", Beta(8.0, 2.0), cost=0.0004, wait=0.002, outcomes=9, seconds=2.0)
+>>> offer = Offer("cloud/small", Beta(8.0, 2.0), cost=0.0004, wait=0.002, outcomes=9, good=8, seconds=2.0)
 >>> sentence(offer, Stakes(0.05))
-'passes with 0.80 (9 outcomes), costs about $0.00040, takes 2.0 s ($0.0020): asking it is worth $0.038'
+'passes with 0.80 (8 of 9 did), costs about $0.00040, takes 2.0 s ($0.0020): asking it is worth $0.038'
 """
 
 from karkhana.routing.policy.cascade import Offer, Stakes, gain
@@ -12,7 +12,7 @@ from karkhana.routing.policy.choosing import Choice
 
 def sentence(offer: Offer, stakes: Stakes) -> str:
     """Why a rung stands where it stands."""
-    known = f"{offer.outcomes} outcome{'' if offer.outcomes == 1 else 's'}" if offer.outcomes else "no outcome yet"
+    known = f"{offer.good} of {offer.outcomes} did" if offer.outcomes else "no outcome yet"
     wording = f", {offer.correction:+.2f} of it for the wording" if offer.correction else ""
     cost = (
         f"costs about {dollars(offer.cost)}"

@@ -84,6 +84,11 @@ class Notebook:
 
     # -- calls
 
+    @property
+    def busy(self) -> bool:
+        """Whether a call is under way."""
+        return bool(self._open)
+
     def begin(self, call: Call) -> None:
         """Before a call is made; :meth:`end` it afterwards."""
         self._open[call.name] = (call, [])
@@ -124,10 +129,6 @@ class Notebook:
             output=None if seen is None else seen.output,
         )
         self._waiting.append((call, kept))
-
-    def forget(self, name: str) -> None:
-        """The call was not made after all."""
-        self._open.pop(name, None)
 
     def failed(self, name: str, key_id: str) -> frozenset[str]:
         """The client says that a call's answer did not pass, and asks again: the rungs that were tried by then.

@@ -5,14 +5,14 @@ half as much after each half-life. So a model that gets better or worse is notic
 becomes uncertain again and is tried anew. Source: discounted Thompson sampling, V. Raj and S. Kalyani, "Taming
 non-stationary bandits", arXiv:1707.09727.
 
-A posterior of a type starts from what is known of the model over all types, with the weight of a few outcomes, and
-that one from the prior of the model's price class (``priors.toml``).
+A posterior of a type starts from the prior of the model's price class (``priors.toml``) and from what is known of the
+model in other types, which counts as a few outcomes at most.
 
 >>> known = Posteriors(discount=1.0, half_life_s=1e9)
 >>> for passed in (True, True, False):
 ...     known.learn(Subject("", "bugfix", "cloud/small"), passed, at=0.0)
 >>> known.evidence(Subject("", "bugfix", "cloud/small"), now=0.0)
-Evidence(passed=2.0, failed=1.0, outcomes=3)
+Evidence(passed=2.0, failed=1.0, outcomes=3, good=2)
 """
 
 import random
@@ -43,6 +43,8 @@ class Evidence(NamedTuple):
     failed: float = 0.0
     outcomes: int = 0
     """How many there were, however little they count."""
+    good: int = 0
+    """Of these, how many passed."""
 
 
 class Beta(NamedTuple):
@@ -60,11 +62,11 @@ class Beta(NamedTuple):
 
 
 class _Cell:
-    __slots__ = ("at", "failed", "outcomes", "passed", "step")
+    __slots__ = ("at", "failed", "good", "outcomes", "passed", "step")
 
     def __init__(self, at: float, step: int) -> None:
         self.passed = self.failed = 0.0
-        self.outcomes = 0
+        self.outcomes = self.good = 0
         self.at = at
         self.step = step
 
@@ -92,6 +94,7 @@ class Posteriors:
             cell.passed = cell.passed * kept + weight * passed
             cell.failed = cell.failed * kept + weight * (not passed)
             cell.outcomes += 1
+            cell.good += passed
             cell.at, cell.step = max(cell.at, at), step
 
     def evidence(self, subject: Subject, now: float) -> Evidence:
@@ -100,23 +103,31 @@ class Posteriors:
         if cell is None:
             return Evidence()
         kept = self._kept(cell, now, self._steps[subject[:2]])
-        return Evidence(cell.passed * kept, cell.failed * kept, cell.outcomes)
+        return Evidence(cell.passed * kept, cell.failed * kept, cell.outcomes, cell.good)
 
     def posterior(self, subject: Subject, prior: Prior, now: float) -> Beta:
         """Of the chance that the subject's next answer passes."""
-        everywhere = self._updated(subject._replace(task_type=EVERY_TYPE), Beta(*prior.counts), now)
-        if subject.task_type == EVERY_TYPE or prior.of_type:
-            return self._updated(subject, Beta(*prior.counts), now)
-        weight = min(priors().pooling, everywhere.alpha + everywhere.beta)
-        return self._updated(subject, Beta(everywhere.mean * weight, (1 - everywhere.mean) * weight), now)
+        return self.belief(subject, prior, now)[0]
+
+    def belief(self, subject: Subject, prior: Prior, now: float) -> tuple[Beta, Evidence]:
+        """The same, with what is known of exactly this subject."""
+        here = self.evidence(subject, now)
+        alpha, beta = prior.counts
+        if not prior.of_type and subject.task_type != EVERY_TYPE:
+            passed, failed = self._elsewhere(subject, here, now)
+            alpha, beta = alpha + passed, beta + failed
+        return Beta(alpha + here.passed, beta + here.failed), here
+
+    def _elsewhere(self, subject: Subject, here: Evidence, now: float) -> tuple[float, float]:
+        """Outcomes of the other types, scaled so that they count as a few at most."""
+        everywhere = self.evidence(Subject(subject.pool, EVERY_TYPE, subject.rung), now)
+        passed, failed = max(0.0, everywhere.passed - here.passed), max(0.0, everywhere.failed - here.failed)
+        scale = min(1.0, priors().pooling / (passed + failed)) if passed + failed else 0.0
+        return passed * scale, failed * scale
 
     def subjects(self) -> list[Subject]:
         """All of which something is known, but for those over all types; sorted."""
         return sorted(subject for subject in self._cells if subject.task_type != EVERY_TYPE)
-
-    def _updated(self, subject: Subject, before: Beta, now: float) -> Beta:
-        found = self.evidence(subject, now)
-        return Beta(before.alpha + found.passed, before.beta + found.failed)
 
     def _kept(self, cell: _Cell, now: float, step: int) -> float:
         aged = 0.5 ** (max(0.0, now - cell.at) / self._half_life_s)

@@ -33,7 +33,7 @@ class Priors(NamedTuple):
     """All of the file."""
 
     pooling: float
-    """Outcomes that a model's record over all types counts as for one type."""
+    """Outcomes that a model's record in all other types counts as, at most, for one type."""
     seconds: float
     """Until an answer, as long as none was seen."""
     answer: int

@@ -5,6 +5,7 @@ is decoded that holds the usage, and of a stream only the events that mention it
 
 >>> meter = METERS["openai"]()
 >>> meter.whole(b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}')
+True
 >>> meter.usage
 Usage(input=3, cache_read=0, cache_write=0, cache_write_long=0, output=2, reasoning=0)
 """
@@ -31,8 +32,8 @@ class Meter(Protocol):
     usage: Usage | None
     """``None`` as long as nothing was said."""
 
-    def whole(self, body: bytes) -> None:
-        """A whole answer. What is no JSON says nothing."""
+    def whole(self, body: bytes) -> bool:
+        """A whole answer; whether it could be read. What is no JSON, or of another shape, says nothing."""
 
     def piece(self, data: bytes) -> None:
         """More of a stream, cut anywhere."""
@@ -102,16 +103,19 @@ class _BodyMeter:
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
-        self._lines = _Lines(self._word)
+        self._lines: _Lines | None = None
 
-    def whole(self, body: bytes) -> None:
+    def whole(self, body: bytes) -> bool:
         try:
             found = _BODY.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return
+            return False
         self._read(found)
+        return True
 
     def piece(self, data: bytes) -> None:
+        if self._lines is None:
+            self._lines = _Lines(self._word)
         for line in self._lines.feed(data):
             self.whole(line)
 
@@ -156,17 +160,18 @@ class OllamaMeter:
         self.usage: Usage | None = None
         self._lines = _Lines(b'eval_count"', b"")
 
-    def whole(self, body: bytes) -> None:
+    def whole(self, body: bytes) -> bool:
         try:
             found = _COUNTS.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return
+            return False
         counts: Mapping[str, Any] = {
             name: value
             for name, value in (("prompt_eval_count", found.prompt_eval_count), ("eval_count", found.eval_count))
             if value is not None
         }
         self.usage = ollama.usage_of(counts) or self.usage
+        return True
 
     def piece(self, data: bytes) -> None:
         for line in self._lines.feed(data):

@@ -3,6 +3,9 @@
 Source: https://platform.claude.com/docs/en/api/errors.
 """
 
+import re
+from typing import Any
+
 from karkhana.http.messages import Headers
 from karkhana.routing.faults import Fault, FaultTable, ProviderFault
 from karkhana.routing.wires.error_objects import STATUSES, error_object
@@ -30,6 +33,8 @@ TABLE = FaultTable(
     },
 )
 
+NO_THREADS = "thread_unsupported_request"
+"""In the details of an error: upon this, and others that begin alike, a library sends the whole conversation."""
 _TYPES = {
     Fault.RATE_LIMITED: (429, "rate_limit_error"),
     Fault.OVERLOADED: (529, "overloaded_error"),
@@ -52,13 +57,21 @@ def fault_of(status: int, headers: Headers, body: bytes) -> ProviderFault:
 
 def fault_in(error: Json, status: int = 0, headers: Headers = ()) -> ProviderFault:
     """What an ``error`` object means; those within a stream come without a status."""
-    code = str(error.get("type") or "")
+    kind = str(error.get("type") or "")
+    code = f"{kind} {_thread_code(error.get('details'))}".strip()
     message = str(error.get("message") or code or f"status {status}")[:LONGEST_MESSAGE]
-    fault = TABLE.fault(status or (400 if code == "invalid_request_error" else 500), code, message)
+    fault = TABLE.fault(status or (400 if kind == "invalid_request_error" else 500), code, message)
     return ProviderFault(fault, message, status=status, code=code, retry_after_s=retry_after_s(headers))
 
 
 def refusal_of(fault: ProviderFault) -> tuple[int, Json]:
     """Status and body of an error."""
     status, kind = _TYPES[fault.fault]
-    return status, {"type": "error", "error": {"type": kind, "message": fault.message}}
+    error = {"type": kind, "message": fault.message}
+    found = next((word for word in fault.code.split() if word.startswith("thread_")), "")
+    return status, {"type": "error", "error": error | ({"details": {"error_code": found}} if found else {})}
+
+
+def _thread_code(details: Any) -> str:
+    found = details.get("error_code") if isinstance(details, dict) else None
+    return found if isinstance(found, str) and re.fullmatch("thread_[a-z_]{1,50}", found) else ""

@@ -23,7 +23,7 @@ from karkhana.domain.chat import (
     ToolUse,
 )
 from karkhana.routing.faults import ProviderFault
-from karkhana.routing.wires.anthropic.errors import refusal_of
+from karkhana.routing.wires.anthropic.errors import NO_THREADS, refusal_of
 from karkhana.routing.wires.anthropic.writing import MessagesWriter, body_of
 from karkhana.routing.wires.cache_marks import cache_of
 from karkhana.routing.wires.images import bytes_of
@@ -57,6 +57,9 @@ class MessagesServer:
         del path
         if not body.get("messages"):
             raise BadRequest("messages must hold at least one message", "messages")
+        if body.get("thread") is not None:
+            message = "thread is not supported: nothing is kept here, send the whole conversation"
+            raise BadRequest(message, "thread", code=NO_THREADS)
         system = tuple(_texts(body.get("system"), "system"))
         messages = [Message(role=Role.SYSTEM, parts=system)] if system else []
         messages += [_message(each, place) for each, place in objects_of(body["messages"], "messages")]

@@ -139,14 +139,18 @@ def usage_of(usage: Any) -> Usage | None:
     """Prompt tokens include cached ones on this wire; ours do not."""
     if not isinstance(usage, dict):
         return None
-    cached = count_in(usage, "prompt_tokens_details", "cached_tokens")
-    written = count_in(usage, "prompt_tokens_details", "cache_write_tokens")
+    prompt, output = count_in(usage, "prompt_tokens"), count_in(usage, "completion_tokens")
+    cached = written = reasoning = 0
+    if details := usage.get("prompt_tokens_details"):
+        cached, written = count_in(details, "cached_tokens"), count_in(details, "cache_write_tokens")
+    if details := usage.get("completion_tokens_details"):
+        reasoning = count_in(details, "reasoning_tokens")
     return Usage(
-        input=max(0, count_in(usage, "prompt_tokens") - cached - written),
+        input=max(0, prompt - cached - written),
         cache_read=cached,
         cache_write=written,
-        output=count_in(usage, "completion_tokens"),
-        reasoning=count_in(usage, "completion_tokens_details", "reasoning_tokens"),
+        output=output,
+        reasoning=reasoning,
     )
 
 
