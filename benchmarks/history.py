@@ -1,7 +1,7 @@
 """Real bugs from git histories through the full line: what is delivered, and whether it is as good as the real fix.
 
     python -m benchmarks.history --dataset DIR [--half develop|blind] [--library OWNER/NAME] [--limit N] [--json]
-                                 [--direct] [--words ticket|report] [--tickets DIR]
+                                 [--direct [--base-url URL]] [--words ticket|report] [--tickets DIR]
 
 DIR of ``--dataset`` holds a git repository for each library, as for :mod:`benchmarks.mine`, whose tickets are read from
 ``--tickets``; those of ``history.toml`` that are not there are made again. A case starts from the fix's parent with
@@ -73,6 +73,14 @@ class Bench:
     def _python(self, library: str) -> Path:
         return environment(library, data_folder(self.options.data))
 
+    def _model(self) -> tuple[str, ...]:
+        """What names a model to the engineer that works directly."""
+        options = self.options
+        if not options.base_url:
+            return ()
+        kept = ("--kept", str(options.kept)) if options.kept else ()
+        return ("--base-url", options.base_url, "--answers", str(options.answers), *kept)
+
     def measure(self, ticket: Ticket) -> dict[str, Any]:
         """One ticket: a row of the report."""
         library = ticket["library"]
@@ -82,7 +90,7 @@ class Bench:
         row |= {"lines": ticket["changed_lines"], "passing": False, "right": False, "score": None, "probability": None}
         how: dict[str, Any] = {"seconds": self.options.seconds, "words": self.options.words}
         if self.options.direct:
-            changes, told = directly(ticket, git_dir, python, **how)
+            changes, told = directly(ticket, git_dir, python, **how, model=self._model())
         else:
             changes, told = through_line(ticket, git_dir, python, **how, shared=self._shared)
         row |= told | {"abstained": changes is None}
@@ -192,6 +200,9 @@ def main() -> None:
     parser.add_argument("--words", choices=("ticket", "report"), default="ticket")
     parser.add_argument("--rows", type=Path, help="append each case to this file, and go on after those in it")
     parser.add_argument("--direct", action="store_true")
+    parser.add_argument("--base-url", help="with --direct: the hybrid engineer, with a model of a server at this URL")
+    parser.add_argument("--kept", type=Path, help="file of the model's answers")
+    parser.add_argument("--answers", type=int, default=5, help="of the model for one ticket, at most")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     bench = Bench(options)

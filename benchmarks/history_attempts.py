@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from karkhana.workspace.environment import Environments
 
 CPU_S = 60.0
 """CPU seconds for one ticket; preparing its environment is not counted."""
+_MODEL_CPU_S = 40.0
+"""More of them for running and comparing what a model proposes."""
 PROGRAM = Path(sys.executable).parent / "karkhana"
 _TOLD = frozenset({"hypothesis.tried", "candidates.compared", "note"})
 _SHARED = ("environments", "instruments")
@@ -31,14 +33,17 @@ Attempt = tuple[dict[str, bytes | None] | None, dict[str, Any]]
 """The changed files (``None``: nothing was delivered), and what was told."""
 
 
-def directly(ticket: Ticket, git_dir: Path, python: Path, *, seconds: float, words: str) -> Attempt:
-    """Ask the engineer alone, in a process of its own."""
+def directly(
+    ticket: Ticket, git_dir: Path, python: Path, *, seconds: float, words: str, model: Sequence[str] = ()
+) -> Attempt:
+    """Ask the engineer alone, in a process of its own; ``model``: options that name one for the hybrid engineer."""
     command = [sys.executable, "-m", "benchmarks.history_direct", "--repository", git_dir, "--python", python]
-    command += ["--seconds", str(seconds), "--words", words]
-    ended = bounded(command, stdin=json.dumps(ticket), cpu_s=CPU_S, wall_s=CPU_S * 6)
+    command += ["--seconds", str(seconds), "--words", words, *model]
+    cpu_s = CPU_S + (_MODEL_CPU_S if model else 0.0)
+    ended = bounded(command, stdin=json.dumps(ticket), cpu_s=cpu_s, wall_s=max(CPU_S * 6, 2 * seconds))
     said = _last_object(ended)
     told = _told(ended, said.get("reason", ""))
-    told |= {key: said.get(key) for key in ("tried", "question", "probability", "events", "failing_before")}
+    told |= {key: said.get(key) for key in ("tried", "question", "probability", "events", "failing_before", "model")}
     if told["probability"] is None:
         told["probability"] = stated_probability(told["events"] or [])
     if not said.get("solved"):

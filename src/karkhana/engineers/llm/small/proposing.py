@@ -23,8 +23,8 @@ from karkhana.ports import ChatModel, Said, Trail
 
 _SPARE_TOKENS = 70
 _LINE_TOKENS = 80
-_LINES = 4
-"""Questions for lines in the first round; in later ones one less, and a function."""
+_LINES = 3
+"""Questions for lines in a round."""
 _CHARS_PER_TOKEN = 3.0
 _FENCE_END = "```\n\n"
 """Behind its code a model only talks."""
@@ -153,7 +153,7 @@ class ModelProposals:
 
 
 def rounds(case: Case, limits: Limits) -> Iterator[Sequence[Question]]:
-    """The questions for a case: for lines of the likely places, then for a whole function, then other opinions.
+    """The questions for a case: for the likeliest function and lines of the other places, then other opinions.
 
     An opinion is drawn at a higher temperature, every other one with a finger on a suspicious line.
     """
@@ -172,9 +172,8 @@ def rounds(case: Case, limits: Limits) -> Iterator[Sequence[Question]]:
             seed=number + 1,
         )
 
-    # Lines are so cheap that there are always several.
-    yield [*(Question(place=n) for n in places), *(opinion(n, one_line=True) for n in range(_LINES - len(places)))]
-    yield [Question(place=places[0], one_line=False)]
-    for number in range(_LINES, limits.answers, _LINES):
-        yield [opinion(number + n, one_line=True) for n in range(_LINES - 1)]
-        yield [opinion(number + _LINES - 1, one_line=False)]
+    yield [Question(place=n, one_line=n != places[0]) for n in places]
+    for number in range(0, limits.answers, _LINES + 1):
+        # Lines are so cheap that there are always several.
+        yield [opinion(number + n, one_line=True) for n in range(_LINES)]
+        yield [opinion(number + _LINES, one_line=False)]
