@@ -230,3 +230,29 @@ def test_a_review_s_objections_are_met_before_the_change_is_handed_over() -> Non
         assert isinstance(first, Text)
         assert "+    return sum(prices)" in first.text
         assert "1 passed" in first.text
+
+
+def test_handing_over_untested_is_objected_to_once_and_what_was_claimed_goes_on_with_the_change() -> None:
+    boast = ("push_changes", {"title": "Count every price", "summary": "All tests pass."})
+    with bench(calls(FIX), calls(boast)) as made:
+        handover = made.work()
+        assert "not run the tests since your last edit" in made.results()[1]
+        assert handover.solved
+        assert [finding.rule for finding in handover.objections] == ["unproven-claim"]
+
+
+def test_what_was_tested_is_handed_over_at_once() -> None:
+    boast = ("push_changes", {"title": "Count every price", "summary": "All tests pass."})
+    with bench(calls(FIX), calls(("run_tests", {})), calls(boast)) as made:
+        handover = made.work()
+        assert len(made.model.requests) == 3
+        assert handover.objections == ()
+
+
+def test_an_edit_by_a_command_makes_the_tests_old() -> None:
+    boast = ("push_changes", {"title": "Count every price", "summary": "All tests pass."})
+    later = ("run_command", {"command": "echo x = 1 > extra.py"})
+    with bench(calls(FIX), calls(("run_tests", {})), calls(later), calls(boast)) as made:
+        handover = made.work()
+        assert "extra.py" in made.results()[3]
+        assert [finding.rule for finding in handover.objections] == ["unproven-claim"]
