@@ -16,6 +16,7 @@ SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("task_queue", (), ""),
     ("validation", (), ""),
     ("hopeless", (), ""),
+    ("misbehaving", (), ""),
     ("gateway_faults", (), ""),
     ("conformance", ("--data", "{data}/clients"), "clients"),
     ("gateway_hostile", (), ""),
@@ -26,6 +27,7 @@ SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("seeded", ("--dataset", "{data}/repositories", "--count", "300"), "repositories"),
     ("learning", ("--dataset", "{data}/repositories"), "repositories"),
     ("reproduce", ("--dataset", "{data}/repositories"), "repositories"),
+    ("replay", ("--dataset", "{data}/repositories", "--every", "4"), "repositories/nus-apr+auto-code-rover"),
 )
 """(script, arguments, what must be in the data folder)."""
 

@@ -203,9 +203,10 @@ def main() -> None:
             if row is None:
                 continue
             rows.append(row)
-            if row["submitted"] and not row["reproduced"]:
-                print(f"{row['name']}: not reproduced; {row['refused'][:3]}", file=sys.stderr, flush=True)
-                if options.verbose:
+            if row["submitted"]:
+                word = ("forced" if row["forced"] else "reproduced") if row["reproduced"] else "not reproduced"
+                print(f"{row['name']}: {word} {row['refused'][:3] or ''}", file=sys.stderr, flush=True)
+                if options.verbose and not row["reproduced"]:
                     print(f"{recording.submitted}\n=== ours\n{row['patch']}", file=sys.stderr, flush=True)
     emit("Replay", figures(rows, without), as_json=options.json)
 
