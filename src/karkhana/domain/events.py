@@ -173,7 +173,7 @@ class ModelAnswered(Event, frozen=True, kw_only=True, tag="model.answered"):
     turn: int
     """Answers so far in this attempt, for this purpose."""
     purpose: str
-    """``work`` or ``review``."""
+    """``work``, ``review`` or ``propose``."""
     model: str
     place: str = ""
     """Who served it: ``PROVIDER/MODEL``."""
@@ -202,6 +202,39 @@ class ConversationCompacted(Event, frozen=True, kw_only=True, tag="conversation.
     shortened: int
     forgotten: int
     """Turns."""
+
+
+class AcceptanceTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A test that failed before the feature was built."""
+
+    name: str
+    criteria: tuple[int, ...] = ()
+    """Numbers, from 1, of the criteria that it names."""
+    failed: str = ""
+    """How it failed: the first line."""
+
+
+class AcceptanceTestsWritten(Event, frozen=True, kw_only=True, tag="acceptance.written"):
+    """The acceptance tests of a feature stand, and were seen to fail; from now on code may be edited."""
+
+    criteria: tuple[str, ...]
+    source: str
+    """Where the criteria are from: ``ticket``, ``model``, or ``title`` when neither lists any."""
+    tests: tuple[AcceptanceTest, ...]
+    passing: tuple[str, ...] = ()
+    """New tests that passed before anything was built: they show nothing."""
+
+
+class AcceptanceTestsChecked(Event, frozen=True, kw_only=True, tag="acceptance.checked"):
+    """Before the hand-over: whether the acceptance tests pass, stand as they were, and can fail."""
+
+    failing: tuple[str, ...] = ()
+    weakened: dict[str, str] = {}
+    """Test → what became weaker."""
+    noticed: str = ""
+    """The first wrong version of the new code that made one fail."""
+    unnoticed: tuple[str, ...] = ()
+    """Wrong versions with which all passed."""
 
 
 class ChangeHandedOver(Event, frozen=True, kw_only=True, tag="change.handed_over"):
@@ -332,6 +365,8 @@ AnyEvent = (
     | ModelAnswered
     | ModelNudged
     | ConversationCompacted
+    | AcceptanceTestsWritten
+    | AcceptanceTestsChecked
     | ChangeHandedOver
     | EngineerAbstained
     | ReviewFinished

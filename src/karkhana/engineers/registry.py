@@ -6,17 +6,17 @@
 
 from collections.abc import Mapping
 
-from karkhana.engineers.llm import LlmEngineer
+from karkhana.engineers.by_capability import ByCapability
 from karkhana.engineers.symbolic.engineer import SymbolicEngineer
 from karkhana.ports import Engineer
 
 
 def default_engineers() -> Mapping[str, Engineer]:
     """One of each."""
-    engineers: tuple[Engineer, ...] = (SymbolicEngineer(), LlmEngineer())
+    engineers: tuple[Engineer, ...] = (SymbolicEngineer(), ByCapability())
     return {engineer.name: engineer for engineer in engineers}
 
 
 def needs_model(name: str) -> bool:
     """Whether an engineer can do nothing without a language model."""
-    return name == LlmEngineer.name
+    return name == ByCapability.name
