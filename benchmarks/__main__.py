@@ -26,6 +26,7 @@ SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("seeded", ("--dataset", "{data}/repositories", "--count", "300"), "repositories"),
     ("learning", ("--dataset", "{data}/repositories"), "repositories"),
     ("reproduce", ("--dataset", "{data}/repositories"), "repositories"),
+    ("routing", ("--dataset", "{data}/repositories"), "repositories/lm-sys+RouteLLM"),
 )
 """(script, arguments, what must be in the data folder)."""
 
