@@ -28,6 +28,7 @@ SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("learning", ("--dataset", "{data}/repositories"), "repositories"),
     ("reproduce", ("--dataset", "{data}/repositories"), "repositories"),
     ("replay", ("--dataset", "{data}/repositories", "--every", "4"), "repositories/nus-apr+auto-code-rover"),
+    ("routing", ("--dataset", "{data}/repositories"), "repositories/lm-sys+RouteLLM"),
 )
 """(script, arguments, what must be in the data folder)."""
 

@@ -149,6 +149,8 @@ def checked(client: Client, data: Path, at: House, folder: Path) -> dict[str, An
     given = {"address": at.address, "wires": list(WIRES), **at.keys(client.name)}
     environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "LANG": "C.UTF-8", "NO_COLOR": "1", "TERM": "dumb"}
     environ["CLIENT_DATA"] = str(data)
+    # An agent mends a file within the second in which it first ran it, and to the same length.
+    environ["PYTHONDONTWRITEBYTECODE"] = "1"
     environ |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), _CLOSED)
     environ |= dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1,localhost")
     command: list[Any] = ["timeout", str(LONGEST_S), python, PROGRAMS / client.program, json.dumps(given)]

@@ -112,6 +112,7 @@ def test_a_caller_who_gives_up_leaves_no_answer_behind() -> None:
         (b"HTTP/1.1 200 OK\r\ncontent-", errors.Disconnected),
         (b"SSH-2.0-OpenSSH_9.2\r\n", errors.MalformedResponse),
         (b"HTTP/1.1 200 OK\r\nx: " + b"a" * 70_000 + b"\r\n\r\n", errors.MalformedResponse),
+        (b"HTTP/1.1 200 OK\r\n" + b"x: 1\r\n" * 12_000, errors.MalformedResponse),
     ],
 )
 def test_no_answer_is_told_by_its_cause(answer: bytes, error: type[errors.HttpError]) -> None:

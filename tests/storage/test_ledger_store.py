@@ -47,6 +47,18 @@ def test_an_entry_is_closed_once_and_one_that_is_not_there_never(store: LedgerSt
         assert transaction.close([closed(1), closed(2)], "unknown") == {2}
 
 
+def test_of_many_those_are_told_that_were_open(store: LedgerStore, database: Database) -> None:
+    with store.transaction() as transaction:
+        transaction.open([opened(number) for number in range(150)])
+    with store.transaction() as transaction:
+        transaction.close([closed(70, cost=1)])
+    with store.transaction() as transaction:
+        rows = [closed(number) for number in (*range(150), 3)]
+        assert transaction.close(rows) == set(range(150)) - {70}
+    costs = {entry.entry: entry.cost for entry in LedgerReader(database).entries()}
+    assert (costs[70], costs[69], costs[3]) == (usd("0.000000000001"), *[usd("0.000000000007")] * 2)
+
+
 def test_what_has_no_price_and_no_usage_keeps_none(store: LedgerStore, database: Database) -> None:
     with store.transaction() as transaction:
         transaction.open([opened(1, reserved=None), opened(2, reserved=None)])

@@ -42,6 +42,13 @@ def test_what_says_nothing_of_usage_is_not_guessed(wire: Wire) -> None:
 
 
 @wires
+def test_what_is_no_json_is_told(wire: Wire) -> None:
+    meter = METERS[wire.name]()
+    assert meter.whole(b'{"usage":null}')
+    assert not any(meter.whole(body) for body in (b"", b"<html>", b'{"usage":'))
+
+
+@wires
 def test_an_endless_event_is_not_kept_and_its_end_says_nothing(wire: Wire) -> None:
     writer = wire.server.writer(_request())
     counted = ChatAnswer(model="m", parts=(), stop="end", usage=Usage(input=3))  # type: ignore[arg-type]
