@@ -20,13 +20,13 @@ from karkhana.domain.errors import InvalidSetting, ModelUnavailable, PromptTooLo
 from karkhana.domain.money import Money, Unpriced, usd
 from karkhana.domain.settings import Settings
 from karkhana.domain.spending import Account, Budget, Period
-from karkhana.http.pool import Pool, PoolSettings
 from karkhana.ports import Said
 from karkhana.routing.budgets import BudgetReached
 from karkhana.routing.calling import Caller
 from karkhana.routing.configuration import Candidate, Configuration
 from karkhana.routing.exchanges import Whole
 from karkhana.routing.faults import Fault, ProviderFault
+from karkhana.routing.gateway.assembly import output_limits, provider_of
 from karkhana.routing.gateway.books import Books, Job
 from karkhana.routing.gateway.choosing import abilities
 from karkhana.routing.gateway.reloading import read_file
@@ -38,8 +38,6 @@ from karkhana.routing.policy.notebook import Notebook
 from karkhana.routing.policy.settings import IN_ORDER
 from karkhana.routing.prices import PriceBook, prompt_tokens
 from karkhana.routing.prices_shipped import price_book
-from karkhana.routing.provider import Provider
-from karkhana.routing.wires.registry import WIRES
 from karkhana.storage.budget_store import BudgetStore
 from karkhana.storage.database import Database
 from karkhana.storage.route_store import RouteStore
@@ -72,6 +70,11 @@ class Models:
             raise InvalidSetting(f"{file} names no model", "Add a [model.NAME] with candidates; see docs/models.md.")
         self._lock = threading.Lock()
         self._service: _Service | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of the file, in its order."""
+        return tuple(self._configuration.models)
 
     def model(
         self, name: str, *, run_id: str, task_type: str, budget_usd: float, cancelled: Callable[[], bool]
@@ -206,19 +209,10 @@ class _Service:
     async def _open(self, database: Database) -> tuple[Caller, Books]:
         ledger = await self._stack.enter_async_context(Ledger(database))
         providers = {}
-        for name, entry in self._configuration.providers.items():
-            pool = await self._stack.enter_async_context(
-                Pool(PoolSettings.from_environment(per_origin=entry.connections))
-            )
-            keys = self._configuration.keys[name]
-            providers[name] = Provider(name, WIRES[entry.wire], entry.base_url, keys, pool)
-        limits = {
-            (candidate.provider, candidate.model): model.entry.output
-            for model in self._configuration.models.values()
-            for candidate in model.candidates
-            if model.entry.output is not None
-        }
-        books = Books(ledger, self._prices, limits)
+        for name in self._configuration.providers:
+            providers[name], pool = provider_of(name, self._configuration)
+            self._stack.callback(pool.close)
+        books = Books(ledger, self._prices, output_limits(self._configuration))
         return Caller(providers, observer=books), books
 
     def close(self) -> None:

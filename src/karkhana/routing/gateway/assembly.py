@@ -105,14 +105,13 @@ class Assembly:
         before = self._providers
         kept = {name for name in before if _same(name, self._configuration, configuration)}
         made = {
-            name: before[name] if name in kept else _provider(name, configuration) for name in configuration.providers
+            name: before[name] if name in kept else provider_of(name, configuration) for name in configuration.providers
         }
         self._retired += [pool for name, (_, pool) in before.items() if name not in kept]
         self._providers = made
-        candidates = {c: model.entry for model in configuration.models.values() for c in model.candidates}
-        self._tally.known = frozenset((c.provider, c.model) for c in candidates)
-        limits = {(c.provider, c.model): entry.output for c, entry in candidates.items() if entry.output is not None}
-        books = Books(self._ledger, prices, limits, self._tally)
+        candidates = (candidate for model in configuration.models.values() for candidate in model.candidates)
+        self._tally.known = frozenset((candidate.provider, candidate.model) for candidate in candidates)
+        books = Books(self._ledger, prices, output_limits(configuration), self._tally)
         observer = self._choosing.watching(books)
         return Caller({name: provider for name, (provider, _) in made.items()}, observer=observer), books
 
@@ -121,10 +120,21 @@ def _same(name: str, before: Configuration, after: Configuration) -> bool:
     return before.providers.get(name) == after.providers.get(name) and before.keys.get(name) == after.keys.get(name)
 
 
-def _provider(name: str, configuration: Configuration) -> tuple[Provider, Pool]:
+def provider_of(name: str, configuration: Configuration) -> tuple[Provider, Pool]:
+    """A provider of the file, and its connections, which are to be closed."""
     entry = configuration.providers[name]
     pool = Pool(PoolSettings.from_environment(per_origin=entry.connections))
     return Provider(name, WIRES[entry.wire], entry.base_url, configuration.keys[name], pool), pool
+
+
+def output_limits(configuration: Configuration) -> dict[tuple[str, str], int]:
+    """Provider and model → tokens that an answer may have, where the file says so."""
+    return {
+        (candidate.provider, candidate.model): model.entry.output
+        for model in configuration.models.values()
+        for candidate in model.candidates
+        if model.entry.output is not None
+    }
 
 
 def _cache(configuration: Configuration, before: Cache | None) -> Cache | None:
