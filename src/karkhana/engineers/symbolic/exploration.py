@@ -144,7 +144,7 @@ class Exploration:
     def _proposed(
         self, search: Search, pool: Pool, new: list[Hypothesis]
     ) -> Iterator[tuple[str, Callable[[], Outcome]]]:
-        """The attempts of one round: as they are, in a new interpreter, with their slips mended."""
+        """The attempts of one round: as they are, in a new interpreter, in the suite's order, with slips mended."""
         done: list[Outcome] = []
 
         def remembered(outcome: Outcome) -> Outcome:
@@ -156,6 +156,8 @@ class Exploration:
         fresh = sorted([*unfit, *(h for h in new if h.fresh)], key=lambda h: -h.score)
         if fresh:
             yield "proposed, in a new interpreter", lambda: remembered(search.fresh(fresh[:_HEARD]))
+        if done[0].near and not any(outcome.passing for outcome in done):
+            yield "proposed, in the suite's own order", lambda: remembered(search.again_in_order(done[0]))
         if not any(outcome.passing for outcome in done):
             near = pool.small_changes(done[0])
             if near:
