@@ -20,3 +20,8 @@ def default_engineers() -> Mapping[str, Engineer]:
 def needs_model(name: str) -> bool:
     """Whether an engineer can do nothing without a language model."""
     return name == ByCapability.name
+
+
+def only_repairs(name: str) -> bool:
+    """Whether an engineer mends what is there and builds nothing new."""
+    return name == SymbolicEngineer.name

@@ -45,7 +45,7 @@ from karkhana.domain.json import canonical
 from karkhana.domain.lessons import Verdict
 from karkhana.domain.policy import decide
 from karkhana.domain.tasks import Budget, Status, TaskType
-from karkhana.engineers.registry import needs_model
+from karkhana.engineers.registry import needs_model, only_repairs
 from karkhana.factory.changes import Contents, gather, restore
 from karkhana.factory.job import Job
 from karkhana.factory.learning import learn, learn_from_ending, recall, recent, record
@@ -197,6 +197,9 @@ def _engineers(job: Job) -> tuple[Engineer, ...]:
             raise InvalidInput(f"there is no engineer {name!r}", f"Choose one of: auto, {', '.join(engineers)}.")
         return (engineers[name],)
     able = [each for each in engineers.values() if job.rooms.models is not None or not needs_model(each.name)]
+    if job.order.type is TaskType.FEATURE:
+        # Without a model the one that needs it says so, which helps more than a search for a bug.
+        able = [each for each in engineers.values() if not only_repairs(each.name)] or able
     # One that was in the middle of its work goes on with it.
     return tuple(each for each in able if _memory(job, each).answers) or tuple(able)
 

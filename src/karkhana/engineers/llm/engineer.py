@@ -3,8 +3,10 @@
 >>> # LlmEngineer().work(assignment, tools, trail)
 """
 
-from karkhana.domain.money import usd
+from karkhana.domain.money import ZERO, usd
 from karkhana.domain.suites import Outcome, TestResult
+from karkhana.domain.tasks import TaskType
+from karkhana.engineers.llm.acceptance import Acceptance, Criteria, criteria_of
 from karkhana.engineers.llm.claims import Claims
 from karkhana.engineers.llm.conversation import Conversation
 from karkhana.engineers.llm.critique import Critic
@@ -50,12 +52,34 @@ class LlmEngineer:
         fence = Fence()
         room = int(model.context * _PROMPT) - limits.answer_tokens
         task = task_of(assignment, fence, _map(assignment, tools, model.context))
+        acceptance, spent = None, ZERO
+        if assignment.type is TaskType.FEATURE and assignment.test_command:
+            criteria = criteria_of(assignment.ticket.text, assignment.ticket.title, model, trail, fence)
+            acceptance = Acceptance(criteria, tools, trail, assignment.baseline, fence.around)
+            task = f"{task}\n\n{_first_of_all(criteria, fence)}"
+            spent = criteria.cost
         conversation = Conversation(filled("system", fence=fence.name), task, room=room)
         reviewer = assignment.reviewer
         critic = Critic(reviewer, trail, assignment.ticket.text, fence) if reviewer is not None else None
         claims = Claims([each.name for each in failures(assignment)], tests_known=bool(assignment.test_command))
-        loop = Loop(model, tools, trail, conversation, fence=fence, limits=limits, critic=critic, claims=claims)
+        loop = Loop(
+            model,
+            tools,
+            trail,
+            conversation,
+            fence=fence,
+            limits=limits,
+            critic=critic,
+            claims=claims,
+            acceptance=acceptance,
+        )
+        loop.spent = spent
         return loop.run()
+
+
+def _first_of_all(criteria: Criteria, fence: Fence) -> str:
+    """What is told of the acceptance tests; it stays in the conversation."""
+    return filled("acceptance", criteria=fence.around(criteria.listed()), source=told("criteria", criteria.source))
 
 
 def _map(assignment: Assignment, tools: Tools, context: int) -> str:

@@ -15,6 +15,7 @@ from karkhana.domain.events import ConversationCompacted, ModelAnswered, ModelNu
 from karkhana.domain.money import ZERO, Money, shown, usd, written
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tools import EditFile, PushChanges, ReviewDiff, WriteFile
+from karkhana.engineers.llm.acceptance import Acceptance
 from karkhana.engineers.llm.calls import READERS, GiveUp, Unreadable, read
 from karkhana.engineers.llm.claims import Claims
 from karkhana.engineers.llm.conversation import Conversation
@@ -64,11 +65,13 @@ class Loop:
         limits: Limits,
         critic: Critic | None = None,
         claims: Claims | None = None,
+        acceptance: Acceptance | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model, self._tools, self._trail = model, tools, trail
         self._conversation, self._fence, self._limits, self._clock = conversation, fence, limits, clock
         self._critic = critic
+        self._acceptance = acceptance
         self._claims = claims or Claims(tests_known=False)
         self._tests = UNTESTED
         self._watch = Watch()
@@ -146,6 +149,10 @@ class Loop:
                 raise Ended(Handover(solved=False, reason=wanted.reason, question=wanted.question))
             if isinstance(wanted, PushChanges) and (objections := self._objections(wanted)):
                 return objections, True, False
+            if self._acceptance is not None:
+                if refusal := self._acceptance.refusal(wanted):
+                    return refusal, True, False
+                wanted = self._acceptance.held(wanted)
             result = self._tools.call(wanted)
         except Unreadable as unreadable:
             return str(unreadable), True, False
@@ -154,6 +161,8 @@ class Loop:
         if isinstance(wanted, PushChanges):
             raise Ended(self._handed_over(wanted))
         self._claims.saw(wanted, result)
+        if self._acceptance is not None:
+            self._acceptance.saw(wanted, result)
         text = rendered(self._fence, result)
         if isinstance(result, TestReport):
             self._tests = text
@@ -164,6 +173,8 @@ class Loop:
     def _objections(self, wanted: PushChanges) -> str:
         """What stands in the way of handing over: claims that nothing shows, and what a review objects to."""
         unproven = self._claims.objection(wanted, self._fence.around)
+        if not unproven and self._acceptance is not None:
+            unproven = self._acceptance.objection(wanted)
         if unproven or self._critic is None:
             return unproven
         diff = self._tools.call(ReviewDiff()).patch
@@ -179,7 +190,11 @@ class Loop:
             reason=wanted.title,
             title=wanted.title,
             summary=wanted.summary,
-            objections=(*self._claims.standing(wanted), *(self._critic.standing if self._critic is not None else ())),
+            objections=(
+                *self._claims.standing(wanted),
+                *(self._acceptance.standing if self._acceptance is not None else ()),
+                *(self._critic.standing if self._critic is not None else ()),
+            ),
         )
 
     # -- when it does not get on
