@@ -402,3 +402,10 @@ def test_nothing_escapes_through_a_planted_link(tools: Toolbox, workspace: Tempo
     assert "symbolic link" in refusal(tools, WriteFile(path="out/secret", content="x"))
     assert tools.call(Search(pattern="canary")).matches == ()
     assert (tmp_path / "secret").read_text() == "canary"
+
+
+def test_a_command_is_told_to_have_changed_what_it_changed(tools: Toolbox) -> None:
+    touched = tools.call(RunCommand(argv=("sh", "-c", "echo x > new.txt; echo y >> README")))
+    assert touched.changed == ("README", "new.txt")
+    assert tools.call(RunCommand(argv=("cat", "README"))).changed == ()
+    assert tools.call(RunCommand(argv=("sh", "-c", "echo z >> README"), discard=True)).changed == ()
