@@ -15,6 +15,7 @@ from karkhana.domain.events import AnyEvent
 from karkhana.domain.evidence import Finding, GateResult
 from karkhana.domain.lessons import Credit, Lesson
 from karkhana.domain.money import Money
+from karkhana.domain.strategies import Strategy
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Budget, TaskType, Ticket
 from karkhana.domain.tools import CommandResult, ToolCall
@@ -138,6 +139,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """A language model, where one is configured."""
     reviewer: ChatModel | None = None
     """The one that reviews the change; often the same."""
+    strategy: Strategy | None = None
+    """How the model is told to work; ``None``: as usual."""
     explain: bool = False
     lessons: tuple[Lesson, ...] = ()
     """What past outcomes taught, here and elsewhere."""

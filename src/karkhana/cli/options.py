@@ -12,6 +12,9 @@ TypeOfTask: Any = typer.Option(TaskType.BUGFIX, "--type", help="Kind of work.")
 TestCommand: Any = typer.Option(None, "--test-command", help="Shell words that run the tests; detected when absent.")
 EngineerName: Any = typer.Option("auto", "--engineer", help="auto, symbolic or llm.")
 ModelName: Any = typer.Option("", "--model", help="The language model; default: the one of the settings.")
+StrategyName: Any = typer.Option(
+    "", "--strategy", help="How the model works; default: drawn by past outcomes; see: karkhana strategies list"
+)
 MaxTurns: Any = typer.Option(None, "--max-turns", min=1, help="Tool calls that the engineer may make.")
 BudgetUsd: Any = typer.Option(None, "--budget", min=0.0, help="US dollars for model calls.")
 Timeout: Any = typer.Option(None, "--timeout", min=1.0, help="Seconds for the engineer's work.")

@@ -116,6 +116,16 @@ def _nudged(event: ev.ModelNudged) -> tuple[str, str, str]:
     return "[yellow]![/]", "", f"the model does not get on ({event.pattern}) and is told so"
 
 
+def _strategy(event: ev.StrategyChosen) -> tuple[str, str, str] | None:
+    return ("", "", f"strategy {event.strategy.key}") if len(event.options) > 1 else None
+
+
+def _attempts(event: ev.AttemptsCompared) -> tuple[str, str, str]:
+    made = sum(each.group > 0 for each in event.attempts)
+    text = f"{made} of {len(event.attempts)} attempts gave a change; number {event.chosen} goes on"
+    return "", "", f"{text}: {'; '.join(event.reasons)}"
+
+
 def _paused(event: ev.WorkPaused) -> tuple[str, str, str]:
     return "[yellow]![/]", "paused", f"{event.reason}; {event.next}".rstrip("; ")
 
@@ -185,6 +195,8 @@ _LINES: dict[type[Any], Callable[[Any], tuple[str, str, str] | None]] = {
     ev.ModelNudged: _nudged,
     ev.WorkPaused: _paused,
     ev.WorkResumed: _resumed,
+    ev.StrategyChosen: _strategy,
+    ev.AttemptsCompared: _attempts,
     ev.ChangeHandedOver: _handed_over,
     ev.EngineerAbstained: _abstained,
     ev.ReviewFinished: _reviewed,

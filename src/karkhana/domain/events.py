@@ -13,6 +13,7 @@ from karkhana.domain.confidence import Confidence
 from karkhana.domain.evidence import Finding, GateResult
 from karkhana.domain.lessons import Lesson, Verdict
 from karkhana.domain.policy import Decision
+from karkhana.domain.strategies import Strategy
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Order, Status
 
@@ -54,6 +55,8 @@ class WorkspaceOpened(Event, frozen=True, kw_only=True, tag="workspace.opened"):
     engineer: str
     limits: tuple[str, ...] = ()
     """The limits of the sandbox that are in force on this host."""
+    attempt: int = 1
+    """Which of the run's independent attempts this is."""
 
 
 class SuiteMeasured(Event, frozen=True, kw_only=True, tag="suite.measured"):
@@ -237,6 +240,54 @@ class AcceptanceTestsChecked(Event, frozen=True, kw_only=True, tag="acceptance.c
     """Wrong versions with which all passed."""
 
 
+class StrategyChosen(Event, frozen=True, kw_only=True, tag="strategy.chosen"):
+    """The way in which a model is told to work in one attempt."""
+
+    engineer: str
+    attempt: int
+    strategy: Strategy
+    """The whole of it, so that it can be seen later what the model was told."""
+    model: str
+    propensity: float
+    """How likely this choice was, above 0; 1 if somebody named it."""
+    options: tuple[str, ...]
+    """Keys of those that it was chosen from."""
+
+
+class AttemptSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """One of a run's independent attempts, beside the others."""
+
+    number: int
+    engineer: str
+    group: int = 0
+    """Attempts with the same number, from 1, behave alike; 0: it came to nothing."""
+    whole: bool = False
+    """Whether no test fails with its change that passed before, and the failing ones are mended."""
+    broken: tuple[str, ...] = ()
+    """Tests that passed before and do not pass with it."""
+    probability: float | None = None
+    lines: int = 0
+    """Lines that its patch adds and removes."""
+    failure: str = ""
+    """Why it came to nothing."""
+
+
+class AttemptsCompared(Event, frozen=True, kw_only=True, tag="attempts.compared"):
+    """What came of a run's independent attempts, and which of their changes goes on."""
+
+    attempts: tuple[AttemptSeen, ...]
+    chosen: int
+    """Number of the attempt."""
+    engineer: str
+    """Who made it."""
+    reasons: tuple[str, ...]
+    inputs: int = 0
+    """Calls and tests on which the changes were observed; 0: only the suite was run."""
+    disagreement: float = 0.0
+    """Largest share of the inputs on which another attempt's change differs from the chosen one, in [0,1]."""
+    distinguishing_input: str = ""
+
+
 class ChangeHandedOver(Event, frozen=True, kw_only=True, tag="change.handed_over"):
     """The engineer pushed its change."""
 
@@ -367,6 +418,8 @@ AnyEvent = (
     | ConversationCompacted
     | AcceptanceTestsWritten
     | AcceptanceTestsChecked
+    | StrategyChosen
+    | AttemptsCompared
     | ChangeHandedOver
     | EngineerAbstained
     | ReviewFinished

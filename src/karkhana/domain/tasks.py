@@ -110,6 +110,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     sandbox: str = "bubblewrap"
     model: str = ""
     """The model that works on it; empty: the one of the settings."""
+    strategy: str = ""
+    """The strategy that a model works by, ``NAME`` or ``NAME@VERSION``; empty: drawn by past outcomes."""
     rewind: Rewind | None = None
 
 

@@ -17,6 +17,11 @@ def default_engineers() -> Mapping[str, Engineer]:
     return {engineer.name: engineer for engineer in engineers}
 
 
+def repeats_itself(name: str) -> bool:
+    """Whether a second attempt of an engineer at the same ticket comes to the same."""
+    return name == SymbolicEngineer.name
+
+
 def needs_model(name: str) -> bool:
     """Whether an engineer can do nothing without a language model."""
     return name == ByCapability.name

@@ -13,6 +13,7 @@ from karkhana.domain.lessons import Lesson, Verdict, taught
 from karkhana.domain.routes import RouteOutcome
 from karkhana.domain.tasks import Status
 from karkhana.factory.job import Job
+from karkhana.factory.strategies import record_strategy
 from karkhana.git import Repository
 from karkhana.git.recency import recent_lines
 from karkhana.ports import Handover
@@ -52,11 +53,12 @@ def learn(job: Job, handover: Handover, verdict: Verdict) -> None:
         job.rooms.lessons.learn(job.run_id, job.order.repository, lessons)
 
 
-def learn_from_ending(job: Job, handover: Handover, engineer: str, status: Status) -> None:
+def learn_from_ending(job: Job, handover: Handover, engineer: str, status: Status, attempt: int = 1) -> None:
     """As :func:`learn`, when the way a run ended says something about the work."""
     if status in _VERDICTS:
         learn(job, handover, _VERDICTS[status])
         record(job, engineer, _VERDICTS[status])
+        record_strategy(job, engineer, attempt, _VERDICTS[status])
 
 
 def record(job: Job, engineer: str, verdict: Verdict) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from karkhana.domain.errors import KarkhanaError
-from karkhana.factory import stations
+from karkhana.factory import comparing, stations
 from karkhana.factory.job import Job
 from karkhana.factory.records import (
     Allowance,
@@ -40,7 +40,7 @@ def ship(job: Job, engine: Engine) -> Ending:
     step = Steps(job, engine)
     step("start", Ending, stations.start)
     plan = step("plan", Plan, stations.plan)
-    built = _built(step, engine, plan)
+    built = _chosen(step, engine, plan, job.order.attempts)
     review = step("self_review", Review, stations.self_review, plan, built)
     verified = step("verify", Verified, stations.verify, plan, built, review)
     judged = step("decide", Judged, stations.judge, built, verified)
@@ -54,16 +54,33 @@ def ship(job: Job, engine: Engine) -> Ending:
     return step("finish", Ending, stations.finish, built, judged, receipt)
 
 
-def _built(step: "Steps", engine: Engine, plan: Plan) -> Built:
+def _chosen(step: "Steps", engine: Engine, plan: Plan, attempts: int) -> Built:
+    """The change of the only attempt, or the best one of several; each attempt is a step of its own."""
+    if attempts <= 1:
+        built = _attempted(step, engine, stations.build, plan).built
+        if built is None:
+            raise AssertionError("the only attempt gives a change or raises")
+        return built
+    tried = tuple(
+        _attempted(step, engine, stations.build_one, plan, number, prefix=f"attempt_{number}_")
+        for number in range(1, attempts + 1)
+    )
+    return step("choose", Built, comparing.choose, plan, tried)
+
+
+def _attempted(
+    step: "Steps", engine: Engine, build: Callable[..., Attempted], plan: Plan, *more: int, prefix: str = ""
+) -> Attempted:
     """Build; when no model answers or a budget is used up, wait for somebody who lets it go on."""
     allowance = Allowance()
     for number in itertools.count(1):
-        attempted = step(f"build_{number}" if number > 1 else "build", Attempted, stations.build, plan, allowance)
-        if attempted.built is not None:
-            return attempted.built
-        step(f"pause_{number}", Ending, stations.pause, attempted)
+        name = f"{prefix}build_{number}" if number > 1 else f"{prefix}build"
+        attempted = step(name, Attempted, build, plan, allowance, *more)
+        if attempted.built is not None or attempted.failed is not None:
+            return attempted
+        step(f"{prefix}pause_{number}", Ending, stations.pause, attempted)
         answer = engine.wait("resume", attempted.again_s)
-        allowance = step(f"resume_{number}", Allowance, stations.resume, allowance, answer)
+        allowance = step(f"{prefix}resume_{number}", Allowance, stations.resume, allowance, answer)
     raise AssertionError("the count has no end")
 
 

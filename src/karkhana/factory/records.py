@@ -31,6 +31,7 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
     edits: tuple[FileEdit, ...]
     handover: Handover
     turns: int
+    attempt: int = 1
 
     @property
     def digest(self) -> str:
@@ -38,10 +39,21 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(canonical([self.change.base, self.edits])).hexdigest()
 
 
+class Failed(msgspec.Struct, frozen=True, kw_only=True):
+    """Why one of several attempts came to nothing."""
+
+    reason: str
+    next: str = ""
+    nothing_to_fix: bool = False
+
+
 class Attempted(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of building: a change, or a reason to wait."""
+    """What came of building: a change, a reason to wait, or (one of several attempts) nothing."""
 
     built: Built | None = None
+    failed: Failed | None = None
+    exhausted: bool = False
+    """It waits because a budget is used up."""
     reason: str = ""
     """Why it waits for somebody: no model answers, or a budget is used up."""
     next: str = ""

@@ -30,8 +30,11 @@ class Memory(msgspec.Struct, frozen=True):
     reviews: tuple[ModelAnswered, ...] = ()
 
 
-def memory_of(events: Iterable[AnyEvent], engineer: str, turn: int | None = None) -> Memory:
-    """What an engineer heard and did in its longest piece of work; with ``turn``, as of that answer."""
+def memory_of(events: Iterable[AnyEvent], engineer: str, turn: int | None = None, attempt: int | None = None) -> Memory:
+    """What an engineer heard and did in its longest piece of work; with ``turn``, as of that answer.
+
+    ``attempt``: only of that one of the run's attempts.
+    """
     best = Memory((), ())
     answers: list[ModelAnswered] = []
     reviews: list[ModelAnswered] = []
@@ -41,7 +44,8 @@ def memory_of(events: Iterable[AnyEvent], engineer: str, turn: int | None = None
     for event in events:
         match event:
             case WorkspaceOpened():
-                ours, answers, reviews, calls, called = event.engineer == engineer, [], [], [], None
+                ours = event.engineer == engineer and attempt in (None, event.attempt)
+                answers, reviews, calls, called = [], [], [], None
             case ModelAnswered(purpose="review") if ours:
                 reviews.append(event)
             case ModelAnswered() if ours and len(answers) == turn:

@@ -108,6 +108,10 @@ def _compared(result: RunResult, event: ev.CandidatesCompared) -> None:
     result.considered, result.probability = list(event.candidates), event.probability
 
 
+def _attempts(result: RunResult, event: ev.AttemptsCompared) -> None:
+    result.engineer = event.engineer
+
+
 def _handed_over(result: RunResult, event: ev.ChangeHandedOver) -> None:
     result.diff = event.change.patch
     result.summary = event.change.summary
@@ -164,6 +168,7 @@ _FOLDS: dict[type[Any], Callable[[RunResult, Any], None]] = {
     ev.WorkPaused: _paused,
     ev.WorkResumed: _resumed,
     ev.CandidatesCompared: _compared,
+    ev.AttemptsCompared: _attempts,
     ev.ChangeHandedOver: _handed_over,
     ev.ReviewFinished: _reviewed,
     ev.GateFinished: _gate,

@@ -45,7 +45,8 @@ from karkhana.domain.json import canonical
 from karkhana.domain.lessons import Verdict
 from karkhana.domain.policy import decide
 from karkhana.domain.tasks import Budget, Status, TaskType
-from karkhana.engineers.registry import needs_model, only_repairs
+from karkhana.engineers.registry import needs_model, only_repairs, repeats_itself
+from karkhana.factory.attempts import model_name, share
 from karkhana.factory.changes import Contents, gather, restore
 from karkhana.factory.job import Job
 from karkhana.factory.learning import learn, learn_from_ending, recall, recent, record
@@ -56,12 +57,14 @@ from karkhana.factory.records import (
     Attempted,
     Built,
     Ending,
+    Failed,
     Judged,
     Plan,
     Review,
     Verified,
 )
 from karkhana.factory.remembering import Memory, memory_of, remembering, reviewing, whole
+from karkhana.factory.strategies import choose_strategy, record_strategy
 from karkhana.factory.suites import require_judge
 from karkhana.ports import Assignment, ChatModel, DeliveryRequest, Engineer, GateContext, Handover, Receipt, Workspace
 from karkhana.quality.confidence import score
@@ -83,7 +86,7 @@ def plan(job: Job) -> Plan:
     Raises ``SuiteUnusable``.
     """
     job.enter(Status.PLANNING)
-    with _workspace(job) as workspace:
+    with open_workspace(job) as workspace:
         command = detect(workspace, job.order.test_command)
         baseline = run_tests(workspace, command)
     job.trail.record(SuiteMeasured(after_change=False, report=baseline))
@@ -91,28 +94,43 @@ def plan(job: Job) -> Plan:
     return Plan(test_command=command, baseline=baseline)
 
 
-def build(job: Job, plan: Plan, allowance: Allowance) -> Attempted:
+def build(job: Job, plan: Plan, allowance: Allowance, attempt: int = 1) -> Attempted:
     """Engineers work on a fresh checkout, one after the other, until one hands over a change.
 
     Raises ``RunFailure`` with the last engineer's reason when all abstain, ``NothingToFix`` when nothing shows the bug.
     """
     job.enter(Status.BUILDING)
+    handover = Handover(solved=False, reason="no engineer would do anything that it did not do before")
     try:
-        for engineer in _engineers(job):
-            for _ in range(max(1, job.order.attempts)):
-                handover, built = _attempt(job, plan, engineer, allowance)
-                if built is not None:
-                    return Attempted(built=built)
+        for engineer in _engineers(job, attempt):
+            handover, built = _attempt(job, plan, engineer, allowance, attempt)
+            if built is not None:
+                return Attempted(built=built)
     except ModelUnavailable as away:
         return Attempted(reason=away.message, next=away.next, again_s=away.again_s)
     except BudgetExhausted as exhausted:
-        return Attempted(reason=exhausted.message, next=f"{exhausted.next}: karkhana runs resume {job.run_id}")
+        again = f"{exhausted.next}: karkhana runs resume {job.run_id}"
+        return Attempted(reason=exhausted.message, next=again, exhausted=True)
     if job.order.type is TaskType.BUGFIX and plan.baseline.green and not handover.reproduction:
         raise NothingToFix(
             f"all {len(plan.baseline.passed)} tests pass at {job.order.commit[:12]}; {handover.reason}",
             handover.question or "Commit a test that fails because of it, or name the tests with --test-command.",
         )
     raise RunFailure(handover.reason, handover.question)
+
+
+def build_one(job: Job, plan: Plan, allowance: Allowance, attempt: int) -> Attempted:
+    """As :func:`build`, for one of several attempts: when it comes to nothing, or its share of the budget is used up,
+    the others still go on.
+    """
+    try:
+        attempted = build(job, plan, allowance, attempt)
+    except RunFailure as failure:
+        nothing = isinstance(failure, NothingToFix)
+        return Attempted(failed=Failed(reason=failure.message, next=failure.next, nothing_to_fix=nothing))
+    if attempted.exhausted:
+        return Attempted(failed=Failed(reason=attempted.reason, next="Give the run a larger budget: --budget."))
+    return attempted
 
 
 def pause(job: Job, attempted: Attempted) -> Ending:
@@ -129,16 +147,23 @@ def resume(job: Job, before: Allowance, answer: str | None) -> Allowance:
     return Allowance(turns=before.turns + more.turns, usd=before.usd + more.usd, by=more.by)
 
 
-def _attempt(job: Job, plan: Plan, engineer: Engineer, allowance: Allowance) -> tuple[Handover, Built | None]:
-    budget = msgspec.structs.replace(
+def _attempt(
+    job: Job, plan: Plan, engineer: Engineer, allowance: Allowance, attempt: int
+) -> tuple[Handover, Built | None]:
+    total = msgspec.structs.replace(
         job.order.budget,
         turns=job.order.budget.turns + allowance.turns,
         usd=job.order.budget.usd + allowance.usd,
     )
-    memory = _memory(job, engineer)
-    with _workspace(job) as workspace:
+    budget = share(job, total, attempt)
+    memory = _memory(job, engineer, attempt)
+    name = model_name(job, attempt)
+    strategy = choose_strategy(job, engineer.name, attempt, name) if needs_model(engineer.name) else None
+    with open_workspace(job) as workspace:
         limits = tuple(getattr(workspace, "limits_in_force", ()))
-        job.trail.record(WorkspaceOpened(commit=job.order.commit, engineer=engineer.name, limits=limits))
+        job.trail.record(
+            WorkspaceOpened(commit=job.order.commit, engineer=engineer.name, limits=limits, attempt=attempt)
+        )
         toolbox = Toolbox(
             workspace,
             job.trail,
@@ -147,8 +172,8 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer, allowance: Allowance) -> 
             cancelled=job.cancelled,
             python_version=getattr(workspace, "python_version", None),
         )
-        model, tools = remembering(_model(job, budget), toolbox, memory, job.rooms.content)
-        reviewer = _model(job, budget, review=True) if model is not None else None
+        model, tools = remembering(_model(job, total, name), toolbox, memory, job.rooms.content)
+        reviewer = _model(job, total, job.settings.models.review or name) if model is not None else None
         assignment = Assignment(
             ticket=job.order.ticket,
             baseline=plan.baseline,
@@ -158,6 +183,7 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer, allowance: Allowance) -> 
             type=job.order.type,
             model=model,
             reviewer=reviewing(reviewer, memory),
+            strategy=strategy,
             explain=job.order.explain,
             lessons=recall(job),
             recent=recent(job),
@@ -169,6 +195,7 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer, allowance: Allowance) -> 
             )
             learn(job, handover, Verdict.ABSTAINED)
             record(job, engineer.name, Verdict.ABSTAINED)
+            record_strategy(job, engineer.name, attempt, Verdict.ABSTAINED)
             return handover, None
         files, edits, patch = gather(workspace)
     if not files:
@@ -185,40 +212,41 @@ def _attempt(job: Job, plan: Plan, engineer: Engineer, allowance: Allowance) -> 
         title=handover.title,
     )
     job.trail.record(ChangeHandedOver(change=change))
-    return handover, Built(change=change, edits=edits, handover=handover, turns=toolbox.turns)
+    return handover, Built(change=change, edits=edits, handover=handover, turns=toolbox.turns, attempt=attempt)
 
 
-def _engineers(job: Job) -> tuple[Engineer, ...]:
+def _engineers(job: Job, attempt: int) -> tuple[Engineer, ...]:
     """Those who are asked, one after the other: without a choice the one that costs nothing comes first."""
     engineers = job.rooms.engineers
     name = job.order.engineer
     if name != "auto":
         if name not in engineers:
             raise InvalidInput(f"there is no engineer {name!r}", f"Choose one of: auto, {', '.join(engineers)}.")
-        return (engineers[name],)
+        return () if attempt > 1 and repeats_itself(name) else (engineers[name],)
     able = [each for each in engineers.values() if job.rooms.models is not None or not needs_model(each.name)]
     if job.order.type is TaskType.FEATURE:
         # Without a model the one that needs it says so, which helps more than a search for a bug.
         able = [each for each in engineers.values() if not only_repairs(each.name)] or able
+    if attempt > 1:
+        able = [each for each in able if not repeats_itself(each.name)]
     # One that was in the middle of its work goes on with it.
-    return tuple(each for each in able if _memory(job, each).answers) or tuple(able)
+    return tuple(each for each in able if _memory(job, each, attempt).answers) or tuple(able)
 
 
-def _memory(job: Job, engineer: Engineer) -> Memory:
+def _memory(job: Job, engineer: Engineer, attempt: int) -> Memory:
     """What the engineer heard and did in this run, or in the one that it shall go on from."""
-    own = memory_of(job.rooms.events(job.run_id), engineer.name)
-    if own.answers or job.order.rewind is None:
+    own = memory_of(job.rooms.events(job.run_id), engineer.name, attempt=attempt)
+    if own.answers or job.order.rewind is None or attempt > 1:
         return own if whole(own, job.rooms.content) else Memory((), ())
     rewind = job.order.rewind
     return memory_of(job.rooms.events(rewind.run_id), engineer.name, rewind.turn)
 
 
-def _model(job: Job, budget: Budget, *, review: bool = False) -> ChatModel | None:
+def _model(job: Job, budget: Budget, name: str) -> ChatModel | None:
     if job.rooms.models is None:
         return None
-    work = job.order.model or job.settings.models.work
     return job.rooms.models.model(
-        (job.settings.models.review or work) if review else work,
+        name,
         run_id=job.run_id,
         task_type=job.order.type.value,
         budget_usd=budget.usd,
@@ -252,7 +280,7 @@ def verify(job: Job, plan: Plan, built: Built, review: Review) -> Verified:
     """Every gate measures the change between two fresh workspaces: the base commit, and the base with the change."""
     job.enter(Status.VERIFYING)
     contents = restore(job.order.repository, built.change.base, built.edits)
-    with _workspace(job) as before, _workspace(job) as after:
+    with open_workspace(job) as before, open_workspace(job) as after:
         write_after(after, built.edits, contents)
         result = run_tests(after, plan.test_command)
         job.trail.record(SuiteMeasured(after_change=True, report=result))
@@ -312,6 +340,8 @@ def judge(job: Job, built: Built, verified: Verified) -> Judged:
     record = job.rooms.track_record(built.change.engineer, job.order.type)
     confidence = score(verified.evidence, track_record=record)
     hard = tuple(g.gate for g in verified.evidence.gates if g.hard and g.status is GateStatus.FAILED)
+    # What a person says of it later takes the place of this.
+    record_strategy(job, built.change.engineer, built.attempt, Verdict.BAD if hard else Verdict.GOOD)
     decision = decide(confidence, hard_failures=hard, policy=job.settings.policy, auto=job.order.auto)
     job.trail.record(ScoreComputed(confidence=confidence))
     job.trail.record(DecisionMade(decision=decision))
@@ -375,7 +405,7 @@ def finish(job: Job, built: Built, judged: Judged, receipt: Receipt) -> Ending:
 
 
 def _close(job: Job, built: Built, judged: Judged, ending: Ending) -> Ending:
-    learn_from_ending(job, built.handover, built.change.engineer, ending.status)
+    learn_from_ending(job, built.handover, built.change.engineer, ending.status, built.attempt)
     job.trail.record(RunFinished(status=ending.status, reason=ending.reason, turns=built.turns))
     job.rooms.runs.finish(
         job.run_id,
@@ -390,7 +420,8 @@ def _close(job: Job, built: Built, judged: Judged, ending: Ending) -> Ending:
 
 
 @contextmanager
-def _workspace(job: Job) -> Iterator[Workspace]:
+def open_workspace(job: Job) -> Iterator[Workspace]:
+    """A fresh one on the base commit; its sandbox dies when the run is cancelled."""
     opened = job.workspaces.open(job.order.repository, job.order.commit, record=job.trail)
     with opened as workspace, job.killing(workspace):
         yield workspace

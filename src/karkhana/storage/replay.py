@@ -10,7 +10,7 @@ import msgspec
 
 from karkhana.domain.changes import FileState
 from karkhana.domain.errors import InvalidInput
-from karkhana.domain.events import RunStarted, ToolReturned, WorkspaceOpened
+from karkhana.domain.events import AttemptsCompared, RunStarted, ToolReturned, WorkspaceOpened
 from karkhana.git import File, make_patch
 from karkhana.storage.event_log import EventLog
 
@@ -52,6 +52,7 @@ def replay(event_log: EventLog, run_id: str, until_seq: int | None = None) -> st
 def replay_states(event_log: EventLog, run_id: str, until_seq: int | None = None) -> States:
     """Which files the run had changed when event ``until_seq`` (default: the last one) was recorded."""
     files: dict[str, FileHistory] = {}
+    attempts: dict[int, dict[str, FileHistory]] = {}
     object_format = "sha1"
     for entry in event_log.entries(run_id):
         if until_seq is not None and entry.seq > until_seq:
@@ -60,7 +61,9 @@ def replay_states(event_log: EventLog, run_id: str, until_seq: int | None = None
             object_format = "sha256" if len(entry.event.order.commit) == 64 else "sha1"
         elif isinstance(entry.event, WorkspaceOpened):
             # a fresh checkout: a step that was redone after a crash, or another attempt
-            files = {}
+            files = attempts[entry.event.attempt] = {}
+        elif isinstance(entry.event, AttemptsCompared):
+            files = attempts.get(entry.event.chosen, files)
         elif isinstance(entry.event, ToolReturned):
             for change in entry.event.changed:
                 first = files[change.path].before if change.path in files else change.before

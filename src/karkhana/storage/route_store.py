@@ -53,13 +53,15 @@ class RouteStore:
             connection.execute(sa.delete(route_outcomes).where(route_outcomes.c.reference == outcome.reference))
             connection.execute(sa.insert(route_outcomes).values(msgspec.structs.asdict(outcome)))
 
-    def outcomes(self, after: int = 0) -> list[tuple[int, RouteOutcome]]:
+    def outcomes(self, after: int = 0, *, pool: str | None = None) -> list[tuple[int, RouteOutcome]]:
         """With their numbers, the oldest first: the newest ones if ``after`` is 0, else those that are about as new as
-        that number or newer, of which some may have been seen before.
+        that number or newer, of which some may have been seen before; with ``pool`` only those of one pool.
         """
         query = sa.select(route_outcomes)
         if after:
             query = query.where(route_outcomes.c.outcome > after - _OVERLAP)
+        if pool is not None:
+            query = query.where(route_outcomes.c.pool == pool)
         query = query.order_by(route_outcomes.c.outcome.desc()).limit(NEWEST)
         with self._database.reading() as connection:
             rows = connection.execute(query).all()

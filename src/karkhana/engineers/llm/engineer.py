@@ -3,7 +3,10 @@
 >>> # LlmEngineer().work(assignment, tools, trail)
 """
 
+import msgspec
+
 from karkhana.domain.money import ZERO, usd
+from karkhana.domain.strategies import Strategy, StrategyLimits
 from karkhana.domain.suites import Outcome, TestResult
 from karkhana.domain.tasks import TaskType
 from karkhana.engineers.llm.acceptance import Acceptance, Criteria, criteria_of
@@ -49,16 +52,18 @@ class LlmEngineer:
             answers=2 * assignment.budget.turns,
             answer_tokens=min(8192, model.context // 4),
         )
+        strategy = assignment.strategy or Strategy(name="none")
+        limits = limited(limits, strategy.limits)
         fence = Fence()
         room = int(model.context * _PROMPT) - limits.answer_tokens
-        task = task_of(assignment, fence, _map(assignment, tools, model.context))
+        task = task_of(assignment, fence, _map(assignment, tools, model.context, strategy))
         acceptance, spent = None, ZERO
         if assignment.type is TaskType.FEATURE and assignment.test_command:
             criteria = criteria_of(assignment.ticket.text, assignment.ticket.title, model, trail, fence)
             acceptance = Acceptance(criteria, tools, trail, assignment.baseline, fence.around)
             task = f"{task}\n\n{_first_of_all(criteria, fence)}"
             spent = criteria.cost
-        conversation = Conversation(filled("system", fence=fence.name), task, room=room)
+        conversation = Conversation(instructions(fence, strategy), task, room=room)
         reviewer = assignment.reviewer
         critic = Critic(reviewer, trail, assignment.ticket.text, fence) if reviewer is not None else None
         claims = Claims([each.name for each in failures(assignment)], tests_known=bool(assignment.test_command))
@@ -82,10 +87,27 @@ def _first_of_all(criteria: Criteria, fence: Fence) -> str:
     return filled("acceptance", criteria=fence.around(criteria.listed()), source=told("criteria", criteria.source))
 
 
-def _map(assignment: Assignment, tools: Tools, context: int) -> str:
+def instructions(fence: Fence, strategy: Strategy) -> str:
+    """The rules, and what past outcomes taught about how to work."""
+    rules = filled("system", fence=fence.name)
+    return f"{rules}\n\n{told('strategy', 'added', text=strategy.text.strip())}" if strategy.text.strip() else rules
+
+
+def limited(limits: Limits, changed: StrategyLimits) -> Limits:
+    """The limits with what a strategy sets otherwise; never more answers, nor longer ones, than without it."""
+    return msgspec.structs.replace(
+        limits,
+        temperature=limits.temperature if changed.temperature is None else changed.temperature,
+        answers=min(limits.answers, changed.answers or limits.answers),
+        answer_tokens=min(limits.answer_tokens, changed.answer_tokens or limits.answer_tokens),
+    )
+
+
+def _map(assignment: Assignment, tools: Tools, context: int, strategy: Strategy) -> str:
     failing = (f"{each.name} {each.message} {each.traceback}" for each in failures(assignment))
     wanted = "\n".join([assignment.ticket.text, *failing])
-    return repository_map(tools, wanted, tokens=min(_MAP, context // 16))
+    most = strategy.limits.map_tokens
+    return repository_map(tools, wanted, tokens=min(_MAP if most is None else most, context // 16))
 
 
 def failures(assignment: Assignment) -> list[TestResult]:
