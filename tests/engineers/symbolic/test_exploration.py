@@ -7,6 +7,7 @@ from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.exploration import Exploration
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis
 from karkhana.engineers.symbolic.hands import Hands
+from karkhana.engineers.symbolic.pool import Pool
 from karkhana.engineers.symbolic.search import Outcome, Search
 
 
@@ -24,7 +25,7 @@ class Recorder:
     def singles(self, ideas: list[Hypothesis]) -> Outcome:
         return self._outcome("live", ideas)
 
-    def fresh(self, ideas: list[Hypothesis], *, as_rivals: bool) -> Outcome:
+    def fresh(self, ideas: list[Hypothesis], *, as_rivals: bool = False) -> Outcome:
         return self._outcome("rivals" if as_rivals else "fresh", ideas)
 
     def again_in_order(self, outcome: Outcome) -> Outcome:
@@ -61,3 +62,54 @@ def test_rivals_as_likely_as_what_passes_are_tried_before_it_counts() -> None:
     hit = change(1, 0.5)
     better, worse = change(2, 0.3, fresh=True), change(3, 0.2, fresh=True)
     assert asked([hit, better, worse], [hit]) == [("live", [hit]), ("rivals", [better]), ("rivals", [worse])]
+
+
+class Slips:
+    """A pool whose proposals all have one slip."""
+
+    def __init__(self, small: list[Hypothesis]) -> None:
+        self.small = small
+
+    def small_changes(self, outcome: Outcome) -> list[Hypothesis]:
+        return self.small
+
+
+class Half(Recorder):
+    """A search in which what is tried live repairs a part, or cannot be tried so."""
+
+    def __init__(self, statuses: str, passing: Sequence[Hypothesis]) -> None:
+        super().__init__(passing)
+        self.statuses = statuses
+
+    def singles(self, ideas: list[Hypothesis]) -> Outcome:
+        outcome = super().singles(ideas)
+        return Outcome(
+            tried=outcome.tried, statuses=self.statuses[: len(ideas)], passing=outcome.passing, cpu_s=outcome.cpu_s
+        )
+
+    def again_in_order(self, outcome: Outcome) -> Outcome:
+        return self._outcome("in order", [h for h, s in zip(outcome.tried, outcome.statuses, strict=True) if s == "n"])
+
+
+def proposed(search: Recorder, new: list[Hypothesis], small: list[Hypothesis]) -> list[tuple[str, list[Hypothesis]]]:
+    for _, attempt in Exploration(cast(Hands, None))._proposed(cast(Search, search), cast(Pool, Slips(small)), new):
+        attempt()
+    return [(name, tried) for name, tried in search.asked if tried]
+
+
+def test_a_proposal_that_passes_is_not_changed_any_more() -> None:
+    hit, slip = change(1, 0.5), change(2, 0.1)
+    assert proposed(Half("p", [hit]), [hit], [slip]) == [("live", [hit])]
+
+
+def test_what_repairs_a_part_is_run_in_the_suites_order_before_its_slips_are_looked_for() -> None:
+    part, slip = change(1, 0.5), change(2, 0.1)
+    assert proposed(Half("n", []), [part], [slip]) == [("live", [part]), ("in order", [part]), ("live", [slip])]
+
+
+def test_what_no_live_function_takes_on_is_tried_in_a_new_interpreter() -> None:
+    odd, signature = change(1, 0.5), change(2, 0.6, fresh=True)
+    assert proposed(Half("x", []), [odd, signature], []) == [
+        ("live", [odd]),
+        ("fresh", [signature, change(1, 0.5, fresh=True)]),
+    ]
