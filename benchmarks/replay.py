@@ -41,8 +41,11 @@ RECORDERS = (
     ("nus-apr/auto-code-rover", "results/acr-run-1", "auto-code-rover"),
 )
 """(repository, folder, format)."""
-PREPARED = {("swe-agent", "sphinx-doc__sphinx"): ("setup.py", "tox.ini")}
-"""(format, repository) → files that the recorder's environment pinned versions in; they are in its patches."""
+PREPARED = {
+    ("swe-agent", "sphinx-doc__sphinx"): ("setup.py", "tox.ini"),
+    ("swe-agent", "psf__requests"): ("build/",),
+}
+"""(format, repository) → files and folders that installing the environment had changed; they are in its patches."""
 _WANTED = ("/meta.json", "/tool_call_sequence.json", *(f"raw_{n}" for n in range(1, 10)), ".diff")
 
 
@@ -82,8 +85,9 @@ def _agents_own(recording: Recording) -> Recording:
     """Without what preparing the environment had changed before the agent began, unless the agent named it as well."""
     named = {step.path for step in recording.steps if isinstance(step, Change)}
     typed = "\n".join(step.command for step in recording.steps if isinstance(step, Shell))
-    paths = PREPARED.get((recording.format, recording.task.rpartition("-")[0]), ())
-    theirs = {path for path in paths if path not in named and path not in typed}
+    paths: tuple[str, ...] = PREPARED.get((recording.format, recording.task.rpartition("-")[0]), ())
+    changed = re.findall(r"^diff --git a/(\S+) ", recording.submitted, re.MULTILINE)
+    theirs = {path for path in changed if path.startswith(paths) and path not in named and path not in typed}
     return msgspec.structs.replace(recording, submitted=without(recording.submitted, theirs).strip("\r\n"))
 
 
