@@ -51,6 +51,12 @@ def test_new_lines_come_without_the_comments_for_the_reader() -> None:
     )
 
 
+def test_another_width_of_indentation_is_no_difference() -> None:
+    original = "    def f(a):\n        # one\n        if a:\n            return 1\n        return a\n"
+    written = "    def f(a):\n      if a:\n        return 1\n      return -a\n"
+    assert fitted(original, written) == original.replace("return a", "return -a")
+
+
 def test_a_hash_in_a_text_is_no_comment() -> None:
     written = "def f(a):\n    return '#' + a\n"
     assert fitted("def f(a):\n    return a\n", written) == written

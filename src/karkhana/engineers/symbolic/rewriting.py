@@ -42,7 +42,8 @@ def fitted(original: str, written: str) -> str:
     before, after = function_in(original), function_in(written)
     if before is None or after is None:
         return written
-    old, new = original.splitlines(keepends=True), written.splitlines(keepends=True)
+    old = original.splitlines(keepends=True)
+    new = _stepping(written, _step(after), _step(before)).splitlines(keepends=True)
     old_head = _end_of_head(old, _first_line(before))
     head = old[:old_head] if _same_head(before, after) else _without_remarks(new[: _first_line(after) - 1])
     old_rest = max(old_head, _after_documentation(before) - 1) if _is_documented(before) else old_head
@@ -50,6 +51,25 @@ def fitted(original: str, written: str) -> str:
     rest = _merged(old[old_rest:], new[_after_documentation(after) - 1 :])
     result = "".join([*head, *documented, *rest])
     return result if _same_program(result, written) else written
+
+
+def _step(function: _Function) -> int:
+    """How far the body stands behind the signature."""
+    return max(0, function.body[0].col_offset - function.col_offset)
+
+
+def _stepping(text: str, step: int, wanted: int) -> str:
+    """A text with another width of indentation."""
+    if not step or not wanted or step == wanted:
+        return text
+    lines = text.splitlines(keepends=True)
+    base = len(lines[0]) - len(lines[0].lstrip())
+
+    def moved(line: str) -> str:
+        deeper, rest = divmod(len(line) - len(line.lstrip()) - base, step)
+        return " " * (base + deeper * wanted + rest) + line.lstrip() if deeper >= 0 and line.strip() else line
+
+    return "".join(map(moved, lines))
 
 
 def _first_line(function: _Function) -> int:
