@@ -44,6 +44,8 @@ _WHILE_LOADING = 60
 """Candidates for functions that run before any test, each of which needs the suite collected again."""
 _TESTS = 6
 """Target tests whose source is read."""
+_KEPT_S, _SUITES = 40.0, 2.0
+"""Seconds, and runs of the whole suite, that others must leave for running, comparing and handing over."""
 _GROUPS = 3
 """Groups of failing tests that are tried on their own when nothing repairs all."""
 
@@ -211,7 +213,9 @@ class _Repair:
         """Who else is asked about functions that tests run."""
         if self._proposals is None:
             return None
-        end = (1.0 - share) * self._hands.left()
+        # What passed already must not be lost to an answer that comes too late.
+        kept = _KEPT_S + _SUITES * self._assignment.baseline.duration_s
+        end = (1.0 - share) * self._hands.left() + kept
         case = Case(
             places=places,
             tests=tuple(self._failing(spectrum, number) for number in targets.chosen[:_TESTS]),
