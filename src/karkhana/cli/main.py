@@ -25,6 +25,7 @@ COMMANDS = {
     "provider": "A fake provider of models for rehearsals, on loopback.",
     "gateway": "Models for other programs, behind one address.",
     "route": "Whom the router would ask and why, and what it has learnt.",
+    "strategies": "How models are told to work: list, show, propose, retire.",
     "doctor": "What is missing on this machine, and the command that mends it.",
 }
 """Name → the line that ``karkhana --help`` shows."""

@@ -48,7 +48,7 @@ def recent(job: Job) -> dict[str, dict[int, int]]:
 def learn(job: Job, handover: Handover, verdict: Verdict) -> None:
     """Keep what an outcome teaches, in the store and in the trail."""
     lessons = taught(handover.credits, verdict)
-    if lessons:
+    if lessons and not job.order.trial:
         job.trail.record(LessonsLearned(verdict=verdict, lessons=lessons))
         job.rooms.lessons.learn(job.run_id, job.order.repository, lessons)
 
@@ -64,8 +64,10 @@ def learn_from_ending(job: Job, handover: Handover, engineer: str, status: Statu
 def record(job: Job, engineer: str, verdict: Verdict) -> None:
     """Keep whether an engineer was worth asking, for whoever chooses whom to ask first for this type of task.
 
-    An abstention counts like a bad change: somebody else had to be asked.
+    An abstention counts like a bad change: somebody else had to be asked. A trial says nothing.
     """
+    if job.order.trial:
+        return
     outcome = RouteOutcome(
         reference=f"run:{job.run_id}:{engineer}",
         at=time.time(),

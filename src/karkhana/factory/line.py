@@ -44,6 +44,8 @@ def ship(job: Job, engine: Engine) -> Ending:
     review = step("self_review", Review, stations.self_review, plan, built)
     verified = step("verify", Verified, stations.verify, plan, built, review)
     judged = step("decide", Judged, stations.judge, built, verified)
+    if job.order.trial:
+        return step("end_trial", Ending, stations.end_trial, built, judged)
     if judged.decision.needs_approval:
         step("request_approval", Asked, stations.request_approval, built)
         answer = engine.wait("approval", None)

@@ -399,6 +399,11 @@ def reject(job: Job, built: Built, judged: Judged, approval: Approval) -> Ending
     return _close(job, built, judged, Ending(status=Status.REJECTED, reason=approval.comment or "rejected"))
 
 
+def end_trial(job: Job, built: Built, judged: Judged) -> Ending:
+    """A strategy was tried on a past ticket: nothing is delivered, and nobody is asked."""
+    return _close(job, built, judged, Ending(status=Status.CANCELLED, reason="a trial of a strategy"))
+
+
 def finish(job: Job, built: Built, judged: Judged, receipt: Receipt) -> Ending:
     """Close the run: its last event, and its row in the queue."""
     return _close(job, built, judged, Ending(status=Status.DELIVERED, reason=f"delivered as {receipt.branch}"))

@@ -12,6 +12,8 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from karkhana.domain.events import StrategyChosen
 from karkhana.domain.lessons import Verdict
 from karkhana.domain.routes import RouteOutcome
@@ -71,7 +73,10 @@ def choose_strategy(job: Job, engineer: str, attempt: int, model: str) -> Strate
     if again is not None:
         return again.strategy
     options: tuple[str, ...]
-    if job.order.strategy:
+    if job.order.trial:
+        strategy, propensity = msgspec.json.decode(job.order.trial, type=Strategy), 1.0
+        options = (strategy.key,)
+    elif job.order.strategy:
         strategy, propensity = shelf.get(job.order.strategy).strategy, 1.0
         options = (strategy.key,)
     else:
@@ -99,7 +104,7 @@ def choose_strategy(job: Job, engineer: str, attempt: int, model: str) -> Strate
 def record_strategy(job: Job, engineer: str, attempt: int, verdict: Verdict) -> None:
     """Keep what became of an attempt for its strategy; a later word on the same attempt takes its place."""
     event = _chosen(job).get((engineer, attempt))
-    if event is None:
+    if event is None or job.order.trial:
         return
     job.rooms.outcomes.record(
         RouteOutcome(
