@@ -239,12 +239,10 @@ def test_without_a_model_the_small_path_says_so() -> None:
 
 @pytest.mark.slow
 def test_the_hybrid_judges_both_together() -> None:
-    # The templates alone do not know how to do this in one place without a model's help.
     model = ScriptedModel([text("return max(0, found - discount)"), text(RIGHT)])
     with work(HybridEngineer(Limits(answers=4)), model) as (handover, trail, changed):
         assert handover.solved, handover
         kinds = {e.kind for e in trail.events if isinstance(e, HypothesisTried)}
-        assert any(kind.startswith("proposed") for kind in kinds) or not trail.answers()
         assert any(not kind.startswith("proposed") for kind in kinds)
         assert "max(0," in changed["cart.py"]
 
@@ -262,7 +260,11 @@ def test_the_hybrid_does_without_a_model_that_is_away() -> None:
 
 @pytest.mark.slow
 def test_a_slip_of_the_model_is_mended_by_the_templates() -> None:
-    model = ScriptedModel([text("return max(1, found - discount)")])
-    with work(HybridEngineer(Limits(answers=2)), model) as (_, trail, _changed):
+    files = {
+        "oblong.py": "def total(width, height):\n    return 0\n",
+        "test_oblong.py": "from oblong import total\n\n\ndef test_total():\n    assert total(2, 5) == 10\n",
+    }
+    model = ScriptedModel([text("return width * width")])
+    with work(HybridEngineer(Limits(answers=1)), model, files) as (_, trail, _changed):
         kinds = {e.kind for e in trail.events if isinstance(e, HypothesisTried) and e.passing}
-    assert any(kind.startswith("proposed+") for kind in kinds) or any("proposed" not in kind for kind in kinds)
+    assert "proposed+variable" in kinds
