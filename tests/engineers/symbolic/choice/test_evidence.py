@@ -4,7 +4,7 @@ from karkhana.behaviour.observation import Observations
 from karkhana.behaviour.validation import Edit
 from karkhana.engineers.symbolic.choice.appearance import Ranked
 from karkhana.engineers.symbolic.choice.choose import Group
-from karkhana.engineers.symbolic.choice.evidence import before_first_hit, behaviour, consensus, over_rivals
+from karkhana.engineers.symbolic.choice.evidence import before_first_hit, behaviour, consensus, heard, over_rivals
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis
 from karkhana.engineers.symbolic.search import Outcome
 
@@ -58,3 +58,22 @@ def test_candidates_before_the_first_hit_are_those_that_were_run() -> None:
 def test_naturalness_counts_against_the_rivals() -> None:
     assert over_rivals([3.0, 7.0, 4.0]) == [-1.0, 4.0, 1.0]
     assert over_rivals([3.0]) == [0.0]
+
+
+def test_each_proposal_is_a_voice_and_all_templates_together_are_one() -> None:
+    ours = [HYPOTHESIS, Hypothesis(suspect=0, kind="sign", line=1, edits=(Edit(1, 2, "y"),), score=0.4)]
+    theirs = [
+        Hypothesis(suspect=0, kind=kind, line=1, edits=(Edit(n, n, "z"),), score=0.3)
+        for n, kind in enumerate(("proposed", "proposed", "proposed+sign"))
+    ]
+    voices = {(0, theirs[0].edits): {1, 2}, (0, theirs[1].edits): {2, 3}}
+
+    def of(*hypotheses: Hypothesis) -> dict[str, float]:
+        members = tuple(Ranked(hypothesis=h, value=0.0) for h in hypotheses)
+        return heard(Group(members=members, standing=0.0), voices)
+
+    assert of(*ours) == {"proposed": 0.0, "agreeing": 0.0}
+    assert of(theirs[0]) == {"proposed": 1.0, "agreeing": 0.5}
+    assert of(theirs[0], theirs[1]) == {"proposed": 1.0, "agreeing": 1 - 1 / 3}
+    assert of(*ours, *theirs) == {"proposed": 0.0, "agreeing": 0.75}
+    assert of(theirs[2]) == {"proposed": 1.0, "agreeing": 0.0}
