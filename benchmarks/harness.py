@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks import harness_codex, harness_llm
 from benchmarks.common import data_folder, emit, small_repository, virtual_environment
 from karkhana.domain.tasks import Budget, Ticket
 from karkhana.domain.tools import RunCommand
@@ -91,19 +92,30 @@ def main() -> None:
         print(json.dumps(child(options.child, options.folder)))
         return
     python = virtual_environment(data_folder(options.data) / "mini", "mini-swe-agent")
+    codex_python = virtual_environment(data_folder(options.data) / "codex", harness_codex.PACKAGE)
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         repository = small_repository(Path(folder), {"notes.txt": "notes\n"})
         own: dict[int, list[float]] = {turns: [] for turns in TURNS}
         mini: dict[int, list[float]] = {turns: [] for turns in TURNS}
+        codex: dict[int, list[float]] = {turns: [] for turns in TURNS}
+        llm: dict[int, list[dict[str, float]]] = {turns: [] for turns in TURNS}
         for _ in range(options.repeats):
             for turns in TURNS:
                 own[turns].append(measure_own(turns, repository)["ms"])
+                llm[turns].append(harness_llm.measure(turns, repository))
                 mini[turns].append(measure_mini(turns, python))
+                codex[turns].append(harness_codex.measure(turns, codex_python))
     for turns in TURNS:
         figures[f"own_cpu_ms_per_turn_{turns}"] = round(median(own[turns]), 3)
+        for name in ("ms", "loop_ms"):
+            figures[f"llm_{name}_per_turn_{turns}"] = round(median([each[name] for each in llm[turns]]), 3)
+        figures[f"llm_rss_mib_{turns}"] = round(median([each["rss_mib"] for each in llm[turns]]), 1)
         figures[f"mini_cpu_ms_per_turn_{turns}"] = round(median(mini[turns]), 3)
+        figures[f"codex_cpu_ms_per_turn_{turns}"] = round(median(codex[turns]), 3)
     figures["flatness_400_to_50"] = round(median(own[400]) / median(own[50]), 2)
+    seconds, mebibytes = zip(*(harness_llm.measure_import() for _ in range(options.repeats)), strict=True)
+    figures["llm_import_cpu_s"], figures["llm_import_rss_mib"] = median(list(seconds)), median(list(mebibytes))
     figures["help_cpu_s"] = round(median([_help_cpu() for _ in range(options.repeats)]), 3)
     emit("Harness: own CPU per turn", figures, as_json=options.json)
 
