@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from karkhana.domain.changes import Change, FileChange
-from karkhana.domain.chat import ChatAnswer, ChatRequest
+from karkhana.domain.chat import ChatAnswer, ChatRequest, Tool
 from karkhana.domain.events import AnyEvent
 from karkhana.domain.evidence import Finding, GateResult
 from karkhana.domain.lessons import Credit, Lesson
@@ -18,7 +18,7 @@ from karkhana.domain.money import Money
 from karkhana.domain.strategies import Strategy
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Budget, TaskType, Ticket
-from karkhana.domain.tools import CommandResult, ToolCall
+from karkhana.domain.tools import CommandResult, ForeignResult, ToolCall
 
 R = TypeVar("R")
 
@@ -91,6 +91,13 @@ class Tools(Protocol):
         """
 
 
+class ForeignTools(Protocol):
+    """The user's own tools."""
+
+    def call(self, server: str, name: str, arguments: str) -> ForeignResult:
+        """Raises ``ToolRefused``."""
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True):
     """What a model answered, and at what price."""
 
@@ -141,6 +148,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """The one that reviews the change; often the same."""
     strategy: Strategy | None = None
     """How the model is told to work; ``None``: as usual."""
+    foreign: tuple[Tool, ...] = ()
+    """The user's own tools, named ``SERVER__TOOL``."""
     explain: bool = False
     lessons: tuple[Lesson, ...] = ()
     """What past outcomes taught, here and elsewhere."""

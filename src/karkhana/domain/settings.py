@@ -4,6 +4,8 @@ The TOML table and key are the field names: ``[sandbox] memory_mb = 2048``; the 
 ``KARKHANA_SANDBOX_MEMORY_MB``.
 """
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -64,6 +66,23 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How often a run may change hands before it fails, in case it is what kills its workers."""
 
 
+class McpServer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[mcp.NAME]``: a server of the Model Context Protocol with tools for engineers."""
+
+    command: tuple[str, ...]
+    """Program and arguments; it talks over its standard input and output, with the user's rights."""
+    tools: tuple[str, ...]
+    """The tools of it that may be called."""
+    timeout_s: float = 60.0
+    """Wall-clock seconds of one call."""
+
+    def __post_init__(self) -> None:
+        if not self.command or not self.command[0]:
+            raise ValueError("command must name a program")
+        if not 0 < self.timeout_s <= 3600:
+            raise ValueError("timeout_s must be above 0 and at most 3600")
+
+
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which language models engineers may ask. Without a file only the symbolic engineer works."""
 
@@ -94,3 +113,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     budget: Budget = Budget()
     policy: Policy = Policy()
     models: ModelSettings = ModelSettings()
+    mcp: Mapping[str, McpServer] = {}
+    """Users' own tools, by the name of their server. User level only."""
+
+    def __post_init__(self) -> None:
+        for name in self.mcp:
+            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name) or "__" in name:
+                raise ValueError(f"[mcp.{name}]: a name has small letters, digits, - and single _")

@@ -66,6 +66,14 @@ class DiffResult(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
 
 
+class ForeignResult(msgspec.Struct, frozen=True):
+    """What a tool of the user's own answered."""
+
+    text: str
+    failed: bool = False
+    """As the tool says."""
+
+
 class PushResult(msgspec.Struct, frozen=True):
     """The engineer's hand-over was taken; the factory decides what happens to it."""
 
@@ -141,6 +149,15 @@ class ReviewDiff(ToolCall[DiffResult], frozen=True, kw_only=True, tag="review_di
     """The whole difference from the base commit."""
 
 
+class CallForeign(ToolCall[ForeignResult], frozen=True, kw_only=True, tag="call_foreign"):
+    """A tool of the user's own, which a server of the Model Context Protocol offers."""
+
+    server: str
+    name: str
+    arguments: str
+    """A JSON object."""
+
+
 class PushChanges(ToolCall[PushResult], frozen=True, kw_only=True, tag="push_changes"):
     """Hand the change over; ends the engineer's work."""
 
@@ -148,5 +165,16 @@ class PushChanges(ToolCall[PushResult], frozen=True, kw_only=True, tag="push_cha
     summary: str
 
 
-AnyToolCall = ListFiles | ReadFile | Search | EditFile | WriteFile | RunTests | RunCommand | ReviewDiff | PushChanges
+AnyToolCall = (
+    ListFiles
+    | ReadFile
+    | Search
+    | EditFile
+    | WriteFile
+    | RunTests
+    | RunCommand
+    | ReviewDiff
+    | CallForeign
+    | PushChanges
+)
 """Decode a call of unknown kind with ``msgspec.convert(data, type=AnyToolCall)``."""

@@ -48,6 +48,7 @@ from karkhana.domain.tasks import Budget, Status, TaskType
 from karkhana.engineers.registry import needs_model, only_repairs, repeats_itself
 from karkhana.factory.attempts import model_name, share
 from karkhana.factory.changes import Contents, gather, restore
+from karkhana.factory.foreign import foreign_tools
 from karkhana.factory.job import Job
 from karkhana.factory.learning import learn, learn_from_ending, recall, recent, record
 from karkhana.factory.records import (
@@ -159,7 +160,8 @@ def _attempt(
     memory = _memory(job, engineer, attempt)
     name = model_name(job, attempt)
     strategy = choose_strategy(job, engineer.name, attempt, name) if needs_model(engineer.name) else None
-    with open_workspace(job) as workspace:
+    servers = job.settings.mcp if needs_model(engineer.name) else {}
+    with foreign_tools(servers) as foreign, open_workspace(job) as workspace:
         limits = tuple(getattr(workspace, "limits_in_force", ()))
         job.trail.record(
             WorkspaceOpened(commit=job.order.commit, engineer=engineer.name, limits=limits, attempt=attempt)
@@ -171,6 +173,7 @@ def _attempt(
             test_command=plan.test_command,
             cancelled=job.cancelled,
             python_version=getattr(workspace, "python_version", None),
+            foreign=foreign,
         )
         model, tools = remembering(_model(job, total, name), toolbox, memory, job.rooms.content)
         reviewer = _model(job, total, job.settings.models.review or name) if model is not None else None
@@ -184,6 +187,7 @@ def _attempt(
             model=model,
             reviewer=reviewing(reviewer, memory),
             strategy=strategy,
+            foreign=foreign.tools if foreign is not None else (),
             explain=job.order.explain,
             lessons=recall(job),
             recent=recent(job),

@@ -19,11 +19,13 @@ from karkhana.domain.events import ToolCalled, ToolReturned
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Budget
 from karkhana.domain.tools import (
+    CallForeign,
     CommandResult,
     DiffResult,
     EditFile,
     EditResult,
     FileText,
+    ForeignResult,
     ListFiles,
     ListFilesResult,
     PushChanges,
@@ -37,7 +39,7 @@ from karkhana.domain.tools import (
     ToolCall,
     WriteFile,
 )
-from karkhana.ports import Trail, Workspace
+from karkhana.ports import ForeignTools, Trail, Workspace
 from karkhana.workspace import toolbox_editing as editing
 from karkhana.workspace import toolbox_running as running
 from karkhana.workspace.python_gate import PythonGate
@@ -66,6 +68,7 @@ TOOLS: dict[type, _Tool[Any]] = {
     RunTests: _Tool(running.run_tests, litters=lambda call: True),
     RunCommand: _Tool(running.run_command, changes=True, litters=lambda call: call.discard),
     ReviewDiff: _Tool(running.review_diff),
+    CallForeign: _Tool(running.call_foreign),
     PushChanges: _Tool(running.push_changes),
 }
 
@@ -86,6 +89,7 @@ class Toolbox:
         test_command: tuple[str, ...] = (),
         cancelled: Callable[[], bool] = lambda: False,
         python_version: tuple[int, int] | None = None,
+        foreign: ForeignTools | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.turns = 0
@@ -98,7 +102,11 @@ class Toolbox:
         self._tracker = ChangeTracker(workspace, trail.keep)
         version = python_version or getattr(workspace, "python_version", None)
         self._context = ToolContext(
-            workspace, test_command=test_command, gate=PythonGate(version), remaining_s=self.remaining_s
+            workspace,
+            test_command=test_command,
+            gate=PythonGate(version),
+            remaining_s=self.remaining_s,
+            foreign=foreign,
         )
 
     @property
@@ -199,6 +207,7 @@ _RESULTS: dict[type, type] = {
     WriteFile: EditResult,
     RunTests: TestReport,
     ReviewDiff: DiffResult,
+    CallForeign: ForeignResult,
     PushChanges: PushResult,
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from karkhana.domain.changes import EXECUTABLE, SYMLINK, FileChange, FileState
 from karkhana.domain.errors import ToolRefused
-from karkhana.ports import Workspace
+from karkhana.ports import ForeignTools, Workspace
 from karkhana.workspace.python_gate import PythonGate
 
 PATH_MAX = 1_000
@@ -26,11 +26,13 @@ class ToolContext:
         test_command: tuple[str, ...],
         gate: PythonGate,
         remaining_s: Callable[[], float],
+        foreign: ForeignTools | None = None,
     ) -> None:
         self.workspace = workspace
         self.test_command = test_command
         self.gate = gate
         self.remaining_s = remaining_s
+        self.foreign = foreign
         self.handed_over = False
 
     def time_limit(self, wanted: float | None) -> float | None:

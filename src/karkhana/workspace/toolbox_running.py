@@ -5,8 +5,10 @@
 from karkhana.domain.errors import ToolRefused
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tools import (
+    CallForeign,
     CommandResult,
     DiffResult,
+    ForeignResult,
     ListFiles,
     ListFilesResult,
     PushChanges,
@@ -70,6 +72,13 @@ def review_diff(context: ToolContext, call: ReviewDiff) -> DiffResult:
         }
     )
     return DiffResult(patch, tuple(file.path for file, _, _ in rows))
+
+
+def call_foreign(context: ToolContext, call: CallForeign) -> ForeignResult:
+    """Call a tool of the user's own."""
+    if context.foreign is None:
+        raise ToolRefused(f"there is no tool {call.name}", "use one of the known tools")
+    return context.foreign.call(call.server, call.name, call.arguments)
 
 
 def push_changes(context: ToolContext, call: PushChanges) -> PushResult:

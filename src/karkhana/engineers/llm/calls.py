@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from karkhana.domain.tools import AnyToolCall, RunCommand, ToolCall
+from karkhana.domain.json import canonical
+from karkhana.domain.tools import AnyToolCall, CallForeign, RunCommand, ToolCall
 from karkhana.engineers.llm.prompting import told, tools
 
 SHELL = ("sh", "-c")
@@ -40,9 +41,18 @@ READERS = frozenset({"list_files", "read_file", "search", "review_diff"})
 """Tools that only look, so that the order of several of them does not matter."""
 
 
-def read(name: str, arguments: str, *, cut: bool = False) -> ToolCall[Any] | GiveUp:
-    """The call. ``cut``: the answer was cut off, so arguments that are not whole are refused. Raises ``Unreadable``."""
-    known = _known(name)
+def read(
+    name: str, arguments: str, *, cut: bool = False, foreign: frozenset[str] = frozenset()
+) -> ToolCall[Any] | GiveUp:
+    """The call. ``cut``: the answer was cut off, so arguments that are not whole are refused. Raises ``Unreadable``.
+
+    ``foreign``: names of the user's own tools.
+    """
+    if name in foreign:
+        server, _, tool = name.partition("__")
+        written = canonical(_fields(name, arguments, cut=cut)).decode()
+        return CallForeign(server=server, name=tool, arguments=written)
+    known = _known(name, foreign)
     fields = _fields(known, arguments, cut=cut)
     found: ToolCall[Any] | GiveUp
     try:
@@ -57,7 +67,7 @@ def read(name: str, arguments: str, *, cut: bool = False) -> ToolCall[Any] | Giv
     return found
 
 
-def _known(name: str) -> str:
+def _known(name: str, foreign: frozenset[str]) -> str:
     names = [tool.name for tool in tools()]
     plain = name.strip().rpartition(".")[2].lower().replace("-", "_")
     if plain in names:
@@ -65,7 +75,7 @@ def _known(name: str) -> str:
     near = difflib.get_close_matches(plain, names, n=1, cutoff=0.85)
     if near:
         return near[0]
-    raise Unreadable(told("result", "unknown", name=repr(name[:60]), names=", ".join(names)))
+    raise Unreadable(told("result", "unknown", name=repr(name[:60]), names=", ".join([*names, *sorted(foreign)])))
 
 
 def _fields(name: str, arguments: str, *, cut: bool) -> dict[str, Any]:

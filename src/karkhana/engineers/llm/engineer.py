@@ -77,6 +77,7 @@ class LlmEngineer:
             critic=critic,
             claims=claims,
             acceptance=acceptance,
+            foreign=assignment.foreign,
         )
         loop.spent = spent
         return loop.run()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from karkhana.domain.chat import ChatAnswer, ChatRequest, StopReason, Text, ToolCall, ToolResult
+from karkhana.domain.chat import ChatAnswer, ChatRequest, StopReason, Text, Tool, ToolCall, ToolResult
 from karkhana.domain.errors import BudgetExhausted, PromptTooLong, ToolRefused
 from karkhana.domain.events import ConversationCompacted, ModelAnswered, ModelNudged
 from karkhana.domain.money import ZERO, Money, shown, usd, written
@@ -21,7 +21,8 @@ from karkhana.engineers.llm.claims import Claims
 from karkhana.engineers.llm.conversation import Conversation
 from karkhana.engineers.llm.critique import Critic, Proposal
 from karkhana.engineers.llm.fencing import Fence
-from karkhana.engineers.llm.prompting import nudge, told, tools
+from karkhana.engineers.llm.prompting import nudge, told
+from karkhana.engineers.llm.prompting import tools as tools_of_ours
 from karkhana.engineers.llm.rendering import shown as rendered
 from karkhana.engineers.llm.stuck import Pattern, Watch
 from karkhana.ports import ChatModel, Handover, Said, Tools, Trail
@@ -66,11 +67,14 @@ class Loop:
         critic: Critic | None = None,
         claims: Claims | None = None,
         acceptance: Acceptance | None = None,
+        foreign: tuple[Tool, ...] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model, self._tools, self._trail = model, tools, trail
         self._conversation, self._fence, self._limits, self._clock = conversation, fence, limits, clock
         self._critic = critic
+        self._offered = (*tools_of_ours(), *foreign)
+        self._foreign = frozenset(tool.name for tool in foreign)
         self._acceptance = acceptance
         self._claims = claims or Claims(tests_known=False)
         self._tests = UNTESTED
@@ -117,7 +121,7 @@ class Loop:
         return ChatRequest(
             model=self._model.name,
             messages=self._conversation.messages(),
-            tools=tools(),
+            tools=self._offered,
             max_tokens=self._limits.answer_tokens,
             temperature=self._limits.temperature,
         )
@@ -144,7 +148,7 @@ class Loop:
     def _one(self, call: ToolCall, *, cut: bool) -> tuple[str, bool, bool]:
         """What the model is told of one call, whether it failed, and whether it is a test report."""
         try:
-            wanted = read(call.name, call.arguments, cut=cut)
+            wanted = read(call.name, call.arguments, cut=cut, foreign=self._foreign)
             if isinstance(wanted, GiveUp):
                 raise Ended(Handover(solved=False, reason=wanted.reason, question=wanted.question))
             if isinstance(wanted, PushChanges) and (objections := self._objections(wanted)):

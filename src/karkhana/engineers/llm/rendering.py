@@ -12,6 +12,7 @@ from karkhana.domain.tools import (
     DiffResult,
     EditResult,
     FileText,
+    ForeignResult,
     ListFilesResult,
     PushResult,
     SearchResult,
@@ -45,6 +46,9 @@ def shown(fence: Fence, result: Any) -> str:
             return _report(fence, result)
         case CommandResult():
             return _command(fence, result)
+        case ForeignResult():
+            said = "it says that it failed\n" if result.failed else ""
+            return said + fence.around(clipped(result.text))
         case PushResult():
             return "handed over"
     return fence.around(clipped(str(result)))
