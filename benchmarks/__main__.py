@@ -16,6 +16,7 @@ SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("task_queue", (), ""),
     ("validation", (), ""),
     ("hopeless", (), ""),
+    ("strategies", (), ""),
     ("misbehaving", (), ""),
     ("gateway_faults", (), ""),
     ("conformance", ("--data", "{data}/clients"), "clients"),

@@ -9,8 +9,8 @@ the pattern is seen in the trails, a remedy is drafted, admitted on held-out tic
 
 A ticket is worked on by the LLM engineer's loop through the real toolbox in a plain folder, and judged by the whole
 suite. The queue, the sandbox and the gates are left out, because the real line takes many times as long for a ticket
-(``tests/factory/test_trials.py`` tries a strategy on it); and the suite is run once for each state of the code, of which
-there are four, and its report is remembered. Proposer, shelf, admission, outcomes and bandit are the product's own.
+(``tests/factory/test_trials.py`` tries a strategy on it); and the suite is run once for each state of the code (there
+are four), and its report is remembered. Proposer, shelf, admission, outcomes and bandit are the product's own.
 
 *before* is the share that fails under the first strategy; *after* the share of as many new tickets that fails when the
 bandit chooses between all strategies in use, with no human edit in between. *deaf* is the same with a model that no
