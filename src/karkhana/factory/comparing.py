@@ -22,8 +22,8 @@ from karkhana.domain.tools import CommandResult
 from karkhana.factory.changes import restore
 from karkhana.factory.job import Job
 from karkhana.factory.records import Attempted, Built, Failed, Plan
-from karkhana.factory.stations import open_workspace, write_after
 from karkhana.factory.strategies import record_strategy
+from karkhana.factory.writing_changes import write_after
 from karkhana.ports import Workspace
 from karkhana.workspace.testing import run_tests
 
@@ -160,7 +160,7 @@ def _told(tried: Sequence[Attempted], seen: Sequence[Seen], groups: Sequence[int
 
 
 def _seen(job: Job, plan: Plan, built: Built) -> Seen:
-    with open_workspace(job) as workspace:
+    with job.open_workspace() as workspace:
         write_after(workspace, built.edits, restore(job.order.repository, built.change.base, built.edits))
         report = run_tests(workspace, plan.test_command)
     broken = tuple(sorted(set(plan.baseline.passed) - set(report.passed)))
@@ -176,7 +176,7 @@ def _observed(job: Job, plan: Plan, seen: Sequence[Seen]) -> Observations | None
         job.trail.record(Noted(text="the attempts are compared by the suite alone: none changes just one Python file"))
         return None
     try:
-        with open_workspace(job) as workspace:
+        with job.open_workspace() as workspace:
             return _compare(workspace, plan, seen, paths)
     except ProbeFailed as error:
         job.trail.record(Noted(text=f"the attempts are compared by the suite alone: {error.message}"))

@@ -1,7 +1,7 @@
 """One run as the stations see it: the order, the trail, and the rooms they may call on."""
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,13 @@ class Job:
         """Within the block the sandbox dies at once when the run is cancelled or lost."""
         kill = getattr(workspace, "cancel", None)
         return self.control.on_stop(kill) if kill is not None else nullcontext()
+
+    @contextmanager
+    def open_workspace(self) -> Iterator[Workspace]:
+        """A fresh one on the base commit; its sandbox dies when the run is cancelled."""
+        opened = self.workspaces.open(self.order.repository, self.order.commit, record=self.trail)
+        with opened as workspace, self.killing(workspace):
+            yield workspace
 
     def redact(self, value: Any) -> Any:
         """``value`` (plain data) without secrets."""

@@ -1,7 +1,8 @@
 """The line: a task becomes a change, the change becomes evidence, evidence becomes a decision, and it is carried out.
 
 Every step is durable: once it has finished its result survives a crash, and another worker goes on from there.
-What each station does is in :mod:`karkhana.factory.stations`; this page is their order, and nothing else.
+What each station does is in :mod:`karkhana.factory.building`, :mod:`karkhana.factory.comparing` and
+:mod:`karkhana.factory.stations`; this page is their order, and nothing else.
 """
 
 import itertools
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from karkhana.domain.errors import KarkhanaError
-from karkhana.factory import comparing, stations
+from karkhana.factory import building, comparing, stations
 from karkhana.factory.job import Job
 from karkhana.factory.records import (
     Allowance,
@@ -59,12 +60,12 @@ def ship(job: Job, engine: Engine) -> Ending:
 def _chosen(step: "Steps", engine: Engine, plan: Plan, attempts: int) -> Built:
     """The change of the only attempt, or the best one of several; each attempt is a step of its own."""
     if attempts <= 1:
-        built = _attempted(step, engine, stations.build, plan).built
+        built = _attempted(step, engine, building.build, plan).built
         if built is None:
             raise AssertionError("the only attempt gives a change or raises")
         return built
     tried = tuple(
-        _attempted(step, engine, stations.build_one, plan, number, prefix=f"attempt_{number}_")
+        _attempted(step, engine, building.build_one, plan, number, prefix=f"attempt_{number}_")
         for number in range(1, attempts + 1)
     )
     return step("choose", Built, comparing.choose, plan, tried)
@@ -80,9 +81,9 @@ def _attempted(
         attempted = step(name, Attempted, build, plan, allowance, *more)
         if attempted.built is not None or attempted.failed is not None:
             return attempted
-        step(f"{prefix}pause_{number}", Ending, stations.pause, attempted)
+        step(f"{prefix}pause_{number}", Ending, building.pause, attempted)
         answer = engine.wait("resume", attempted.again_s)
-        allowance = step(f"{prefix}resume_{number}", Allowance, stations.resume, allowance, answer)
+        allowance = step(f"{prefix}resume_{number}", Allowance, building.resume, allowance, answer)
     raise AssertionError("the count has no end")
 
 

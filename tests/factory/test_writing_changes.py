@@ -4,7 +4,7 @@ import pytest
 
 from karkhana.domain.changes import REGULAR, SYMLINK, FileEdit
 from karkhana.domain.errors import InfrastructureFailure
-from karkhana.factory.stations import write_after
+from karkhana.factory.writing_changes import write_after
 from karkhana.workspace.memory import TemporaryWorkspace
 
 After = Mapping[str, tuple[int | None, bytes | None]]
