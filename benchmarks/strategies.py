@@ -41,12 +41,13 @@ from karkhana.domain.tasks import Budget, Order, TaskType, Ticket
 from karkhana.domain.tools import RunTests, ToolCall
 from karkhana.engineers.llm import LlmEngineer
 from karkhana.engineers.llm.scripted import ScriptedModel, calls
-from karkhana.factory.admission import compared, level
-from karkhana.factory.failure_patterns import patterns
-from karkhana.factory.proposing import Past, Proposer, Trialled
-from karkhana.factory.shelf import Shelf, Standing
+from karkhana.engineers.llm.strategies import shipped
 from karkhana.factory.strategies import beliefs, draw, pool
 from karkhana.factory.trails import MemoryTrail
+from karkhana.learning.admission import compared, level
+from karkhana.learning.failure_patterns import patterns
+from karkhana.learning.proposing import Past, Proposer, Trialled
+from karkhana.learning.shelf import Shelf, Standing
 from karkhana.ports import Assignment
 from karkhana.storage.database import open_database
 from karkhana.storage.route_store import RouteStore
@@ -165,7 +166,7 @@ class Stream:
 
 def learnt(folder: Path, stream: Stream, tickets: int, seed: int) -> dict[str, Any]:
     """Before, the proposal, and after."""
-    shelf, chance = Shelf(folder), random.Random(seed)
+    shelf, chance = Shelf(folder, shipped()), random.Random(seed)
     past: list[Past] = []
     failed: list[bool] = []
     chosen: list[str] = []

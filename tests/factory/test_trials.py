@@ -13,10 +13,11 @@ from karkhana.domain.strategies import Strategy
 from karkhana.domain.tasks import TaskType
 from karkhana.engineers.llm import LlmEngineer
 from karkhana.engineers.llm.scripted import ScriptedModel
+from karkhana.engineers.llm.strategies import shipped
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.ordering import make_order
-from karkhana.factory.shelf import Shelf
 from karkhana.factory.trials import past_tickets, right, try_on
+from karkhana.learning.shelf import Shelf
 from karkhana.ports import Assignment, Handover, Tools, Trail
 from karkhana.storage.route_store import RouteStore
 
@@ -60,6 +61,6 @@ def test_a_trial_tells_whether_a_strategy_helps_and_leaves_nothing_behind(
         assert [each.order for each in past_tickets(stores, TaskType.BUGFIX)] == [order]
         newest = stores.runs.list(limit=1)[0]
         assert newest.status.value == "cancelled"
-    assert Shelf(settings.home).usable(TaskType.BUGFIX)[0].key == "plain@1"
+    assert Shelf(settings.home, shipped()).usable(TaskType.BUGFIX)[0].key == "plain@1"
     branches = subprocess.run(["git", "-C", repository, "branch"], check=True, capture_output=True, text=True).stdout
     assert "karkhana" not in branches

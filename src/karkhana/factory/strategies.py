@@ -18,8 +18,9 @@ from karkhana.domain.events import StrategyChosen
 from karkhana.domain.lessons import Verdict
 from karkhana.domain.routes import RouteOutcome
 from karkhana.domain.strategies import Strategy
+from karkhana.engineers.llm.strategies import shipped
 from karkhana.factory.job import Job
-from karkhana.factory.shelf import Shelf
+from karkhana.learning.shelf import Shelf
 from karkhana.routing.policy.posteriors import Beta, Posteriors, Subject
 from karkhana.routing.policy.priors import Prior
 from karkhana.storage.route_store import RouteStore
@@ -68,7 +69,7 @@ def choose_strategy(job: Job, engineer: str, attempt: int, model: str) -> Strate
 
     Raises ``InvalidInput`` for one that is not there.
     """
-    shelf, before = Shelf(job.settings.home), _chosen(job)
+    shelf, before = Shelf(job.settings.home, shipped()), _chosen(job)
     again = before.get((engineer, attempt))
     if again is not None:
         return again.strategy

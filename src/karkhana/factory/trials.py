@@ -14,9 +14,9 @@ from karkhana.domain.evidence import GateStatus
 from karkhana.domain.strategies import Strategy
 from karkhana.domain.tasks import Order, Status, TaskType
 from karkhana.factory.assembly import Factory
-from karkhana.factory.proposing import Past, Trialled
 from karkhana.factory.results import result_of
 from karkhana.factory.stores import Stores
+from karkhana.learning.proposing import Past, Trialled
 
 NEWEST = 500
 """Runs that are looked at."""

@@ -9,13 +9,14 @@ from karkhana.cli.output import print_json, table, visible
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.json import plain
 from karkhana.domain.tasks import TaskType
+from karkhana.engineers.llm.strategies import shipped
 from karkhana.factory.assembly import open_factory, open_models
 from karkhana.factory.configuration import load_settings
-from karkhana.factory.proposing import Proposer
-from karkhana.factory.shelf import Shelf
 from karkhana.factory.stores import open_stores
 from karkhana.factory.strategies import beliefs
 from karkhana.factory.trials import past_tickets, try_on
+from karkhana.learning.proposing import Proposer
+from karkhana.learning.shelf import Shelf
 from karkhana.storage.route_store import RouteStore
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -31,7 +32,7 @@ def strategies() -> None:
 def list_(type: TaskType = TypeOfTask, model: str = ModelName, json: bool = AsJson) -> None:
     """All strategies, and how often each is believed to succeed for a type of task."""
     settings = load_settings({})
-    every = Shelf(settings.home).all()
+    every = Shelf(settings.home, shipped()).all()
     with open_stores(settings) as stores:
         usable = [each.strategy for each in every if each.standing.usable and each.strategy.suits(type)]
         known = beliefs(RouteStore(stores.database), model or settings.models.work, type.value, usable)
@@ -55,7 +56,7 @@ def list_(type: TaskType = TypeOfTask, model: str = ModelName, json: bool = AsJs
 @app.command()
 def show(name: str = _NAME, json: bool = AsJson) -> None:
     """What a strategy says, and the figures of its trial."""
-    kept = Shelf(load_settings({}).home).get(name)
+    kept = Shelf(load_settings({}).home, shipped()).get(name)
     if json:
         print_json(plain(kept))
         return
@@ -72,7 +73,7 @@ def show(name: str = _NAME, json: bool = AsJson) -> None:
 @app.command()
 def retire(name: str = _NAME, json: bool = AsJson) -> None:
     """Choose a strategy no more; it stays readable."""
-    kept = Shelf(load_settings({}).home).retire(name)
+    kept = Shelf(load_settings({}).home, shipped()).retire(name)
     print_json(plain(kept)) if json else typer.echo(f"{kept.strategy.key} is retired")
 
 
@@ -95,7 +96,7 @@ def propose(
                 model, run_id="strategies", task_type=type.value, budget_usd=budget, cancelled=lambda: False
             )
         proposer = Proposer(
-            Shelf(settings.home),
+            Shelf(settings.home, shipped()),
             type,
             functools.partial(try_on, factory, settings.queue.lease_s),
             model=drafter,

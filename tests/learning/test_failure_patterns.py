@@ -3,7 +3,7 @@ import pytest
 from karkhana.domain import events as ev
 from karkhana.domain.changes import Change, FileChange, FileState
 from karkhana.domain.suites import Outcome, TestReport, TestResult
-from karkhana.factory.failure_patterns import asked, features, patterns, recurring
+from karkhana.learning.failure_patterns import asked, features, patterns, recurring
 
 OPENED = ev.WorkspaceOpened(commit="c", engineer="llm")
 HANDED = ev.ChangeHandedOver(change=Change(base="c", files=(), patch="", summary="", engineer="llm"))

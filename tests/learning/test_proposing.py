@@ -7,8 +7,9 @@ from karkhana.domain import events as ev
 from karkhana.domain.strategies import TEXT, Strategy
 from karkhana.domain.tasks import Order, TaskType, Ticket
 from karkhana.engineers.llm.scripted import ScriptedModel, text
-from karkhana.factory.proposing import Past, Proposer, Trialled, advice_of
-from karkhana.factory.shelf import Shelf, Standing
+from karkhana.engineers.llm.strategies import shipped
+from karkhana.learning.proposing import Past, Proposer, Trialled, advice_of
+from karkhana.learning.shelf import Shelf, Standing
 
 STUCK: list[ev.AnyEvent] = [
     ev.WorkspaceOpened(commit="c", engineer="llm"),
@@ -37,7 +38,7 @@ def useless(order: Order, _strategy: Strategy) -> Trialled:
 
 
 def test_a_remedy_that_helps_is_admitted_with_its_figures(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path)
+    shelf = Shelf(tmp_path, shipped())
     proposal = Proposer(shelf, TaskType.BUGFIX, helps).propose(past())
     assert proposal.kept is not None
     assert proposal.kept.standing is Standing.ADMITTED
@@ -48,7 +49,7 @@ def test_a_remedy_that_helps_is_admitted_with_its_figures(tmp_path: Path) -> Non
 
 
 def test_a_useless_remedy_is_rejected_kept_and_not_tried_again(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path)
+    shelf = Shelf(tmp_path, shipped())
     first = Proposer(shelf, TaskType.BUGFIX, useless).propose(past())
     again = Proposer(shelf, TaskType.BUGFIX, useless).propose(past())
     assert first.kept is not None
@@ -61,25 +62,25 @@ def test_a_remedy_that_spoils_what_worked_is_rejected(tmp_path: Path) -> None:
     def swaps(order: Order, strategy: Strategy) -> Trialled:
         return Trialled(right=(number(order) >= 12) != ("same call" in strategy.text))
 
-    proposal = Proposer(Shelf(tmp_path), TaskType.BUGFIX, swaps).propose(past())
+    proposal = Proposer(Shelf(tmp_path, shipped()), TaskType.BUGFIX, swaps).propose(past())
     assert proposal.kept is not None
     assert proposal.kept.standing is Standing.REJECTED
 
 
 def test_nothing_is_decided_beyond_the_budget(tmp_path: Path) -> None:
-    proposal = Proposer(Shelf(tmp_path), TaskType.BUGFIX, helps, budget_usd=0.1).propose(past())
-    assert (proposal.kept, len(Shelf(tmp_path).all())) == (None, 1)
+    proposal = Proposer(Shelf(tmp_path, shipped()), TaskType.BUGFIX, helps, budget_usd=0.1).propose(past())
+    assert (proposal.kept, len(Shelf(tmp_path, shipped()).all())) == (None, 1)
     assert "budget" in proposal.reason
 
 
 @pytest.mark.parametrize("solved", [[], past(40, 0)])
 def test_without_failures_there_is_nothing_to_propose(tmp_path: Path, solved: list[Past]) -> None:
-    assert Proposer(Shelf(tmp_path), TaskType.BUGFIX, helps).propose(solved).kept is None
+    assert Proposer(Shelf(tmp_path, shipped()), TaskType.BUGFIX, helps).propose(solved).kept is None
 
 
 def drafted(folder: Path, says: str, trial: Callable[[Order, Strategy], Trialled] = helps) -> tuple[str, str, str]:
     model = ScriptedModel([text(says)])
-    proposal = Proposer(Shelf(folder), TaskType.BUGFIX, trial, model=model).propose(past())
+    proposal = Proposer(Shelf(folder, shipped()), TaskType.BUGFIX, trial, model=model).propose(past())
     assert proposal.kept is not None
     return proposal.kept.strategy.text, proposal.kept.author, str(model.requests)
 

@@ -3,11 +3,12 @@
 A person writes ``NAME.toml``; what was proposed is ``NAME@VERSION.json``, with what became of it and the figures. The
 ones that ship are never changed, but may be retired like the others. Knows nothing of how strategies are chosen.
 
->>> # Shelf(home).usable(TaskType.BUGFIX)
+>>> # Shelf(home, shipped()).usable(TaskType.BUGFIX)
 """
 
 import enum
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +17,6 @@ import msgspec
 from karkhana.domain.errors import InvalidInput, InvalidSetting
 from karkhana.domain.strategies import Strategy
 from karkhana.domain.tasks import TaskType
-from karkhana.engineers.llm.strategies import shipped
 
 T = TypeVar("T")
 _BYTES = 100_000
@@ -73,12 +73,13 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 class Shelf:
     """All strategies of one ``KARKHANA_HOME``."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, shipped: Sequence[Strategy]) -> None:
         self._folder = home / "strategies"
+        self._shipped = shipped
 
     def all(self) -> tuple[Kept, ...]:
         """Those that ship first. Raises ``InvalidSetting`` for a file that cannot be read."""
-        kept = [Kept(strategy=each, standing=Standing.SHIPPED) for each in shipped()]
+        kept = [Kept(strategy=each, standing=Standing.SHIPPED) for each in self._shipped]
         kept += [Kept(strategy=_read(file, Strategy), standing=Standing.WRITTEN) for file in self._files("toml")]
         kept += [_read(file, Kept) for file in self._files("json") if file.name != _RETIRED]
         retired = self._retired()
@@ -96,7 +97,7 @@ class Shelf:
             strategy, before = each.strategy, newest.get(each.strategy.name)
             if each.standing.usable and strategy.suits(type) and (before is None or strategy.version > before.version):
                 newest[strategy.name] = strategy
-        return tuple(newest.values()) or shipped()[:1]
+        return tuple(newest.values()) or tuple(self._shipped[:1])
 
     def get(self, name: str) -> Kept:
         """By ``NAME@VERSION``, or the newest one of ``NAME``. Raises ``InvalidInput`` if there is none."""

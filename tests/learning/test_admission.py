@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from karkhana.factory.admission import LEVEL, Tally, compared, level, sign_test, split
+from karkhana.learning.admission import LEVEL, Tally, compared, level, sign_test, split
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from karkhana.domain.chat import ChatRequest, Format, Message, Role, Text
 from karkhana.domain.events import AnyEvent
 from karkhana.domain.strategies import TEXT, Strategy
 from karkhana.domain.tasks import Order, TaskType
-from karkhana.factory.admission import Tally, compared, level, split
-from karkhana.factory.failure_patterns import Pattern, asked, recurring
-from karkhana.factory.shelf import Figures, Kept, Shelf, Standing
+from karkhana.learning.admission import Tally, compared, level, split
+from karkhana.learning.failure_patterns import Pattern, asked, recurring
+from karkhana.learning.shelf import Figures, Kept, Shelf, Standing
 from karkhana.ports import ChatModel
 
 CATALOGUE = "catalogue"
