@@ -119,7 +119,7 @@ def test_a_refusal_is_logged_and_counts_as_a_turn(tools: Toolbox, ledger: Ledger
 def test_every_tool_of_the_interface_is_there() -> None:
     assert {tool.__struct_config__.tag for tool in TOOLS} == {
         *("list_files", "read_file", "search", "edit_file", "write_file"),
-        *("run_tests", "run_command", "review_diff", "push_changes"),
+        *("run_tests", "run_command", "review_diff", "call_foreign", "push_changes"),
     }
 
 

@@ -170,7 +170,7 @@ def sweep(records: Path) -> None:
             with contextlib.suppress(FileNotFoundError):  # another process sweeps too
                 folders = [Path(line) for line in record.read_text().splitlines() if line.endswith(f"/{record.name}")]
                 for folder in folders:
-                    _remove(folder, tries=1)
+                    _remove(folder, tries=10)
                 if not any(folder.exists() for folder in folders):
                     record.unlink()
 
