@@ -10,12 +10,13 @@ import msgspec
 
 from karkhana.domain.chat import ChatRequest, Format, Message, Role, Text
 from karkhana.domain.errors import PromptTooLong
-from karkhana.domain.events import ModelAnswered, Noted
+from karkhana.domain.events import Noted
 from karkhana.domain.evidence import Finding, Severity
-from karkhana.domain.money import ZERO, Money, written
+from karkhana.domain.money import ZERO, Money
 from karkhana.engineers.llm.fencing import Fence
 from karkhana.engineers.llm.prompting import filled, told
 from karkhana.engineers.llm.rendering import clipped
+from karkhana.engineers.llm.telling import tell
 from karkhana.ports import ChatModel, Trail
 
 ROUNDS = 2
@@ -120,17 +121,7 @@ class Critic:
             self._trail.record(Noted(text=f"the change was not reviewed by a model: {error.message}"))
             return ()
         self.spent = Money(self.spent + (said.cost or ZERO))
-        self._trail.record(
-            ModelAnswered(
-                turn=self.rounds + 1,
-                purpose="review",
-                model=self._model.name,
-                place=said.place,
-                answer=msgspec.to_builtins(said.answer),
-                cost_usd="" if said.cost is None else written(said.cost),
-                recalled=said.recalled,
-            )
-        )
+        tell(self._trail, self._model, said, purpose="review", turn=self.rounds + 1)
         return self._read(said.answer.text)
 
     def _read(self, text: str) -> tuple[Finding, ...]:

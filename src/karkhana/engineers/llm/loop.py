@@ -11,8 +11,8 @@ import msgspec
 
 from karkhana.domain.chat import ChatAnswer, ChatRequest, StopReason, Text, Tool, ToolCall, ToolResult
 from karkhana.domain.errors import BudgetExhausted, PromptTooLong, ToolRefused
-from karkhana.domain.events import ConversationCompacted, ModelAnswered, ModelNudged
-from karkhana.domain.money import ZERO, Money, shown, usd, written
+from karkhana.domain.events import ConversationCompacted, ModelNudged
+from karkhana.domain.money import ZERO, Money, shown, usd
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tools import EditFile, PushChanges, ReviewDiff, WriteFile
 from karkhana.engineers.llm.acceptance import Acceptance
@@ -25,7 +25,8 @@ from karkhana.engineers.llm.prompting import nudge, told
 from karkhana.engineers.llm.prompting import tools as tools_of_ours
 from karkhana.engineers.llm.rendering import shown as rendered
 from karkhana.engineers.llm.stuck import Pattern, Watch
-from karkhana.ports import ChatModel, Handover, Said, Tools, Trail
+from karkhana.engineers.llm.telling import tell
+from karkhana.ports import ChatModel, Handover, Tools, Trail
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +114,8 @@ class Loop:
         self._answers += 1
         self.spent = Money(self.spent + (said.cost or ZERO))
         answer = _identified(said.answer, self._answers)
-        self._record(said, answer, self._clock() - started)
+        said = msgspec.structs.replace(said, answer=answer)
+        tell(self._trail, self._model, said, purpose="work", turn=self._answers, duration_s=self._clock() - started)
         self._conversation.answered(answer)
         return answer
 
@@ -223,20 +225,6 @@ class Loop:
         done = self._conversation.compact(room)
         if done is not None:
             self._trail.record(ConversationCompacted(**msgspec.structs.asdict(done)))
-
-    def _record(self, said: Said, answer: ChatAnswer, duration_s: float) -> None:
-        self._trail.record(
-            ModelAnswered(
-                turn=self._answers,
-                purpose="work",
-                model=self._model.name,
-                place=said.place,
-                answer=msgspec.to_builtins(answer),
-                cost_usd="" if said.cost is None else written(said.cost),
-                duration_s=duration_s,
-                recalled=said.recalled,
-            )
-        )
 
 
 def _calls(answer: ChatAnswer) -> Iterator[tuple[ToolCall, bool]]:

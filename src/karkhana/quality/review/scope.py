@@ -60,8 +60,8 @@ def _links(subject: Subject) -> Iterator[Finding]:
         if change.after is None or change.after.mode != SYMLINK:
             continue
         target = (targets[change.path] or b"").decode("utf-8", "replace")
-        reached = posixpath.normpath(posixpath.join("/root", posixpath.dirname(change.path), target))
-        if reached != "/root" and not reached.startswith("/root/"):
+        reached = posixpath.normpath(posixpath.join("/repository", posixpath.dirname(change.path), target))
+        if reached != "/repository" and not reached.startswith("/repository/"):
             yield Finding(rule="outside-link", message=f"is a link to {target[:200]!r}, outside", path=change.path)
 
 

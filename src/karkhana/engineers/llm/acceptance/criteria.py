@@ -13,11 +13,12 @@ import msgspec
 
 from karkhana.domain.chat import ChatRequest, Format, Message, Role, Text
 from karkhana.domain.errors import PromptTooLong
-from karkhana.domain.events import ModelAnswered, Noted
-from karkhana.domain.money import ZERO, Money, written
+from karkhana.domain.events import Noted
+from karkhana.domain.money import ZERO, Money
 from karkhana.engineers.llm.fencing import Fence
 from karkhana.engineers.llm.prompting import filled
 from karkhana.engineers.llm.rendering import clipped
+from karkhana.engineers.llm.telling import tell
 from karkhana.ports import ChatModel, Trail
 
 MOST = 12
@@ -124,17 +125,7 @@ def _asked(ticket: str, model: ChatModel, trail: Trail, fence: Fence) -> tuple[t
     except PromptTooLong as error:
         trail.record(Noted(text=f"no acceptance criteria were read from the ticket: {error.message}"))
         return (), ZERO
-    trail.record(
-        ModelAnswered(
-            turn=1,
-            purpose="criteria",
-            model=model.name,
-            place=said.place,
-            answer=msgspec.to_builtins(said.answer),
-            cost_usd="" if said.cost is None else written(said.cost),
-            recalled=said.recalled,
-        )
-    )
+    tell(trail, model, said, purpose="criteria", turn=1)
     text = said.answer.text
     try:
         answer = msgspec.json.decode(text[text.find("{") : text.rfind("}") + 1], type=_Answer)

@@ -13,13 +13,14 @@ import msgspec
 
 from karkhana.domain.chat import ChatRequest, Message, Role, StopReason, Text
 from karkhana.domain.errors import ModelUnavailable, PromptTooLong
-from karkhana.domain.events import ModelAnswered, Noted
-from karkhana.domain.money import ZERO, Money, usd, written
+from karkhana.domain.events import Noted
+from karkhana.domain.money import ZERO, Money, usd
 from karkhana.engineers.llm.prompting import filled
 from karkhana.engineers.llm.small.passages import Passage, passage_of
 from karkhana.engineers.llm.small.telling import question
+from karkhana.engineers.llm.telling import tell
 from karkhana.engineers.symbolic.proposals import Case, Rewrite
-from karkhana.ports import ChatModel, Said, Trail
+from karkhana.ports import ChatModel, Trail
 
 _SPARE_TOKENS = 70
 _LINE_TOKENS = 80
@@ -114,7 +115,8 @@ class ModelProposals:
         self._answers += 1
         self._longest_s = max(self._longest_s, self._clock() - started)
         self.spent = Money(self.spent + (said.cost or ZERO))
-        self._record(said, self._clock() - started)
+        seconds = self._clock() - started
+        tell(self._trail, self._model, said, purpose="propose", turn=self._answers, duration_s=seconds)
         cut = said.answer.stop is StopReason.LENGTH
         if asked.one_line:
             return passage.read_line(said.answer.text, asked.place) if not cut else None
@@ -135,20 +137,6 @@ class ModelProposals:
             top_p=0.95 if asked.temperature else None,
             seed=asked.seed,
             stop=("\n\n",) if asked.one_line else (_FENCE_END,),
-        )
-
-    def _record(self, said: Said, duration_s: float) -> None:
-        self._trail.record(
-            ModelAnswered(
-                turn=self._answers,
-                purpose="propose",
-                model=self._model.name,
-                place=said.place,
-                answer=msgspec.to_builtins(said.answer),
-                cost_usd="" if said.cost is None else written(said.cost),
-                duration_s=duration_s,
-                recalled=said.recalled,
-            )
         )
 
 
