@@ -84,7 +84,31 @@ def test_a_protected_place_never_deploys() -> None:
     assert score(reviewed("protected-path"), VETERAN).score <= 0.90
 
 
-@pytest.mark.parametrize("rule", ["guarded-path", "unproven-claim", "test-harness", "outside-link"])
+@pytest.mark.parametrize("rule", ["critique", "acceptance-unproven"])
+def test_what_a_reviewer_objects_to_costs_more_than_an_unlisted_remark_and_never_deploys(rule: str) -> None:
+    objected = score(reviewed(rule), VETERAN)
+    assert 0.70 <= objected.score <= 0.90
+    assert objected.score < score(reviewed("something-new"), VETERAN).score
+    assert score(reviewed(rule), FRESH).score < score(reviewed("something-new"), FRESH).score
+    scores = [score(reviewed(*[rule] * count), FRESH).score for count in range(5)]
+    assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) == 4
+    (behaviour,) = [part for part in objected.components if part.name == "behaviour"]
+    assert f"{rule}: look here" in behaviour.because
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "guarded-path",
+        "unproven-claim",
+        "test-harness",
+        "outside-link",
+        "acceptance-failing",
+        "acceptance-weakened",
+        "acceptance-blind",
+    ],
+)
 def test_what_needs_a_person_never_goes_ahead(rule: str) -> None:
     assert score(reviewed(rule), VETERAN).score < 0.70
 
