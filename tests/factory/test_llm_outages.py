@@ -1,16 +1,14 @@
 """What a run does when its provider fails in the middle, its money ends, its worker is killed, or it is cancelled."""
 
-import os
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_llm_runs import SCRIPT, Provider, repository  # noqa: F401
+from benchmarks.common import small_repository
+from killed_workers import command_under_way, eventually, killed_worker, run_of, short_leases, status, worker
+from model_provider import MODELS, Provider, asked, provider_at
+from test_llm_runs import FILES, SCRIPT
 
 from karkhana.domain import events as ev
 from karkhana.domain.tasks import Status
@@ -25,20 +23,15 @@ from karkhana.storage.ledger_reading import LedgerReader
 pytestmark = [pytest.mark.xdist_group("engine"), pytest.mark.slow]
 
 FAULT = '[[fault]]\nmodel = "any"\nturn = 3\nevery = 1\n'
-PATIENCE_S = 120.0
 
 
 class Outages(Provider):
     """A provider whose accounts of all its lives are added up."""
 
-    def __init__(self, file: Path) -> None:
-        super().__init__(file)
-        self._models = file
-        self._charged = 0.0
+    _charged = 0.0
 
-    def start(self, script: str = SCRIPT, *, deadline_s: float = 60.0) -> None:
-        super().start(script)
-        self._models.write_text(f"[gateway]\ndeadline_s = {deadline_s}\n{self._models.read_text()}")
+    def begin(self, script: str = SCRIPT, *, deadline_s: float = 60.0) -> None:
+        self.start(script, models=f"[gateway]\ndeadline_s = {deadline_s}\n{MODELS}")
 
     def end(self) -> None:
         self._charged, self.program = self.charged(), None
@@ -48,35 +41,25 @@ class Outages(Provider):
         """US dollars so far."""
         return self._charged + (float(str(self.program.account.told()["usd"])) if self.program is not None else 0.0)
 
-    def requests(self) -> int:
-        """In this life."""
-        return int(str(self.program.account.told()["requests"])) if self.program is not None else 0
-
 
 @pytest.fixture
 def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outages]:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("KARKHANA_MODELS_FILE", str(tmp_path / "gateway.toml"))
-    made = Outages(tmp_path / "gateway.toml")
-    yield made
-    made.end()
+    with provider_at(tmp_path, monkeypatch, kind=Outages) as made:
+        yield made
 
 
-def work(repository: Path, *, usd: float | None = None) -> RunResult:  # noqa: F811
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    return small_repository(tmp_path / "repository", FILES)
+
+
+def work(repository: Path, *, usd: float | None = None) -> RunResult:
     order, settings = make_order("area() is wrong", repository, engineer="llm", usd=usd)
     return work_in_foreground(order, settings, lambda _event: None)
 
 
 def go_on(run_id: str, usd: float = 0.0) -> RunResult:
     return resume(run_id, turns=0, usd=usd, by="me", observer=lambda _event: None)
-
-
-def answers(run_id: str) -> list[ev.ModelAnswered]:
-    """Those that were really asked for; the trail is intact."""
-    with open_stores() as stores:
-        assert stores.events.verify(run_id) == []
-        found = [entry.event for entry in stores.events.entries(run_id)]
-    return [event for event in found if isinstance(event, ev.ModelAnswered) and not event.recalled]
 
 
 def ledger() -> list[LedgerEntry]:
@@ -93,8 +76,8 @@ def spent(*, unknown: bool) -> float:
 def judge_finished(done: RunResult, provider: Outages) -> None:
     assert done.decision is not None
     assert "+    return width * height" in done.diff
-    asked = answers(done.run_id)
-    assert [event.turn for event in asked if event.purpose == "work"] == [1, 2, 3, 4, 5], "nothing is asked twice"
+    answers = asked(done.run_id)
+    assert [event.turn for event in answers if event.purpose == "work"] == [1, 2, 3, 4, 5], "nothing is asked twice"
     assert spent(unknown=False) == pytest.approx(provider.charged(), abs=1e-9)
 
 
@@ -110,22 +93,22 @@ def judge_finished(done: RunResult, provider: Outages) -> None:
 )
 def test_a_provider_that_fails_in_the_middle_pauses_the_run(
     provider: Outages,
-    repository: Path,  # noqa: F811
+    repository: Path,
     fault: str,
     deadline_s: float,
     expected: tuple[str, bool],
 ) -> None:
     step, unseen = expected
     # What nobody waited for is not charged, so that the account can be compared to the cent.
-    provider.start(f"charge_unfinished = false\n{SCRIPT}{FAULT}{fault}\n", deadline_s=deadline_s)
+    provider.begin(f"charge_unfinished = false\n{SCRIPT}{FAULT}{fault}\n", deadline_s=deadline_s)
     paused = work(repository)
     assert (paused.status, exit_code(paused)) == ("waiting_for_review", 3)
     assert "does not answer" in paused.reason
     assert step in paused.next
     assert f"karkhana runs resume {paused.run_id}" in paused.next
-    assert [event.turn for event in answers(paused.run_id)] == [1, 2]
+    assert [event.turn for event in asked(paused.run_id)] == [1, 2]
     provider.end()
-    provider.start()
+    provider.begin()
     judge_finished(go_on(paused.run_id), provider)
     # Nobody knows what a connection that broke did cost: it counts as much as it could have.
     assert (spent(unknown=True) > 0) is unseen
@@ -133,15 +116,15 @@ def test_a_provider_that_fails_in_the_middle_pauses_the_run(
 
 def test_dollars_that_are_used_up_stop_the_next_call_before_it_is_sent(
     provider: Outages,
-    repository: Path,  # noqa: F811
+    repository: Path,
 ) -> None:
-    provider.start()
+    provider.begin()
     paused = work(repository, usd=0.02)
     assert (paused.status, exit_code(paused)) == ("waiting_for_review", 3)
     assert "--budget" in paused.next
-    asked = answers(paused.run_id)
-    assert 1 <= len(asked) < 5
-    assert provider.requests() == len(asked) == len(ledger()), "nothing was sent that the budget does not bear"
+    answers = asked(paused.run_id)
+    assert 1 <= len(answers) < 5
+    assert provider.requests() == len(answers) == len(ledger()), "nothing was sent that the budget does not bear"
     assert spent(unknown=False) == pytest.approx(provider.charged(), abs=1e-9)
     assert spent(unknown=False) <= 0.02
     assert spent(unknown=True) == 0.0
@@ -172,30 +155,21 @@ calls = [{ name = "push_changes", arguments = { title = "Multiply the sides", su
 
 def test_a_worker_that_is_killed_within_a_tool_call_is_succeeded(
     provider: Outages,
-    repository: Path,  # noqa: F811
+    repository: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    provider.start(SLOW)
-    for name, value in (("LEASE_S", "2"), ("HEARTBEAT_S", "0.5")):
-        monkeypatch.setenv(f"KARKHANA_QUEUE_{name}", value)
+    provider.begin(SLOW)
+    short_leases(monkeypatch)
     order, _ = make_order("area() is wrong", repository, engineer="llm")
     with open_stores() as stores:
         task_id = stores.tasks.add(order).task_id
-    first = worker()
-    try:
-        eventually(lambda: run_of(task_id) != "" and within_command(run_of(task_id)))
-    finally:
-        first.send_signal(signal.SIGKILL)
-        first.wait()
+    with killed_worker():
+        eventually(lambda: run_of(task_id) != "" and command_under_way(run_of(task_id)))
     run_id = run_of(task_id)
-    assert len(answers(run_id)) == 2
-    heir = worker()
-    try:
+    assert len(asked(run_id)) == 2
+    with worker():
         eventually(lambda: status(run_id) is Status.WAITING_FOR_REVIEW)
-    finally:
-        heir.terminate()
-        heir.wait(PATIENCE_S)
-    assert [event.turn for event in answers(run_id) if event.purpose == "work"] == [1, 2, 3, 4]
+    assert [event.turn for event in asked(run_id) if event.purpose == "work"] == [1, 2, 3, 4]
     with open_stores() as stores:
         found = [entry.event for entry in stores.events.entries(run_id)]
     assert [event for event in found if isinstance(event, ev.RunTakenOver)]
@@ -205,8 +179,8 @@ def test_a_worker_that_is_killed_within_a_tool_call_is_succeeded(
     assert spent(unknown=False) == pytest.approx(provider.charged(), abs=1e-9)
 
 
-def test_a_run_that_is_cancelled_while_its_model_stalls_ends(provider: Outages, repository: Path) -> None:  # noqa: F811
-    provider.start(f'charge_unfinished = false\n{SCRIPT}{FAULT}kind = "stall"\nstall_s = 900.0\n', deadline_s=800.0)
+def test_a_run_that_is_cancelled_while_its_model_stalls_ends(provider: Outages, repository: Path) -> None:
+    provider.begin(f'charge_unfinished = false\n{SCRIPT}{FAULT}kind = "stall"\nstall_s = 900.0\n', deadline_s=800.0)
     ended = threading.Event()
     canceller = threading.Thread(target=cancel_when_asked, args=(provider, ended))
     canceller.start()
@@ -214,7 +188,7 @@ def test_a_run_that_is_cancelled_while_its_model_stalls_ends(provider: Outages, 
     ended.set()
     canceller.join()
     assert result.status == "cancelled"
-    assert [event.turn for event in answers(result.run_id)] == [1, 2]
+    assert [event.turn for event in asked(result.run_id)] == [1, 2]
 
 
 def cancel_when_asked(provider: Outages, ended: threading.Event) -> None:
@@ -225,32 +199,3 @@ def cancel_when_asked(provider: Outages, ended: threading.Event) -> None:
                 stores.tasks.cancel(runs[0].task_id)
                 return
         ended.wait(0.2)
-
-
-def worker() -> "subprocess.Popen[bytes]":
-    command: list[str | Path] = [Path(sys.executable).parent / "karkhana", "worker"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
-
-
-def run_of(task_id: str) -> str:
-    with open_stores() as stores:
-        return next((run.run_id for run in stores.runs.list(task_id=task_id)), "")
-
-
-def status(run_id: str) -> Status:
-    with open_stores() as stores:
-        return stores.runs.get(run_id).status
-
-
-def within_command(run_id: str) -> bool:
-    """Whether the newest event is a command that was begun."""
-    with open_stores() as stores:
-        *_, last = [ev.Noted(text=""), *(entry.event for entry in stores.events.entries(run_id))]
-    return isinstance(last, ev.ToolCalled) and last.call["tool"] == "run_command"
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.1)

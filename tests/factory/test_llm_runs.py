@@ -1,12 +1,11 @@
 """Runs of the LLM engineer: real line, stores and calling, a fake provider on loopback behind them."""
 
-import asyncio
-import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from benchmarks.common import small_repository
+from model_provider import PRICE, Provider, events_of, provider_at
 
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InvalidInput
@@ -16,9 +15,6 @@ from karkhana.factory.foreground import work_in_foreground
 from karkhana.factory.ordering import make_order
 from karkhana.factory.results import RunResult, exit_code
 from karkhana.factory.stores import open_stores
-from karkhana.routing.fake.program import FakeProvider
-from karkhana.routing.fake.script import read_script
-from karkhana.routing.fake.serving import fake_provider
 from karkhana.storage.ledger_reading import LedgerReader
 from karkhana.storage.replay import replay
 
@@ -28,10 +24,9 @@ FILES = {
     "area.py": "def area(width, height):\n    return width + height\n",
     "test_area.py": "from area import area\n\n\ndef test_oblong():\n    assert area(2, 5) == 10\n",
 }
-SCRIPT = """
-[price.any]
-input = "1"
-output = "2"
+SCRIPT = (
+    PRICE
+    + """
 [[answer]]
 says = "What its author says"
 text = '{"findings": [{"severity": "warning", "path": "area.py", "line": 2, "message": "no test of zero"}]}'
@@ -51,79 +46,24 @@ calls = [{ name = "run_tests", arguments = {} }]
 turn = 4
 calls = [{ name = "push_changes", arguments = { title = "Multiply the sides", summary = "area() added them." } }]
 """
-MODELS = """
-[provider.fake]
-wire = "openai"
-base_url = "{address}/v1"
-[model.fake]
-candidates = ["fake/any"]
-[price."fake/any"]
-input = "1"
-output = "2"
-"""
-
-
-class Provider:
-    """A fake provider on a loop of its own, which can be ended and started again on another port."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.program: FakeProvider | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def start(self, script: str = SCRIPT) -> None:
-        ready = threading.Event()
-
-        async def serve() -> None:
-            async with fake_provider(read_script(script)) as (address, self.program):
-                self._file.write_text(MODELS.format(address=address))
-                self._over = asyncio.Event()
-                self._loop = asyncio.get_running_loop()
-                ready.set()
-                await self._over.wait()
-
-        self._thread = threading.Thread(target=lambda: asyncio.run(serve()))
-        self._thread.start()
-        assert ready.wait(10)
-
-    def end(self) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._over.set)
-            self._thread.join()
-            self._loop = None
+)
 
 
 @pytest.fixture
 def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("KARKHANA_MODELS_FILE", str(tmp_path / "gateway.toml"))
-    made = Provider(tmp_path / "gateway.toml")
-    made.start()
-    yield made
-    made.end()
+    with provider_at(tmp_path, monkeypatch, SCRIPT) as made:
+        made.start()
+        yield made
 
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    folder = tmp_path / "repository"
-    folder.mkdir()
-    for name, text in FILES.items():
-        (folder / name).write_text(text)
-    words = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-C", str(folder)]
-    for step in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "start"]):
-        subprocess.run([*words, *step], check=True, capture_output=True)
-    return folder
+    return small_repository(tmp_path / "repository", FILES)
 
 
 def work(repository: Path, engineer: str = "llm", *, max_turns: int | None = None) -> RunResult:
     order, settings = make_order("area() is wrong", repository, engineer=engineer, max_turns=max_turns)
     return work_in_foreground(order, settings, lambda _event: None)
-
-
-def events(run_id: str) -> list[ev.AnyEvent]:
-    with open_stores() as stores:
-        assert stores.events.verify(run_id) == []
-        return [entry.event for entry in stores.events.entries(run_id)]
 
 
 @pytest.mark.slow
@@ -152,11 +92,11 @@ def test_a_used_up_budget_pauses_and_the_work_goes_on_where_it_was(provider: Pro
     assert paused.run_id in paused.next
     with pytest.raises(InvalidInput, match="is paused"):
         answer(paused.run_id, approved=True, comment="", by="me", observer=lambda _event: None)
-    asked = len([e for e in events(paused.run_id) if isinstance(e, ev.ModelAnswered)])
+    asked = len([e for e in events_of(paused.run_id) if isinstance(e, ev.ModelAnswered)])
     done = resume(paused.run_id, turns=10, usd=0.0, by="me", observer=lambda _event: None)
     assert done.decision is not None
     assert "+    return width * height" in done.diff
-    found = events(paused.run_id)
+    found = events_of(paused.run_id)
     assert len([e for e in found if isinstance(e, ev.ModelAnswered) and not e.recalled]) == 7
     assert asked == 3
     assert len([e for e in found if isinstance(e, ev.SuiteMeasured)]) == 2
@@ -181,7 +121,7 @@ def test_a_run_is_taken_back_to_an_earlier_answer(provider: Provider, repository
     again = rewind(first.run_id, 2, lambda _event: None)
     assert again.run_id != first.run_id
     assert again.diff == first.diff
-    answers = [e for e in events(again.run_id) if isinstance(e, ev.ModelAnswered)]
+    answers = [e for e in events_of(again.run_id) if isinstance(e, ev.ModelAnswered)]
     assert [e.recalled for e in answers] == [True, True, False, False, False, False, False]
     with pytest.raises(InvalidInput, match="5 answers"):
         rewind(first.run_id, 6, lambda _event: None)
@@ -191,5 +131,5 @@ def test_a_run_is_taken_back_to_an_earlier_answer(provider: Provider, repository
 def test_the_free_engineer_is_asked_first(provider: Provider, repository: Path) -> None:
     result = work(repository, "auto")
     assert result.engineer == "symbolic"
-    assert not [e for e in events(result.run_id) if isinstance(e, ev.ModelAnswered)]
+    assert not [e for e in events_of(result.run_id) if isinstance(e, ev.ModelAnswered)]
     assert Status(result.status) is Status.WAITING_FOR_REVIEW
