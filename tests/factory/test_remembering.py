@@ -54,3 +54,11 @@ def test_as_of_an_earlier_answer() -> None:
     first = memory_of(WORK, "llm", 1)
     assert [call.turn for call, _ in first.calls] == [1, 2]
     assert first.reviews == ()
+
+
+def test_a_question_before_the_work_is_remembered_and_not_counted() -> None:
+    events = [opened("llm"), answered(1, "criteria"), answered(1), *called(1), answered(2), *called(2)]
+    memory = memory_of(events, "llm", turn=1)
+    assert [event.purpose for event in memory.answers] == ["criteria", "work"]
+    assert [call.turn for call, _ in memory.calls] == [1]
+    assert (memory.turns, memory_of(events, "llm").turns) == (1, 2)

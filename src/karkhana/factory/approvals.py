@@ -53,7 +53,7 @@ def rewind(run_id: str, turn: int, observer: Callable[[AnyEvent], None]) -> RunR
         events = [entry.event for entry in stores.events.entries(run_id)]
         engineer = next((e.engineer for e in reversed(events) if isinstance(e, WorkspaceOpened)), "")
         order = stores.tasks.order(stores.runs.get(run_id).task_id)
-    answers = len(memory_of(events, engineer).answers)
+    answers = memory_of(events, engineer).turns
     if not 1 <= turn <= answers:
         raise InvalidInput(f"{run_id} has {answers} answers of a model", f"See them: karkhana runs trace {run_id}")
     again = msgspec.structs.replace(order, engineer=engineer, rewind=Rewind(run_id=run_id, turn=turn))

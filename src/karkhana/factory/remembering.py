@@ -29,6 +29,15 @@ class Memory(msgspec.Struct, frozen=True):
     calls: tuple[tuple[ToolCalled, ToolReturned], ...]
     reviews: tuple[ModelAnswered, ...] = ()
 
+    @property
+    def turns(self) -> int:
+        """Answers that moved the work on; those to a question beforehand are numbered apart."""
+        return sum(map(_is_turn, self.answers))
+
+
+def _is_turn(answer: ModelAnswered) -> bool:
+    return answer.purpose != "criteria"
+
 
 def memory_of(events: Iterable[AnyEvent], engineer: str, turn: int | None = None, attempt: int | None = None) -> Memory:
     """What an engineer heard and did in its longest piece of work; with ``turn``, as of that answer.
@@ -40,18 +49,19 @@ def memory_of(events: Iterable[AnyEvent], engineer: str, turn: int | None = None
     reviews: list[ModelAnswered] = []
     calls: list[tuple[ToolCalled, ToolReturned]] = []
     called: ToolCalled | None = None
-    ours = False
+    ours, turns = False, 0
     for event in events:
         match event:
             case WorkspaceOpened():
                 ours = event.engineer == engineer and attempt in (None, event.attempt)
-                answers, reviews, calls, called = [], [], [], None
+                answers, reviews, calls, called, turns = [], [], [], None, 0
             case ModelAnswered(purpose="review") if ours:
                 reviews.append(event)
-            case ModelAnswered() if ours and len(answers) == turn:
+            case ModelAnswered() if ours and turns == turn:
                 ours = False
             case ModelAnswered() if ours:
                 answers.append(event)
+                turns += _is_turn(event)
             case ToolCalled() if ours:
                 called = event
             case ToolReturned() if ours and called is not None:

@@ -5,6 +5,7 @@
 
 import msgspec
 
+from karkhana.domain.errors import ConfigurationError
 from karkhana.domain.money import ZERO, usd
 from karkhana.domain.strategies import Strategy, StrategyLimits
 from karkhana.domain.suites import Outcome, TestResult
@@ -20,6 +21,7 @@ from karkhana.engineers.llm.rendering import clipped
 from karkhana.engineers.llm.repository_map import repository_map
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
+NO_MODEL = "no language model is configured"
 CONFIGURE = "Name a model: docs/models.md shows how; or leave the ticket to the symbolic engineer."
 _PROMPT = 0.7
 """Share of the model's context that the prompt may take; estimates are not exact."""
@@ -42,11 +44,12 @@ class LlmEngineer:
     def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover:
         """Hand over, or stop with the reason.
 
-        Raises ``RunCancelled``, ``ModelUnavailable``, and what forbids a call of the model.
+        Raises ``RunCancelled``, ``ModelUnavailable``, what forbids a call of the model, and ``ConfigurationError``
+        when there is none.
         """
         model = assignment.model
         if model is None:
-            return Handover(solved=False, reason="no language model is configured", question=CONFIGURE)
+            raise ConfigurationError(NO_MODEL, CONFIGURE)
         limits = self._limits or Limits(
             usd=usd(f"{assignment.budget.usd:.6f}"),
             answers=2 * assignment.budget.turns,

@@ -4,8 +4,9 @@
 ('small', 'hybrid')
 """
 
+from karkhana.domain.errors import ConfigurationError
 from karkhana.domain.money import usd
-from karkhana.engineers.llm.engineer import CONFIGURE
+from karkhana.engineers.llm.engineer import CONFIGURE, NO_MODEL
 from karkhana.engineers.llm.small.proposing import Limits, ModelProposals
 from karkhana.engineers.symbolic import SymbolicEngineer
 from karkhana.ports import Assignment, Handover, Tools, Trail
@@ -20,9 +21,12 @@ class SmallModelEngineer:
         self._limits = limits
 
     def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover:
-        """Hand over, or stop with the reason. Raises ``RunCancelled``, ``ModelUnavailable``."""
+        """Hand over, or stop with the reason.
+
+        Raises ``RunCancelled``, ``ModelUnavailable``, and ``ConfigurationError`` when there is no model.
+        """
         if assignment.model is None:
-            return Handover(solved=False, reason="no language model is configured", question=CONFIGURE)
+            raise ConfigurationError(NO_MODEL, CONFIGURE)
         proposals = ModelProposals(assignment.model, trail, _limits(self._limits, assignment))
         return SymbolicEngineer(proposals, templates=False).work(assignment, tools, trail)
 
