@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from karkhana.domain.json import canonical, decode
-from karkhana.storage.packing import LIMIT, blob_names, pack, pack_small, unpack, unpack_small
+from karkhana.storage.packing import LIMIT, blob_names, pack, pack_small, plain_json, unpack, unpack_small
 
 
 class Store(dict[str, bytes]):
@@ -41,6 +41,16 @@ def test_whatever_is_packed_survives_json(value, limit):
     through = decode(canonical(pack(value, store.keep, bytes, limit)), object)
     assert unpack(through, store.__getitem__) == value
     assert sorted(blob_names(through), key=int) == sorted(store, key=int)
+
+
+@given(st.lists(values | st.binary(max_size=3)) | st.dictionaries(st.text(), values), st.integers(0, 60))
+def test_what_needs_no_packing_is_what_packing_would_give(value, limit):
+    store = Store()
+    packed = canonical(pack(value, store.keep, bytes, limit))
+    assert plain_json(value, limit) in (None, packed)
+    if len(packed) <= limit and packed.isascii() and b"$" not in packed:
+        assert not store
+        assert (plain_json(value, limit) is None) == any(item for item in value if isinstance(item, bytes))
 
 
 @given(values)

@@ -24,11 +24,11 @@ from karkhana.domain.json import canonical
 from karkhana.storage.appender import Appender, Row
 from karkhana.storage.appending import appender
 from karkhana.storage.database import Clock, Database, utc_now
-from karkhana.storage.packing import pack, unpack
+from karkhana.storage.packing import pack, plain_json, unpack
 from karkhana.storage.redaction import Redactor
 from karkhana.storage.runs import lease_lost, unknown_run
 from karkhana.storage.tables import blobs, events, runs
-from karkhana.storage.verification import Problem, digest, stored_rows, verify_blobs, verify_chain
+from karkhana.storage.verification import Problem, chained, stored_rows, verify_blobs, verify_chain
 
 _KNOWN_BLOBS = 4096
 _PAGE = 500
@@ -206,13 +206,13 @@ class RunTrail:
         """Store ``content`` by its SHA-256 (hex), redacted like everything else, and return that."""
         return self._store.keep(content)
 
-    def _append(self, kind: str, payload: str) -> bool:
+    def _append(self, kind: str, payload: bytes) -> bool:
         seq, at = self._seq + 1, timestamp(self._clock())
-        row = Row(self._run_id, seq, at, kind, payload, self._hash, "")
-        row = msgspec.structs.replace(row, hash=digest(row))
+        newest = chained(self._hash, (self._run_id, seq, at, kind), payload)
+        row = Row(self._run_id, seq, at, kind, payload.decode(), self._hash, newest)
         if not self._store.appender.append(row, self._epoch):
             return False
-        self._seq, self._hash = seq, row.hash
+        self._seq, self._hash = seq, newest
         return True
 
     def _look_up(self) -> None:
@@ -224,13 +224,15 @@ class RunTrail:
             raise lease_lost(self._run_id, self._epoch)
         self._seq, self._hash = head.seq, head.hash
 
-    def _payload(self, event: AnyEvent) -> str:
+    def _payload(self, event: AnyEvent) -> bytes:
         store = self._store
         data = msgspec.to_builtins(event, builtin_types=(bytes,), str_keys=True)
-        payload = canonical(pack(data, store.keep, store.redactor.data))
+        payload = plain_json(data)
+        if payload is None:
+            payload = canonical(pack(data, store.keep, store.redactor.data))
         if store.redactor.suspects(payload):
             payload = canonical(pack(store.redactor.nested(data), store.keep, store.redactor.data))
-        return store.rename(payload).decode()
+        return store.rename(payload)
 
 
 def timestamp(at: datetime) -> str:
@@ -239,4 +241,4 @@ def timestamp(at: datetime) -> str:
     >>> timestamp(datetime(2026, 5, 12, 8, 30, tzinfo=UTC))
     '2026-05-12T08:30:00.000000Z'
     """
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return at.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"

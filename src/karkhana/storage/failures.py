@@ -42,13 +42,19 @@ def explained(where: str, *, opening: bool = False) -> Iterator[None]:
     """Translate driver errors that rise from the body; ``where`` names the database without its password."""
     try:
         yield
-    except (sqlalchemy.exc.DBAPIError, sqlite3.Error) as error:
-        raise _explain(error, where, opening) from error
-    except Exception as error:
-        # psycopg is only imported when its databases are used; its errors are known by their SQLSTATE
-        if hasattr(error, "sqlstate"):
-            raise _explain(error, where, opening) from error
-        raise
+    except Exception as error:  # only to pass on what is no driver's error as it is
+        told = explanation(error, where, opening=opening)
+        if told is error:
+            raise
+        raise told from error
+
+
+def explanation(error: Exception, where: str, *, opening: bool = False) -> Exception:
+    """What a user is shown of ``error``; itself when it is no error of a driver, or a bug."""
+    if isinstance(error, sqlalchemy.exc.DBAPIError | sqlite3.Error):
+        return _explain(error, where, opening)
+    # psycopg is only imported when its databases are used; its errors are known by their SQLSTATE
+    return _explain(error, where, opening) if hasattr(error, "sqlstate") else error
 
 
 def _explain(error: Exception, where: str, opening: bool) -> Exception:

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
+from karkhana.domain.json import canonical
+
 LIMIT = 8 * 1024
 """Bytes above which a value becomes a blob."""
 _SCALARS = frozenset({int, float, bool, type(None)})
@@ -46,6 +48,37 @@ def pack(value: Any, keep: Keep, clean: Clean, limit: int = LIMIT) -> Any:
             return {BLOB: keep(value), SIZE: len(value), BINARY: True}
         return base64.b64encode(clean(value)).decode("ascii")
     return value
+
+
+def plain_json(value: Any, limit: int = LIMIT) -> bytes | None:
+    """The canonical JSON of data that needs no packing; ``None`` if it may need some.
+
+    Most events need none, and finding out by packing takes three times as long.
+
+    >>> plain_json({"b": 1, "a": b""}), plain_json({"$a": 1}), plain_json({"a": b"x"})
+    (b'{"a":"","b":1}', None, None)
+    """
+    try:
+        found = canonical(value)
+    except UnicodeEncodeError:
+        return None
+    # text that is not ASCII may be longer in bytes than in characters, or no Unicode
+    plain = len(found) <= limit and found.isascii() and b'"$' not in found and not _holds_bytes(value)
+    return found if plain else None
+
+
+def _holds_bytes(value: Any) -> bool:
+    """Whether a container of builtins holds bytes; none at all are no secret."""
+    for item in value.values() if type(value) is dict else value:
+        kind = type(item)
+        if kind is str or kind in _SCALARS:
+            continue
+        if kind is bytes:
+            if item:
+                return True
+        elif _holds_bytes(item):
+            return True
+    return False
 
 
 def _pack_text(value: str, keep: Keep, clean: Clean, limit: int) -> Any:

@@ -79,15 +79,18 @@ class _Gates:
         known = set(words)
         words += [gate.encode() for shape in shapes if not shape.spans for gate in shape.gates]
         self._in_words = words
-        self._anywhere = [(form, b"") for form in forms if form not in known]
-        self._anywhere += [(g.encode(), s.also.encode()) for s in shapes if s.spans for g in s.gates]
+        self._anywhere = [form for form in forms if form not in known]
+        self._anywhere += [gate.encode() for shape in shapes if shape.spans and not shape.also for gate in shape.gates]
+        self._with = [(g.encode(), s.also.encode()) for s in shapes if s.spans and s.also for g in s.gates]
 
     def pass_any(self, data: bytes) -> bool:
-        for gate, also in self._anywhere:
+        # half the cost of a generator expression, a fifth of a loop's
+        if any(map(data.__contains__, self._anywhere)):
+            return True
+        for gate, also in self._with:
             if gate in data and also in data:
                 return True
         words = _long_words(data)
-        # half the cost of a generator expression
         return bool(words) and any(map(words.__contains__, self._in_words))
 
 

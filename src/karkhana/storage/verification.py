@@ -48,10 +48,14 @@ class Problem(msgspec.Struct, frozen=True):
 def digest(row: Row) -> str:
     """The hash that ``row`` must have, from its other columns; empty for what cannot have been recorded."""
     try:
-        place = canonical([row.run_id, row.seq, row.at, row.type])[:-1]
-        return hashlib.sha256(b"%s%s,%s]" % (row.previous_hash.encode(), place, row.payload.encode())).hexdigest()
+        return chained(row.previous_hash, (row.run_id, row.seq, row.at, row.type), row.payload.encode())
     except UnicodeEncodeError:
         return ""
+
+
+def chained(previous_hash: str, place: tuple[str, int, str, str], payload: bytes) -> str:
+    """The hash of an event; ``place``: run, seq, time and type, ``payload``: the event as canonical JSON."""
+    return hashlib.sha256(b"%s%s,%s]" % (previous_hash.encode(), canonical(place)[:-1], payload)).hexdigest()
 
 
 def stored_rows(connection: sa.Connection, run_id: str) -> list[Row]:
