@@ -7,8 +7,8 @@
 from karkhana.domain.events import Noted
 from karkhana.domain.tasks import TaskType
 from karkhana.engineers.llm import LlmEngineer
+from karkhana.engineers.llm.capability import is_weak
 from karkhana.engineers.llm.small import HybridEngineer
-from karkhana.engineers.llm.small.capability import is_weak
 from karkhana.ports import Assignment, ChatModel, Engineer, Handover, Tools, Trail
 
 

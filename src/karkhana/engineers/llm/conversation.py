@@ -102,6 +102,12 @@ class Conversation:
             last = msgspec.structs.replace(last, parts=(*last.parts[:-1], marked))
         return (*before, last)
 
+    def shown(self, text: str) -> bool:
+        """Whether a text stands in what the model was shown as material: the task and the results."""
+        results = (part for turn in self._turns for part in turn.results if isinstance(part, ToolResult))
+        shown = (each.text for result in results for each in result.parts if isinstance(each, Text))
+        return any(text in each for each in (self._task, *shown))
+
     def compact(self, room: int | None = None) -> Compacted | None:
         """Make room if there is too little: shorten old results, then forget the oldest turns.
 

@@ -11,11 +11,13 @@ from karkhana.domain.strategies import Strategy, StrategyLimits
 from karkhana.domain.suites import Outcome, TestResult
 from karkhana.domain.tasks import TaskType
 from karkhana.engineers.llm.acceptance import Acceptance, Criteria, criteria_of
+from karkhana.engineers.llm.capability import is_weak
 from karkhana.engineers.llm.claims import Claims
 from karkhana.engineers.llm.conversation import Conversation
 from karkhana.engineers.llm.critique import Critic
 from karkhana.engineers.llm.fencing import Fence
 from karkhana.engineers.llm.loop import Limits, Loop
+from karkhana.engineers.llm.manner import Manner, manner_of
 from karkhana.engineers.llm.prompting import filled, told
 from karkhana.engineers.llm.rendering import clipped
 from karkhana.engineers.llm.repository_map import repository_map
@@ -23,8 +25,6 @@ from karkhana.ports import Assignment, Handover, Tools, Trail
 
 NO_MODEL = "no language model is configured"
 CONFIGURE = "Name a model: docs/models.md shows how; or leave the ticket to the symbolic engineer."
-_PROMPT = 0.7
-"""Share of the model's context that the prompt may take; estimates are not exact."""
 _TICKET = 20_000
 """Characters."""
 _MAP = 4_000
@@ -50,25 +50,28 @@ class LlmEngineer:
         model = assignment.model
         if model is None:
             raise ConfigurationError(NO_MODEL, CONFIGURE)
+        manner = manner_of(model.name, model.context)
         limits = self._limits or Limits(
             usd=usd(f"{assignment.budget.usd:.6f}"),
             answers=2 * assignment.budget.turns,
-            answer_tokens=min(8192, model.context // 4),
+            answer_tokens=manner.answer_tokens,
+            temperature=manner.temperature,
         )
         strategy = assignment.strategy or Strategy(name="none")
         limits = limited(limits, strategy.limits)
         fence = Fence()
-        room = int(model.context * _PROMPT) - limits.answer_tokens
-        task = task_of(assignment, fence, _map(assignment, tools, model.context, strategy))
+        task = task_of(assignment, fence, manner, _map(assignment, tools, model.context, strategy))
         acceptance, spent = None, ZERO
         if assignment.type is TaskType.FEATURE and assignment.test_command:
             criteria = criteria_of(assignment.ticket.text, assignment.ticket.title, model, trail, fence)
             acceptance = Acceptance(criteria, tools, trail, assignment.baseline, fence.around)
             task = f"{task}\n\n{_first_of_all(criteria, fence)}"
             spent = criteria.cost
-        conversation = Conversation(instructions(fence, strategy), task, room=room)
-        reviewer = assignment.reviewer
-        critic = Critic(reviewer, trail, assignment.ticket.text, fence) if reviewer is not None else None
+        conversation = Conversation(instructions(fence, strategy, manner), task, room=manner.room)
+        critic, reviewer = None, assignment.reviewer
+        # A weak model's objections to a change mislead its author.
+        if reviewer is not None and not is_weak(reviewer.name, reviewer.context):
+            critic = Critic(reviewer, trail, assignment.ticket.text, fence)
         claims = Claims([each.name for each in failures(assignment)], tests_known=bool(assignment.test_command))
         loop = Loop(
             model,
@@ -77,6 +80,7 @@ class LlmEngineer:
             conversation,
             fence=fence,
             limits=limits,
+            manner=manner,
             critic=critic,
             claims=claims,
             acceptance=acceptance,
@@ -91,9 +95,9 @@ def _first_of_all(criteria: Criteria, fence: Fence) -> str:
     return filled("acceptance", criteria=fence.around(criteria.listed()), source=told("criteria", criteria.source))
 
 
-def instructions(fence: Fence, strategy: Strategy) -> str:
+def instructions(fence: Fence, strategy: Strategy, manner: Manner) -> str:
     """The rules, and what past outcomes taught about how to work."""
-    rules = filled("system", fence=fence.name)
+    rules = filled(manner.rules, fence=fence.name)
     return f"{rules}\n\n{told('strategy', 'added', text=strategy.text.strip())}" if strategy.text.strip() else rules
 
 
@@ -119,15 +123,15 @@ def failures(assignment: Assignment) -> list[TestResult]:
     return [each for each in assignment.baseline.results if each.outcome in (Outcome.FAILED, Outcome.ERROR)]
 
 
-def task_of(assignment: Assignment, fence: Fence, map: str = "") -> str:
+def task_of(assignment: Assignment, fence: Fence, manner: Manner, map: str = "") -> str:
     """What the model is told first."""
     failing = failures(assignment)
     told_of = "\n".join(f"{each.name}: {each.message[:600]}" for each in failing[:_FAILING])
     return filled(
         "task",
         type_line=told("type", assignment.type.value),
-        ticket=fence.around(clipped(assignment.ticket.text, _TICKET)),
-        failing=fence.around(told_of) if told_of else "",
+        ticket=fence.around(clipped(assignment.ticket.text, manner.characters(0.4, _TICKET))),
+        failing=fence.around(clipped(told_of, manner.characters(0.15, _FAILING * 700))) if told_of else "",
         failing_count=len(failing),
         total=len(assignment.baseline.results),
         map=fence.around(map) if map else "",

@@ -21,11 +21,12 @@ from karkhana.engineers.llm.claims import Claims
 from karkhana.engineers.llm.conversation import Conversation
 from karkhana.engineers.llm.critique import Critic, Proposal
 from karkhana.engineers.llm.fencing import Fence
+from karkhana.engineers.llm.manner import Manner
 from karkhana.engineers.llm.prompting import nudge, told
-from karkhana.engineers.llm.prompting import tools as tools_of_ours
 from karkhana.engineers.llm.rendering import shown as rendered
 from karkhana.engineers.llm.stuck import Pattern, Watch
 from karkhana.engineers.llm.telling import tell
+from karkhana.engineers.llm.written_calls import with_calls
 from karkhana.ports import ChatModel, Handover, Tools, Trail
 
 
@@ -65,6 +66,7 @@ class Loop:
         *,
         fence: Fence,
         limits: Limits,
+        manner: Manner,
         critic: Critic | None = None,
         claims: Claims | None = None,
         acceptance: Acceptance | None = None,
@@ -74,7 +76,7 @@ class Loop:
         self._model, self._tools, self._trail = model, tools, trail
         self._conversation, self._fence, self._limits, self._clock = conversation, fence, limits, clock
         self._critic = critic
-        self._offered = (*tools_of_ours(), *foreign)
+        self._manner, self._offered = manner, (*manner.tools, *foreign)
         self._foreign = frozenset(tool.name for tool in foreign)
         self._acceptance = acceptance
         self._claims = claims or Claims(tests_known=False)
@@ -116,6 +118,7 @@ class Loop:
         answer = _identified(said.answer, self._answers)
         said = msgspec.structs.replace(said, answer=answer)
         tell(self._trail, self._model, said, purpose="work", turn=self._answers, duration_s=self._clock() - started)
+        answer = _identified(with_calls(answer, self._offered, self._conversation.shown), self._answers)
         self._conversation.answered(answer)
         return answer
 
@@ -169,7 +172,7 @@ class Loop:
         self._claims.saw(wanted, result)
         if self._acceptance is not None:
             self._acceptance.saw(wanted, result)
-        text = rendered(self._fence, result)
+        text = rendered(self._fence, result, self._manner.longest) + self._manner.next_step(result)
         if isinstance(result, TestReport):
             self._tests = text
         elif isinstance(wanted, EditFile | WriteFile):

@@ -51,6 +51,7 @@ def nudge(name: str, /, **values: Any) -> str:
 
 
 @functools.cache
-def tools() -> tuple[Tool, ...]:
-    """What a model may call, as the wires take it."""
-    return msgspec.json.decode((_FOLDER / "tools.json").read_bytes(), type=tuple[Tool, ...])
+def tools(*, brief: bool = False) -> tuple[Tool, ...]:
+    """What a model may call, as the wires take it; ``brief``: what a weak one is offered of it."""
+    file = "tools_brief.json" if brief else "tools.json"
+    return msgspec.json.decode((_FOLDER / file).read_bytes(), type=tuple[Tool, ...])

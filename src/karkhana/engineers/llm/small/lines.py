@@ -28,7 +28,7 @@ _LABEL = re.compile(r"^\s*(?:line\s+)?\d+\s*[:.|]\s?", re.IGNORECASE)
 _FAULTS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
-def piece_of(answer: str) -> str:
+def piece_of(answer: str, longest: int = _LONGEST) -> str:
     """The lines of code in an answer, without fences, numbers and marks; empty when there are too many or none."""
     lines = [line for line in answer.replace("\r\n", "\n").expandtabs(4).splitlines() if line.strip()]
     if any(line.lstrip().startswith("```") for line in lines):
@@ -39,7 +39,7 @@ def piece_of(answer: str) -> str:
         bare = [line[1:] for line in bare]
     bare = [line.strip("`") if line.count("`") else line for line in bare]
     text = textwrap.dedent("\n".join(bare)).strip("\n")
-    return text if 0 < len(bare) <= _LONGEST else ""
+    return text if 0 < len(bare) <= longest else ""
 
 
 def placed(function: str, piece: str, suspicion: Mapping[int, float]) -> list[str]:

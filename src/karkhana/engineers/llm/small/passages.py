@@ -9,6 +9,7 @@ import textwrap
 import msgspec
 
 from karkhana.engineers.llm.small.answers import codes, function_of, indented
+from karkhana.engineers.llm.small.gaps import LONGEST, Gap, fill, shown
 from karkhana.engineers.llm.small.lines import piece_of, placed
 from karkhana.engineers.symbolic.generation.places import Place
 from karkhana.engineers.symbolic.proposals import Rewrite
@@ -17,6 +18,8 @@ WHOLE_LINES = 45
 """Lines of a function up to which it is shown whole."""
 _LINES = 22
 """Lines of a passage, at most; one statement may be longer."""
+_ELSEWHERE = 8
+"""Other readings of what should have filled a gap."""
 _FAULTS = (SyntaxError, ValueError, RecursionError, MemoryError)
 
 
@@ -51,6 +54,28 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
         """The line that the function begins with."""
         return self.place.text.strip().splitlines()[0].strip()
 
+    def with_gap(self, gap: Gap) -> str:
+        """As it is shown with a gap in it."""
+        left_out = _documented(self.place.text) if self.whole else range(0)
+        lines = self.place.text.splitlines(keepends=True)
+        if any(n in left_out for n in range(gap.start, gap.end)):
+            return shown(self.place.text, gap, self.start, self.end)
+        kept = [line for n, line in enumerate(lines) if n not in left_out]
+        gone = sum(n < gap.start for n in left_out)
+        moved = Gap(gap.start - gone, gap.end - gone, gap.indentation)
+        return shown("".join(kept), moved, self.start, self.end - len(left_out))
+
+    def read_gap(self, answer: str, number: int, gap: Gap) -> Rewrite | None:
+        """The function with an answer in the gap; also in other places when it says more than fits there."""
+        if f"def {self.place.suspect.place.name}" in answer and "\n" in answer.strip():
+            return self.read(answer, number)
+        piece = piece_of(answer, LONGEST)
+        if not piece:
+            return None
+        exact = fill(self.place.text, gap, piece)
+        readings = [*([exact] if exact else []), *self._placed(piece)[:_ELSEWHERE]]
+        return Rewrite(place=number, text=readings[0], others=tuple(readings[1:])) if readings else None
+
     def read_line(self, answer: str, number: int) -> Rewrite | None:
         """The function with one line of it as an answer would have it, in all the places where it may belong."""
         if f"def {self.place.suspect.place.name}" in answer and "\n" in answer.strip():
@@ -58,11 +83,15 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
         piece = piece_of(answer)
         if not piece:
             return None
+        readings = self._placed(piece)
+        return Rewrite(place=number, text=readings[0], others=tuple(readings[1:])) if readings else None
+
+    def _placed(self, piece: str) -> list[str]:
+        """The function with a piece put wherever it may belong."""
         lines = self.place.suspect.lines
         most = max(lines.values(), default=1.0) or 1.0
         first = self.place.suspect.place.start
-        readings = placed(self.place.text, piece, {n - first + 1: score / most for n, score in lines.items()})
-        return Rewrite(place=number, text=readings[0], others=tuple(readings[1:])) if readings else None
+        return placed(self.place.text, piece, {n - first + 1: score / most for n, score in lines.items()})
 
     def read(self, answer: str, number: int, *, cut: bool = False) -> Rewrite | None:
         """The whole function as an answer would have it; ``number`` is that of the place in its case."""
@@ -102,15 +131,17 @@ def _documented(text: str) -> range:
 
 def passage_of(place: Place, rank: int = 0) -> Passage:
     """What is shown of a function; for a long one around its ``rank``-th likeliest line, from 0."""
+    likely = suspicious_lines(place)
+    return passage_around(place, likely[min(rank, len(likely) - 1)] - place.suspect.place.start if likely else None)
+
+
+def passage_around(place: Place, line: int | None) -> Passage:
+    """What is shown of a function; of a long one the statements around a line, from 0."""
     lines = place.text.splitlines()
     whole = Passage(place=place, start=0, end=len(lines))
-    if len(lines) <= WHOLE_LINES:
+    if len(lines) <= WHOLE_LINES or line is None:
         return whole
     spans = _statements(place.text)
-    likely = suspicious_lines(place)
-    if not spans or not likely:
-        return whole
-    line = likely[min(rank, len(likely) - 1)] - place.suspect.place.start
     around = [block for block in spans if any(start <= line < end for start, end in block)]
     found = [run for block in around if (run := _run(block, line)) is not None]
     if not found:

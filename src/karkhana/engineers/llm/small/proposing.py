@@ -6,6 +6,7 @@ asking: answers, dollars and seconds are bounded.
 >>> # ModelProposals(model, trail).rewrites(case)
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -16,16 +17,19 @@ from karkhana.domain.errors import ModelUnavailable, PromptTooLong
 from karkhana.domain.events import Noted
 from karkhana.domain.money import ZERO, Money, usd
 from karkhana.engineers.llm.prompting import filled
-from karkhana.engineers.llm.small.passages import Passage, passage_of
-from karkhana.engineers.llm.small.telling import question
+from karkhana.engineers.llm.small.gaps import LONGEST, Gap, gap_of, line_gap
+from karkhana.engineers.llm.small.passages import Passage, passage_around, passage_of, suspicious_lines
+from karkhana.engineers.llm.small.telling import gap_question, question
 from karkhana.engineers.llm.telling import tell
 from karkhana.engineers.symbolic.proposals import Case, Rewrite
 from karkhana.ports import ChatModel, Trail
 
 _SPARE_TOKENS = 70
 _LINE_TOKENS = 80
-_LINES = 3
-"""Questions for lines in a round."""
+_GAPS = 2
+"""Suspicious lines of a round that are left out."""
+_PASSING = 3
+"""Places of passing changes that are asked about."""
 _CHARS_PER_TOKEN = 3.0
 _FENCE_END = "```\n\n"
 """Behind its code a model only talks."""
@@ -37,6 +41,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     place: int
     one_line: bool = True
     """Only the wrong line is asked for, which takes a tenth of the tokens of a function."""
+    gap: Gap | None = None
+    """What belongs there is asked for, and nothing else."""
     rank: int = 0
     """Which of the likeliest lines a passage of a long function is cut around."""
     hint: int | None = None
@@ -98,7 +104,7 @@ class ModelProposals:
         return left and self._answers < self._limits.answers and self.spent < self._limits.usd
 
     def _asked(self, case: Case, asked: Question) -> Rewrite | None:
-        passage = passage_of(case.places[asked.place], asked.rank)
+        passage = passage_for(case, asked)
         started = self._clock()
         try:
             said = self._model.ask(self._request(case, passage, asked))
@@ -118,50 +124,83 @@ class ModelProposals:
         seconds = self._clock() - started
         tell(self._trail, self._model, said, purpose="propose", turn=self._answers, duration_s=seconds)
         cut = said.answer.stop is StopReason.LENGTH
+        if asked.gap is not None:
+            return passage.read_gap(said.answer.text, asked.place, asked.gap) if not cut else None
         if asked.one_line:
             return passage.read_line(said.answer.text, asked.place) if not cut else None
         return passage.read(said.answer.text, asked.place, cut=cut)
 
     def _request(self, case: Case, passage: Passage, asked: Question) -> ChatRequest:
-        text = question(case, passage, hint=asked.hint, one_line=asked.one_line)
+        rules, text = "rewrite_rules", question(case, passage, hint=asked.hint, one_line=asked.one_line)
+        if asked.gap is not None:
+            rules, text = "gap_rules", gap_question(case, passage, asked.gap)
         likely = int(len(passage.text) / _CHARS_PER_TOKEN * 1.3) + _SPARE_TOKENS
-        limit = _LINE_TOKENS if asked.one_line else min(self._limits.answer_tokens, likely)
+        short = asked.one_line or asked.gap is not None
+        limit = _LINE_TOKENS if short else min(self._limits.answer_tokens, likely)
         return ChatRequest(
             model=self._model.name,
             messages=(
-                Message(role=Role.SYSTEM, parts=(Text(text=filled("rewrite_rules")),)),
+                Message(role=Role.SYSTEM, parts=(Text(text=filled(rules)),)),
                 Message(role=Role.USER, parts=(Text(text=text),)),
             ),
             max_tokens=limit,
             temperature=asked.temperature,
             top_p=0.95 if asked.temperature else None,
             seed=asked.seed,
-            stop=("\n\n",) if asked.one_line else (_FENCE_END,),
+            stop=("\n\n",) if asked.one_line and asked.gap is None else (_FENCE_END,),
         )
 
 
-def rounds(case: Case, limits: Limits) -> Iterator[Sequence[Question]]:
-    """The questions for a case: for the likeliest function and lines of the other places, then other opinions.
+def passage_for(case: Case, asked: Question) -> Passage:
+    """What a question shows."""
+    place = case.places[asked.place]
+    return passage_of(place, asked.rank) if asked.gap is None else passage_around(place, asked.gap.start)
 
-    An opinion is drawn at a higher temperature, every other one with a finger on a suspicious line.
+
+def rounds(case: Case, limits: Limits) -> Iterator[Sequence[Question]]:
+    """The questions for a case.
+
+    Where something passes: what would the model write there? Then for the likeliest function and for what belongs in
+    place of its likeliest line; then other opinions at a higher temperature, and other lines.
     """
     best = max((place.suspect.score for place in case.places), default=0.0)
     places = [n for n, p in enumerate(case.places) if p.suspect.score >= limits.likely * best][: limits.places]
     if not places:
         return
-
-    def opinion(number: int, *, one_line: bool) -> Question:
-        return Question(
-            place=places[number % len(places)],
-            one_line=one_line,
-            rank=number // len(places),
-            hint=number // 2 if number % 2 else None,
-            temperature=limits.temperature,
-            seed=number + 1,
+    own = gaps_of_passing(case)
+    if own:
+        yield own
+    others = [asked for asked in gaps_of_lines(case, places) if asked not in own]
+    yield [Question(place=places[0], one_line=False), *others[:_GAPS]]
+    for number in range(limits.answers):
+        place, hint = places[number % len(places)], number // 2 if number % 2 else None
+        opinion = Question(
+            place=place, rank=number // len(places), hint=hint, temperature=limits.temperature, seed=number + 1
         )
+        again = [
+            msgspec.structs.replace(asked, temperature=limits.temperature, seed=number + 1)
+            for asked in [*own, *others][:1]
+        ]
+        lines = others[_GAPS * (number + 1) : _GAPS * (number + 2)]
+        yield [*lines, *(again if number else ()), opinion, msgspec.structs.replace(opinion, one_line=False)]
 
-    yield [Question(place=n, one_line=n != places[0]) for n in places]
-    for number in range(0, limits.answers, _LINES + 1):
-        # Lines are so cheap that there are always several.
-        yield [opinion(number + n, one_line=True) for n in range(_LINES)]
-        yield [opinion(number + _LINES, one_line=False)]
+
+def gaps_of_passing(case: Case) -> list[Question]:
+    """One question for each place where something that passes makes a change, the most probable first."""
+    found: list[Question] = []
+    for passing in case.passing:
+        gap = gap_of(case.places[passing.place].text, passing.text)
+        if gap is not None and gap.end - gap.start <= LONGEST:
+            asked = Question(place=passing.place, gap=gap)
+            found += [asked] if asked not in found else []
+    return found[:_PASSING]
+
+
+def gaps_of_lines(case: Case, places: Sequence[int]) -> list[Question]:
+    """One question for each suspicious line: the likeliest of each place, then the second ones, and so on."""
+    lines = [
+        [(n, line - case.places[n].suspect.place.start) for line in suspicious_lines(case.places[n])] for n in places
+    ]
+    inorder = [pair for row in itertools.zip_longest(*lines) for pair in row if pair is not None]
+    gaps = [(n, line_gap(case.places[n].text, line)) for n, line in inorder]
+    return [Question(place=n, gap=gap) for n, gap in gaps if gap is not None]

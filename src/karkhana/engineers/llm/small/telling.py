@@ -7,9 +7,11 @@ questions about one place, so that a server can keep what it has read. Knows cas
 import re
 import textwrap
 from collections.abc import Mapping
+from typing import Any
 
 from karkhana.behaviour.spectra import Failure
 from karkhana.engineers.llm.prompting import filled
+from karkhana.engineers.llm.small.gaps import MARK, Gap
 from karkhana.engineers.llm.small.passages import Passage, suspicious_lines
 from karkhana.engineers.symbolic.proposals import Case, Told
 
@@ -35,25 +37,33 @@ def question(case: Case, passage: Passage, *, hint: int | None = None, one_line:
 
     ``one_line``: only the line that is wrong is wanted.
     """
+    about = _about(case, passage)
+    code = passage.text.rstrip()
+    return _ADDRESS.sub("", filled("rewrite", **about, code=code, hint=_line(passage, hint), one_line=one_line))
+
+
+def gap_question(case: Case, passage: Passage, gap: Gap) -> str:
+    """What is asked about a gap. What is the same for all gaps of a function stands first."""
+    code = passage.with_gap(gap).rstrip()
+    return _ADDRESS.sub("", filled("gap", **_about(case, passage), code=code, mark=MARK))
+
+
+def _about(case: Case, passage: Passage) -> dict[str, Any]:
+    """What is told of a function besides its code."""
     place = passage.place
     tests = [told for told, n in zip(case.tests, case.numbers, strict=True) if n in place.suspect.failing]
     shown = tests or list(case.tests)
     first = shown[0] if shown else Told(name="", source="")
     same = [told for told in shown if told.source == first.source][:_FAILURES]
-    text = filled(
-        "rewrite",
-        whole=passage.whole,
-        where=f", a method of {place.suspect.place.classes[-1]}" if place.suspect.place.classes else "",
-        head=passage.head,
-        code=passage.text.rstrip(),
-        documentation=passage.documentation[:_DOCUMENTATION],
-        test=shortened(first),
-        failure="\n".join(dict.fromkeys(_came_of(told, place.suspect.path) for told in same)),
-        ticket=_words(case.ticket),
-        hint=_line(passage, hint),
-        one_line=one_line,
-    )
-    return _ADDRESS.sub("", text)
+    return {
+        "whole": passage.whole,
+        "where": f", a method of {place.suspect.place.classes[-1]}" if place.suspect.place.classes else "",
+        "head": passage.head,
+        "documentation": passage.documentation[:_DOCUMENTATION],
+        "test": shortened(first),
+        "failure": "\n".join(dict.fromkeys(_came_of(told, place.suspect.path) for told in same)),
+        "ticket": _words(case.ticket),
+    }
 
 
 def shortened(told: Told) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from karkhana.engineers.llm.small.capability import billions, is_weak
+from karkhana.engineers.llm.capability import billions, is_weak
 
 
 @pytest.mark.parametrize(
