@@ -228,7 +228,7 @@ class _Repair:
         def pool(every: tuple[Place, ...], spectrum: Spectrum, known: Circumstances) -> Pool:
             return Pool(case, every, spectrum, known, lessons=lessons, told=told, templates=self._templates)
 
-        return Others(self._proposals.rewrites(case), pool)
+        return Others(case, self._proposals.rewrites, pool)
 
     def _failing(self, spectrum: Spectrum, number: int) -> Told:
         test = spectrum.tests[number]

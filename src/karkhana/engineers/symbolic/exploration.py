@@ -11,7 +11,7 @@ import msgspec
 
 from karkhana.behaviour.running import ProbeFailed, pytest_arguments
 from karkhana.behaviour.spectra import Spectrum
-from karkhana.behaviour.validation import UNTRIED
+from karkhana.behaviour.validation import UNTRIED, apply
 from karkhana.domain.events import HypothesisTried
 from karkhana.engineers.symbolic.choice.comparison import ASK, Comparison, Verdict
 from karkhana.engineers.symbolic.choice.evidence import Voices
@@ -20,7 +20,7 @@ from karkhana.engineers.symbolic.circumstances import Circumstances
 from karkhana.engineers.symbolic.generation.hypotheses import Hypothesis, Place
 from karkhana.engineers.symbolic.hands import Abstention, Hands, NothingPasses
 from karkhana.engineers.symbolic.pool import Pool
-from karkhana.engineers.symbolic.proposals import Rewrite
+from karkhana.engineers.symbolic.proposals import Case, Passing, Rewrite
 from karkhana.engineers.symbolic.search import Budget, Outcome, Search
 
 _RESERVE_S = 20.0
@@ -92,7 +92,9 @@ class Exploration:
         finally:
             self._cpu_left = max(_LEAST_CPU_S, self._cpu_left - search.spent_s)
         if others is not None and not found.convinces(_SURE):
-            self._try_proposed(others.rounds, others.pool(places, spectrum, known), search_within, found, places)
+            case = msgspec.structs.replace(others.case, passing=found.passing_in(others.case.places))
+            pool = others.pool(places, spectrum, known)
+            self._try_proposed(others.rewrites(case), pool, search_within, found, places)
         return self._judged(found, places)
 
     def _try_own(self, search: Search, found: "_Found", places: tuple[Place, ...], ideas: list[Hypothesis]) -> None:
@@ -269,6 +271,16 @@ class _Found:
     def passing(self) -> bool:
         return any(outcome.passing for outcome in self.outcomes)
 
+    def passing_in(self, places: tuple[Place, ...]) -> tuple[Passing, ...]:
+        """The best of each class of changes that pass, as texts of functions."""
+        groups = self.verdict.choice.groups if self.verdict is not None else ()
+        best = [group.best.hypothesis for group in groups]
+        return tuple(
+            Passing(place=h.suspect, text=apply(places[h.suspect].text, h.edits))
+            for h in best
+            if h.suspect < len(places) and not places[h.suspect].is_file
+        )
+
     def judge(self) -> None:
         try:
             self.verdict = self._comparison.verdict(self.outcomes, self.voices)
@@ -282,5 +294,6 @@ class _Found:
 class Others(msgspec.Struct, frozen=True):
     """Whoever proposes changes of the places of a search."""
 
-    rounds: Iterator[Sequence[Rewrite]]
+    case: Case
+    rewrites: Callable[[Case], Iterator[Sequence[Rewrite]]]
     pool: Callable[[tuple[Place, ...], Spectrum, Circumstances], Pool]

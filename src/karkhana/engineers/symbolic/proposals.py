@@ -34,6 +34,15 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None = None
 
 
+class Passing(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that passes and has not convinced: whoever would write the same in its place speaks for it."""
+
+    place: int
+    """Number of the place in the case."""
+    text: str
+    """The function with the change."""
+
+
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one fault."""
 
@@ -46,6 +55,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     ticket: str
     seconds_left: Callable[[], float]
     """Wall-clock seconds that asking may still take."""
+    passing: tuple[Passing, ...] = ()
+    """What passes already, the most probable first."""
 
 
 class Rewrite(msgspec.Struct, frozen=True, kw_only=True):

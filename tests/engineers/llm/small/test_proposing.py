@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import msgspec
 import pytest
 
 from karkhana.behaviour.spectra import Failure, Frame, FunctionPlace
@@ -15,12 +16,13 @@ from karkhana.domain.tasks import Budget, Ticket
 from karkhana.domain.tools import RunTests
 from karkhana.engineers.llm.scripted import ScriptedModel, text
 from karkhana.engineers.llm.small import HybridEngineer, SmallModelEngineer
-from karkhana.engineers.llm.small.passages import passage_of
-from karkhana.engineers.llm.small.proposing import Limits, ModelProposals, rounds
-from karkhana.engineers.llm.small.telling import question
+from karkhana.engineers.llm.small.gaps import Gap
+from karkhana.engineers.llm.small.passages import passage_around, passage_of
+from karkhana.engineers.llm.small.proposing import Limits, ModelProposals, Question, rounds
+from karkhana.engineers.llm.small.telling import gap_question, question
 from karkhana.engineers.symbolic.generation.places import Place
 from karkhana.engineers.symbolic.localisation.localise import Suspect
-from karkhana.engineers.symbolic.proposals import Case, Told
+from karkhana.engineers.symbolic.proposals import Case, Passing, Told
 from karkhana.ports import Assignment, Engineer, Handover
 from karkhana.workspace.memory import TemporaryWorkspace
 from karkhana.workspace.toolbox import Toolbox
@@ -96,11 +98,25 @@ def test_questions_about_one_place_begin_alike() -> None:
 
 def test_likely_places_are_asked_about_first_and_greedily() -> None:
     order = [each for some in rounds(case(1.0, 0.8, 0.1), Limits()) for each in some]
-    assert [(q.place, q.one_line) for q in order if not q.temperature] == [(0, False), (1, True)]
-    assert [q.one_line for q in order[2:6]] == [True, True, True, False]
-    assert len({(q.place, q.one_line, q.seed) for q in order}) == len(order)
+    greedy = [q for q in order if not q.temperature]
+    assert greedy[0] == Question(place=0, one_line=False)
+    # The likeliest line of each place, then the second ones.
+    assert [(q.place, q.gap) for q in greedy[1:]] == [(n, Gap(k, k + 1, "    ")) for k in (1, 2) for n in (0, 1)]
+    assert len(set(order)) == len(order)
     assert {q.place for q in order} == {0, 1}
     assert list(rounds(case(), Limits())) == []
+
+
+def test_where_something_passes_the_model_is_asked_first_what_it_would_write() -> None:
+    changed = ("def f(a):\n    b = a + 1\n    return b\n", "def f(a):\n    b = a - 1\n    b += 2\n    return b\n")
+    one = msgspec.structs.replace(case(1.0), passing=tuple(Passing(place=0, text=text) for text in (*changed, TEXT)))
+    first = next(iter(rounds(one, Limits())))
+    assert [q.gap for q in first] == [Gap(1, 2, "    "), Gap(2, 2, "    ")]
+    told = [gap_question(one, passage_around(one.places[0], q.gap.start), q.gap) for q in first if q.gap]
+    assert "def f(a):\n    <MISSING>\n    return b\n```" in told[0]
+    assert "def f(a):\n    b = a - 1\n    <MISSING>\n    return b\n```" in told[1]
+    assert "assert f(a) == 2" in told[0]
+    assert told[0].partition("<MISSING>")[0].rpartition("\n")[0] in told[1]
 
 
 def test_an_answer_is_in_the_trail_with_its_price() -> None:
