@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks.common import small_repository
-from model_provider import PRICE, Provider, events_of, provider_at
+from model_provider import PRICE, Provider, asked, events_of, provider_at
 
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InvalidInput
@@ -61,8 +61,10 @@ def repository(tmp_path: Path) -> Path:
     return small_repository(tmp_path / "repository", FILES)
 
 
-def work(repository: Path, engineer: str = "llm", *, max_turns: int | None = None) -> RunResult:
-    order, settings = make_order("area() is wrong", repository, engineer=engineer, max_turns=max_turns)
+def work(repository: Path, engineer: str = "llm", *, max_turns: int | None = None, attempts: int = 1) -> RunResult:
+    order, settings = make_order(
+        "area() is wrong", repository, engineer=engineer, max_turns=max_turns, attempts=attempts
+    )
     return work_in_foreground(order, settings, lambda _event: None)
 
 
@@ -102,6 +104,22 @@ def test_a_used_up_budget_pauses_and_the_work_goes_on_where_it_was(provider: Pro
     assert len([e for e in found if isinstance(e, ev.SuiteMeasured)]) == 2
     with pytest.raises(InvalidInput, match="not paused"):
         resume(paused.run_id, turns=1, usd=0.0, by="me", observer=lambda _event: None)
+
+
+@pytest.mark.slow
+def test_attempts_that_the_budget_ended_go_on_where_they_were(provider: Provider, repository: Path) -> None:
+    paused = work(repository, max_turns=4, attempts=2)
+    assert (paused.status, exit_code(paused)) == ("waiting_for_review", 3)
+    assert "all 2 tool calls are used up" in paused.reason
+    assert f"karkhana runs resume {paused.run_id}" in paused.next
+    assert [event.turn for event in asked(paused.run_id)] == [1, 2, 1, 2]
+    done = resume(paused.run_id, turns=20, usd=0.0, by="me", observer=lambda _event: None)
+    assert done.decision is not None, done.reason
+    assert "+    return width * height" in done.diff
+    turns = [event.turn for event in asked(paused.run_id) if event.purpose == "work"]
+    assert turns == [1, 2, 1, 2, 3, 4, 5, 3, 4, 5], "nothing is asked twice"
+    (compared,) = [event for event in events_of(paused.run_id) if isinstance(event, ev.AttemptsCompared)]
+    assert [each.group for each in compared.attempts] == [1, 1]
 
 
 @pytest.mark.slow

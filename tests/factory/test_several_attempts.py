@@ -37,16 +37,40 @@ def answered(cost: str) -> ev.ModelAnswered:
     return ev.ModelAnswered(turn=1, purpose="work", model="m", answer={}, cost_usd=cost)
 
 
+def returned(count: int) -> list[ev.AnyEvent]:
+    return [ev.ToolReturned(turn=number) for number in range(1, count + 1)]
+
+
 def test_the_only_attempt_has_the_whole_budget() -> None:
-    assert share(job(1), WHOLE, 1) == WHOLE
+    assert share(job(1), WHOLE, 1, 1) == WHOLE
 
 
 def test_what_one_attempt_leaves_is_shared_by_the_others() -> None:
-    used: list[ev.AnyEvent] = [opened(1), ev.ToolReturned(turn=1), ev.ToolReturned(turn=2), answered("0.5")]
-    assert share(job(3), WHOLE, 1) == Budget(turns=10, seconds=30.0, usd=1.0)
-    assert share(job(3, used), WHOLE, 2) == Budget(turns=14, seconds=30.0, usd=1.25)
+    events: list[ev.AnyEvent] = [opened(1), *returned(2), answered("0.5")]
+    assert share(job(3), WHOLE, 1, 3) == Budget(turns=10, seconds=30.0, usd=1.0)
+    assert share(job(3, events), WHOLE, 2, 2) == Budget(turns=14, seconds=30.0, usd=1.25)
     # What it did itself before a crash is not taken from it.
-    assert share(job(3, [*used, opened(2), answered("0.5")]), WHOLE, 2).usd == 1.25
+    assert share(job(3, [*events, opened(2), answered("0.5")]), WHOLE, 2, 2).usd == 1.25
+
+
+def test_calls_that_are_repeated_after_a_crash_count_once() -> None:
+    events: list[ev.AnyEvent] = [opened(1), *returned(4), opened(1), *returned(6)]
+    assert share(job(3, events), WHOLE, 2, 2).turns == 12
+
+
+def test_what_a_run_is_given_is_shared_by_those_that_go_on() -> None:
+    events: list[ev.AnyEvent] = [
+        *[opened(1), *returned(10), answered("1")],
+        *[opened(2), *returned(3), answered("0.5")],
+        *[opened(3), *returned(17), answered("1.5")],
+        ev.WorkResumed(by="me", turns=12, usd=2.0),
+    ]
+    more = Budget(turns=42, seconds=90.0, usd=5.0)
+    # The first and the third go on: 12 calls and 2 dollars between them, besides what each had.
+    assert share(job(3, events), more, 1, 2) == Budget(turns=16, seconds=30.0, usd=2.0)
+    events += [opened(1), *returned(12), answered("0.25")]
+    assert share(job(3, events), more, 1, 2).turns == 16
+    assert share(job(3, events), more, 3, 1) == Budget(turns=27, seconds=30.0, usd=3.25)
 
 
 def test_each_attempt_takes_the_next_model_unless_one_is_named() -> None:

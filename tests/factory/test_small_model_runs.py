@@ -26,13 +26,13 @@ text = "Sure!\\n```python\\ndef oblong_area(width, height):\\n  return width * h
 
 
 @pytest.mark.slow
-def test_it_is_asked_for_a_function_which_goes_through_the_whole_line(
+def test_auto_asks_it_for_a_function_and_looks_for_a_repair_only_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repository = small_repository(tmp_path / "repository", FILES)
     with provider_at(tmp_path, monkeypatch, SCRIPT) as provider:
         provider.start(models=MODELS + WEAK)
-        order, settings = make_order("area() is always 0", repository, engineer="llm")
+        order, settings = make_order("area() is always 0", repository)
         result = work_in_foreground(order, settings, lambda _event: None)
 
     assert result.diff, result.reason
@@ -41,6 +41,8 @@ def test_it_is_asked_for_a_function_which_goes_through_the_whole_line(
     assert result.decision is not None
     assert result.cost_usd > 0
     found = events_of(result.run_id)
+    assert [e.engineer for e in found if isinstance(e, ev.WorkspaceOpened)] == ["llm"]
+    assert len([e for e in found if isinstance(e, ev.FunctionsSuspected)]) == 1
     answers = [e for e in found if isinstance(e, ev.ModelAnswered)]
     assert {e.purpose for e in answers} >= {"propose"}
     assert any(isinstance(e, ev.HypothesisTried) and e.kind == "proposed" and e.passing for e in found)

@@ -6,9 +6,10 @@
 
 from collections.abc import Mapping
 
-from karkhana.engineers.by_capability import ByCapability
+from karkhana.domain.tasks import TaskType
+from karkhana.engineers.by_capability import ByCapability, asked_for_functions
 from karkhana.engineers.symbolic.engineer import SymbolicEngineer
-from karkhana.ports import Engineer
+from karkhana.ports import ChatModel, Engineer
 
 
 def default_engineers() -> Mapping[str, Engineer]:
@@ -30,3 +31,10 @@ def needs_model(name: str) -> bool:
 def only_repairs(name: str) -> bool:
     """Whether an engineer mends what is there and builds nothing new."""
     return name == SymbolicEngineer.name
+
+
+def repairs_as_well(type: TaskType, model: ChatModel) -> bool:
+    """Whether the engineer with this model begins with all that one does that only repairs: asking both is to look for
+    the same repair twice.
+    """
+    return type is TaskType.BUGFIX and asked_for_functions(model)

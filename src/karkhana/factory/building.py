@@ -11,7 +11,7 @@ from karkhana.domain.errors import BudgetExhausted, InvalidInput, ModelUnavailab
 from karkhana.domain.events import ChangeHandedOver, EngineerAbstained, WorkPaused, WorkResumed, WorkspaceOpened
 from karkhana.domain.lessons import Verdict
 from karkhana.domain.tasks import Budget, Status, TaskType
-from karkhana.engineers.registry import needs_model, only_repairs, repeats_itself
+from karkhana.engineers.registry import needs_model, only_repairs, repairs_as_well, repeats_itself
 from karkhana.factory.attempts import model_name, share
 from karkhana.factory.changes import gather
 from karkhana.factory.foreign import foreign_tools
@@ -24,16 +24,17 @@ from karkhana.ports import Assignment, ChatModel, Engineer, Handover
 from karkhana.workspace.toolbox import Toolbox
 
 
-def build(job: Job, plan: Plan, allowance: Allowance, attempt: int = 1) -> Attempted:
+def build(job: Job, plan: Plan, allowance: Allowance, attempt: int = 1, to_come: int = 1) -> Attempted:
     """Engineers work on a fresh checkout, one after the other, until one hands over a change.
 
-    Raises ``RunFailure`` with the last engineer's reason when all abstain, ``NothingToFix`` when nothing shows the bug.
+    ``to_come`` attempts, this one included, share what is left of the budget. Raises ``RunFailure`` with the last
+    engineer's reason when all abstain, ``NothingToFix`` when nothing shows the bug.
     """
     job.enter(Status.BUILDING)
     handover = Handover(solved=False, reason="no engineer would do anything that it did not do before")
     try:
         for engineer in _engineers(job, attempt):
-            handover, built = _attempt(job, plan, engineer, allowance, attempt)
+            handover, built = _attempt(job, plan, engineer, allowance, attempt=attempt, to_come=to_come)
             if built is not None:
                 return Attempted(built=built)
     except ModelUnavailable as away:
@@ -49,17 +50,21 @@ def build(job: Job, plan: Plan, allowance: Allowance, attempt: int = 1) -> Attem
     raise RunFailure(handover.reason, handover.question)
 
 
-def build_one(job: Job, plan: Plan, allowance: Allowance, attempt: int) -> Attempted:
+def build_one(job: Job, plan: Plan, allowance: Allowance, attempt: int, to_come: int) -> Attempted:
     """As :func:`build`, for one of several attempts: when it comes to nothing, or its share of the budget is used up,
     the others still go on.
     """
     try:
-        attempted = build(job, plan, allowance, attempt)
+        attempted = build(job, plan, allowance, attempt, to_come)
     except RunFailure as failure:
         nothing = isinstance(failure, NothingToFix)
         return Attempted(failed=Failed(reason=failure.message, next=failure.next, nothing_to_fix=nothing))
     if attempted.exhausted:
-        return Attempted(failed=Failed(reason=attempted.reason, next="Give the run a larger budget: --budget."))
+        return msgspec.structs.replace(
+            attempted,
+            failed=Failed(reason=attempted.reason, next=attempted.next),
+            reason=f"no attempt gave a change, and attempt {attempt} ended early: {attempted.reason}",
+        )
     return attempted
 
 
@@ -78,14 +83,14 @@ def resume(job: Job, before: Allowance, answer: str | None) -> Allowance:
 
 
 def _attempt(
-    job: Job, plan: Plan, engineer: Engineer, allowance: Allowance, attempt: int
+    job: Job, plan: Plan, engineer: Engineer, allowance: Allowance, *, attempt: int, to_come: int
 ) -> tuple[Handover, Built | None]:
     total = msgspec.structs.replace(
         job.order.budget,
         turns=job.order.budget.turns + allowance.turns,
         usd=job.order.budget.usd + allowance.usd,
     )
-    budget = share(job, total, attempt)
+    budget = share(job, total, attempt, to_come)
     memory = _memory(job, engineer, attempt)
     name = model_name(job, attempt)
     asks = needs_model(engineer.name)
@@ -161,6 +166,9 @@ def _engineers(job: Job, attempt: int) -> tuple[Engineer, ...]:
     if job.order.type is TaskType.FEATURE:
         # Without a model the one that needs it says so, which helps more than a search for a bug.
         able = [each for each in engineers.values() if not only_repairs(each.name)] or able
+    model = _model(job, job.order.budget, model_name(job, attempt))
+    if model is not None and repairs_as_well(job.order.type, model):
+        able = [each for each in able if not only_repairs(each.name)] or able
     if attempt > 1:
         able = [each for each in able if not repeats_itself(each.name)]
     # One that was in the middle of its work goes on with it.

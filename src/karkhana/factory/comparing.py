@@ -67,6 +67,10 @@ def choose(job: Job, plan: Plan, tried: Sequence[Attempted]) -> Built:
     for each in seen:
         if not each.whole:
             record_strategy(job, each.built.change.engineer, each.built.attempt, Verdict.BAD)
+    for number, attempted in enumerate(tried, 1):
+        if attempted.exhausted:
+            for name in job.rooms.engineers:
+                record_strategy(job, name, number, Verdict.BAD)
     chosen = seen[best].built
     job.trail.record(
         AttemptsCompared(

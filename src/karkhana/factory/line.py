@@ -59,32 +59,60 @@ def ship(job: Job, engine: Engine) -> Ending:
 
 def _chosen(step: "Steps", engine: Engine, plan: Plan, attempts: int) -> Built:
     """The change of the only attempt, or the best one of several; each attempt is a step of its own."""
-    if attempts <= 1:
-        built = _attempted(step, engine, building.build, plan).built
-        if built is None:
-            raise AssertionError("the only attempt gives a change or raises")
-        return built
-    tried = tuple(
-        _attempted(step, engine, building.build_one, plan, number, prefix=f"attempt_{number}_")
-        for number in range(1, attempts + 1)
-    )
-    return step("choose", Built, comparing.choose, plan, tried)
+    if attempts > 1:
+        return step("choose", Built, comparing.choose, plan, _several(step, engine, plan, attempts))
+    built = _attempted(step, engine, building.build, plan, Allowance())[0].built
+    if built is None:
+        raise AssertionError("the only attempt gives a change or raises")
+    return built
+
+
+def _several(step: "Steps", engine: Engine, plan: Plan, attempts: int) -> tuple[Attempted, ...]:
+    """What came of each; when the budget ended before any gave a change, those that it ended go on with more."""
+    numbers = range(1, attempts + 1)
+    tried: dict[int, Attempted] = {}
+    allowance = Allowance()
+    for turn in itertools.count(1):
+        name = f"round_{turn}_" if turn > 1 else ""
+        wanting = [number for number in numbers if number not in tried or tried[number].exhausted]
+        for place, number in enumerate(wanting):
+            prefix, to_come = f"{name}attempt_{number}_", len(wanting) - place
+            tried[number], allowance = _attempted(
+                step, engine, building.build_one, plan, allowance, number, to_come, prefix=prefix
+            )
+        ended = [each for each in tried.values() if each.exhausted]
+        if not ended or any(each.built for each in tried.values()):
+            break
+        allowance = _let_go_on(step, engine, ended[-1], allowance, prefix=f"{name}attempts_")
+    return tuple(tried[number] for number in numbers)
 
 
 def _attempted(
-    step: "Steps", engine: Engine, build: Callable[..., Attempted], plan: Plan, *more: int, prefix: str = ""
-) -> Attempted:
+    step: "Steps",
+    engine: Engine,
+    build: Callable[..., Attempted],
+    plan: Plan,
+    allowance: Allowance,
+    *more: int,
+    prefix: str = "",
+) -> tuple[Attempted, Allowance]:
     """Build; when no model answers or a budget is used up, wait for somebody who lets it go on."""
-    allowance = Allowance()
     for number in itertools.count(1):
         name = f"{prefix}build_{number}" if number > 1 else f"{prefix}build"
         attempted = step(name, Attempted, build, plan, allowance, *more)
         if attempted.built is not None or attempted.failed is not None:
-            return attempted
-        step(f"{prefix}pause_{number}", Ending, building.pause, attempted)
-        answer = engine.wait("resume", attempted.again_s)
-        allowance = step(f"{prefix}resume_{number}", Allowance, building.resume, allowance, answer)
-    raise AssertionError("the count has no end")
+            break
+        allowance = _let_go_on(step, engine, attempted, allowance, prefix=prefix, number=number)
+    return attempted, allowance
+
+
+def _let_go_on(
+    step: "Steps", engine: Engine, attempted: Attempted, allowance: Allowance, *, prefix: str, number: int = 1
+) -> Allowance:
+    """Wait, durably and on no worker, and with more than before in the end."""
+    step(f"{prefix}pause_{number}", Ending, building.pause, attempted)
+    answer = engine.wait("resume", attempted.again_s)
+    return step(f"{prefix}resume_{number}", Allowance, building.resume, allowance, answer)
 
 
 class Steps:

@@ -53,7 +53,7 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True):
     built: Built | None = None
     failed: Failed | None = None
     exhausted: bool = False
-    """It waits because a budget is used up."""
+    """A budget is used up: it waits, or (one of several attempts) waits if none of the others gives a change."""
     reason: str = ""
     """Why it waits for somebody: no model answers, or a budget is used up."""
     next: str = ""
