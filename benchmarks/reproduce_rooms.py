@@ -19,7 +19,7 @@ from benchmarks.common import git
 from benchmarks.mine_tickets import CONFIGURATION, History, OfflineWorkspace, environment
 from karkhana.domain.events import AnyEvent
 from karkhana.factory.ordering import make_order
-from karkhana.factory.rooms import workspaces_for
+from karkhana.factory.sandboxes import workspaces_for
 from karkhana.ports import Workspace
 
 

@@ -12,7 +12,8 @@ from karkhana.factory.job import Job, Rooms
 from karkhana.factory.line import ship
 from karkhana.factory.models import Models, models_file
 from karkhana.factory.ordering import settings_for
-from karkhana.factory.rooms import rooms_for, workspaces_for
+from karkhana.factory.rooms import rooms_for
+from karkhana.factory.sandboxes import workspaces_for
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.factory.trails import WatchedTrail
 from karkhana.factory.worker import Worker, worker_name

@@ -13,7 +13,7 @@ import msgspec
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Budget, Order, Ticket
 from karkhana.factory.configuration import load_settings
-from karkhana.factory.rooms import workspaces_for
+from karkhana.factory.sandboxes import workspaces_for
 from karkhana.factory.stores import open_stores
 from karkhana.git import Repository
 from karkhana.ports import Assignment, Tools, Trail

@@ -5,28 +5,19 @@ from collections.abc import Mapping
 
 from karkhana.delivery.git_forge import GitForge
 from karkhana.domain.errors import InvalidInput
-from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Status, TaskType
 from karkhana.engineers.registry import default_engineers
 from karkhana.factory.job import Rooms
 from karkhana.factory.models import Models
 from karkhana.factory.stores import Stores
-from karkhana.ports import Engineer, Workspaces
+from karkhana.ports import Engineer
 from karkhana.quality.gates import default_gates
 from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.outcomes import judged_outcomes
 from karkhana.storage.route_store import RouteStore
-from karkhana.workspace.environment import Environments
-from karkhana.workspace.local import LocalWorkspaces
 
 RECORD_SIZE = 200
 """Newest outcomes that make up a track record."""
-
-
-def workspaces_for(settings: Settings, kind: str) -> Workspaces:
-    """Workspaces of a sandbox kind under these settings."""
-    environments = Environments(settings.home, settings.environment, settings.sandbox, kind=kind)
-    return LocalWorkspaces(settings.home, settings.sandbox, environments=environments, kind=kind)
 
 
 def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None, models: Models | None = None) -> Rooms:

@@ -14,7 +14,7 @@ from karkhana.domain.tasks import Ticket
 from karkhana.factory.changes import Contents
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.results import RunResult, ScoreResult
-from karkhana.factory.rooms import workspaces_for
+from karkhana.factory.sandboxes import workspaces_for
 from karkhana.factory.trails import MemoryTrail
 from karkhana.git import Repository, make_patch
 from karkhana.git.repository import ChangedFile

@@ -10,10 +10,9 @@ import secrets
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as upsert_postgresql
-from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
 
 from karkhana.storage.tables import day_counters
+from karkhana.storage.upserting import upsert
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32, which sorts like the number."""
@@ -28,9 +27,8 @@ def new_run_id(now: float) -> str:
 def next_task_id(connection: sa.Connection, now: float) -> str:
     """``BUILD-YYYY-MM-DD-NNN`` with the next number of the day (UTC); unique across all processes."""
     day = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
-    upsert = upsert_sqlite if connection.dialect.name == "sqlite" else upsert_postgresql
     counted = (
-        upsert(day_counters)
+        upsert(connection, day_counters)
         .values(day=day, last=1)
         .on_conflict_do_update(index_elements=["day"], set_={"last": day_counters.c.last + 1})
         .returning(day_counters.c.last)

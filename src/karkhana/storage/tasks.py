@@ -11,8 +11,6 @@ from typing import Any, TypedDict, Unpack
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert as upsert_postgresql
-from sqlalchemy.dialects.sqlite import insert as upsert_sqlite
 
 from karkhana.domain.errors import InvalidInput, UnknownTask
 from karkhana.domain.json import canonical
@@ -24,6 +22,7 @@ from karkhana.storage.redaction import Redactor
 from karkhana.storage.runs import CANCELLING, Claim, start_run
 from karkhana.storage.tables import runs, tag_sets, task_dependencies, tasks
 from karkhana.storage.transitions import change_status, unknown_task
+from karkhana.storage.upserting import upsert
 
 
 class Blocker(msgspec.Struct, frozen=True):
@@ -197,8 +196,7 @@ class TaskStore:
 
 def _store(connection: sa.Connection, task: Task, order: Order, waiting_for: int) -> None:
     tags = canonical(task.tags).decode()
-    upsert = upsert_sqlite if connection.dialect.name == "sqlite" else upsert_postgresql
-    connection.execute(upsert(tag_sets).values(tags=tags).on_conflict_do_nothing())
+    connection.execute(upsert(connection, tag_sets).values(tags=tags).on_conflict_do_nothing())
     connection.execute(
         sa.insert(tasks).values(
             task_id=task.task_id,
