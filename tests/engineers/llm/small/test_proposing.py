@@ -9,9 +9,10 @@ import pytest
 
 from karkhana.behaviour.spectra import Failure, Frame, FunctionPlace
 from karkhana.domain.chat import ChatAnswer, ChatRequest, StopReason, Text
-from karkhana.domain.errors import ModelUnavailable, PromptTooLong
+from karkhana.domain.errors import ConfigurationError, ModelUnavailable, PromptTooLong
 from karkhana.domain.events import AnyEvent, CandidatesCompared, HypothesisTried, ModelAnswered, Noted
 from karkhana.domain.money import usd
+from karkhana.domain.strategies import Strategy, StrategyLimits
 from karkhana.domain.tasks import Budget, Ticket
 from karkhana.domain.tools import RunTests
 from karkhana.engineers.llm.scripted import ScriptedModel, text
@@ -73,7 +74,17 @@ def asked(model: ScriptedModel, one: Case, limits: Limits | None = None, *, requ
     return trail
 
 
+def instructions(request: ChatRequest) -> str:
+    return "".join(part.text for part in request.messages[0].parts if isinstance(part, Text))
+
+
 # -- what is asked
+
+
+def test_without_a_strategy_the_instructions_are_as_they_are() -> None:
+    model = ScriptedModel([text("")])
+    asked(model, case(1.0), Limits(answers=2))
+    assert {"Past work" in instructions(request) for request in model.requests} == {False}
 
 
 def test_a_question_tells_the_code_the_test_and_the_values_and_nothing_that_changes_from_run_to_run() -> None:
@@ -203,7 +214,10 @@ RIGHT = "```python\ndef total(prices, discount):\n    return max(0, sum(prices) 
 
 @contextmanager
 def work(
-    engineer: Engineer, model: ScriptedModel | None, files: Mapping[str, str] = FILES
+    engineer: Engineer,
+    model: ScriptedModel | None,
+    files: Mapping[str, str] = FILES,
+    strategy: Strategy | None = None,
 ) -> Iterator[tuple[Handover, ListTrail, dict[str, str]]]:
     trail = ListTrail()
     with TemporaryWorkspace(files) as workspace:
@@ -217,6 +231,7 @@ def work(
             root=workspace.root,
             test_command=COMMAND,
             model=model,
+            strategy=strategy,
         )
         handover = engineer.work(assignment, tools, trail)
         yield handover, trail, {c.path: (after or b"").decode() for c, _, after in workspace.changes()}
@@ -240,17 +255,22 @@ def test_the_small_path_hands_over_what_the_model_wrote_and_keeps_the_rest() -> 
 @pytest.mark.slow
 def test_what_fails_the_tests_is_never_handed_over() -> None:
     model = ScriptedModel([text("return found"), text("```python\ndef total(prices, discount):\n    return 0\n```")])
-    with work(SmallModelEngineer(Limits(answers=4)), model) as (handover, trail, changed):
+    told = Strategy(
+        name="told",
+        text="Call push_changes soon. Think of empty input.",
+        limits=StrategyLimits(answers=3),
+    )
+    with work(SmallModelEngineer(Limits(answers=4)), model, strategy=told) as (handover, trail, changed):
         assert not handover.solved
         assert changed == {}
-        assert len(trail.answers()) == 4
+        assert len(trail.answers()) == 3
+    for request in model.requests:
+        assert instructions(request).endswith(" Past work taught: Think of empty input.")
 
 
 def test_without_a_model_the_small_path_says_so() -> None:
-    with work(SmallModelEngineer(), None) as (handover, _, changed):
-        assert not handover.solved
-        assert "no language model" in handover.reason
-        assert changed == {}
+    with pytest.raises(ConfigurationError, match="no language model"), work(SmallModelEngineer(), None):
+        pass
 
 
 @pytest.mark.slow

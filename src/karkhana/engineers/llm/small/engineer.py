@@ -4,8 +4,11 @@
 ('small', 'hybrid')
 """
 
+import msgspec
+
 from karkhana.domain.errors import ConfigurationError
 from karkhana.domain.money import usd
+from karkhana.domain.strategies import StrategyLimits
 from karkhana.engineers.llm.engineer import CONFIGURE, NO_MODEL
 from karkhana.engineers.llm.small.proposing import Limits, ModelProposals
 from karkhana.engineers.symbolic import SymbolicEngineer
@@ -27,7 +30,8 @@ class SmallModelEngineer:
         """
         if assignment.model is None:
             raise ConfigurationError(NO_MODEL, CONFIGURE)
-        proposals = ModelProposals(assignment.model, trail, _limits(self._limits, assignment))
+        limits, advice = _limits(self._limits, assignment), _advice(assignment)
+        proposals = ModelProposals(assignment.model, trail, limits, advice=advice)
         return SymbolicEngineer(proposals, templates=False).work(assignment, tools, trail)
 
 
@@ -46,9 +50,22 @@ class HybridEngineer:
         """Hand over, or stop with the reason. Raises ``RunCancelled``."""
         if assignment.model is None:
             return SymbolicEngineer().work(assignment, tools, trail)
-        proposals = ModelProposals(assignment.model, trail, _limits(self._limits, assignment), required=False)
+        limits, advice = _limits(self._limits, assignment), _advice(assignment)
+        proposals = ModelProposals(assignment.model, trail, limits, required=False, advice=advice)
         return SymbolicEngineer(proposals).work(assignment, tools, trail)
 
 
 def _limits(given: Limits | None, assignment: Assignment) -> Limits:
-    return given or Limits(usd=usd(f"{assignment.budget.usd:.6f}"))
+    """With what a strategy sets otherwise; never more answers, nor longer ones, than without it."""
+    limits = given or Limits(usd=usd(f"{assignment.budget.usd:.6f}"))
+    changed = assignment.strategy.limits if assignment.strategy is not None else StrategyLimits()
+    return msgspec.structs.replace(
+        limits,
+        temperature=limits.temperature if changed.temperature is None else changed.temperature,
+        answers=min(limits.answers, changed.answers or limits.answers),
+        answer_tokens=min(limits.answer_tokens, changed.answer_tokens or limits.answer_tokens),
+    )
+
+
+def _advice(assignment: Assignment) -> str:
+    return assignment.strategy.text if assignment.strategy is not None else ""

@@ -16,7 +16,8 @@ from karkhana.domain.chat import ChatRequest, Message, Role, StopReason, Text
 from karkhana.domain.errors import ModelUnavailable, PromptTooLong
 from karkhana.domain.events import Noted
 from karkhana.domain.money import ZERO, Money, usd
-from karkhana.engineers.llm.prompting import filled
+from karkhana.engineers.llm.prompting import filled, told
+from karkhana.engineers.llm.small.advice import short_advice
 from karkhana.engineers.llm.small.gaps import LONGEST, Gap, gap_of, line_gap
 from karkhana.engineers.llm.small.passages import Passage, passage_around, passage_of, suspicious_lines
 from karkhana.engineers.llm.small.telling import gap_question, question
@@ -75,11 +76,13 @@ class ModelProposals:
         limits: Limits | None = None,
         *,
         required: bool = True,
+        advice: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``required``: a model that does not answer is an error; else only a note."""
+        """``required``: a model that does not answer is an error; else only a note. ``advice``: a strategy's text."""
         self._model, self._trail, self._limits, self._clock = model, trail, limits or Limits(), clock
         self._required = required
+        self._advice = short_advice(advice)
         self._answers = 0
         self._longest_s = 0.0
         self.spent = ZERO
@@ -134,13 +137,16 @@ class ModelProposals:
         rules, text = "rewrite_rules", question(case, passage, hint=asked.hint, one_line=asked.one_line)
         if asked.gap is not None:
             rules, text = "gap_rules", gap_question(case, passage, asked.gap)
+        instructions = filled(rules)
+        if self._advice:
+            instructions = f"{instructions} {told('strategy', 'short', text=self._advice)}"
         likely = int(len(passage.text) / _CHARS_PER_TOKEN * 1.3) + _SPARE_TOKENS
         short = asked.one_line or asked.gap is not None
         limit = _LINE_TOKENS if short else min(self._limits.answer_tokens, likely)
         return ChatRequest(
             model=self._model.name,
             messages=(
-                Message(role=Role.SYSTEM, parts=(Text(text=filled(rules)),)),
+                Message(role=Role.SYSTEM, parts=(Text(text=instructions),)),
                 Message(role=Role.USER, parts=(Text(text=text),)),
             ),
             max_tokens=limit,
