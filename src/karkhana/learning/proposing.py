@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from karkhana.domain.chat import ChatRequest, Format, Message, Role, Text
+from karkhana.domain.errors import ModelUnavailable
 from karkhana.domain.events import AnyEvent
 from karkhana.domain.strategies import TEXT, Strategy
 from karkhana.domain.tasks import Order, TaskType
@@ -132,7 +133,10 @@ class Proposer:
         return strategy, self._model.name if self._model is not None and written else CATALOGUE
 
     def _written(self, found: Sequence[tuple[Pattern, int]]) -> str:
-        """A model's advice; empty if it cannot be used. It is shown the names of patterns and counts, nothing else."""
+        """A model's advice; empty if there is none that can be used, and the catalogue's is taken.
+
+        It is shown the names of patterns and counts, nothing else.
+        """
         if self._model is None:
             return ""
         request = ChatRequest(
@@ -141,7 +145,11 @@ class Proposer:
             format=Format(schema=_SCHEMA, name="advice"),
             max_tokens=500,
         )
-        said = self._model.ask(request)
+        try:
+            said = self._model.ask(request)
+        except ModelUnavailable as away:
+            self._said(f"{CATALOGUE} instead of {self._model.name}: {away.message}")
+            return ""
         self._spent += float(said.cost or 0)
         return advice_of(said.answer.text)
 

@@ -64,6 +64,14 @@ def test_the_first_answer_that_fits_is_given() -> None:
     assert rule_for(script, question("hello")).text == "anything"
 
 
+def test_an_answer_may_depend_on_the_instructions() -> None:
+    script = read_script('[[answer]]\ninstructions = "(?i)BRIEF"\ntext = "short"\n[[answer]]\ntext = "long"')
+    brief = Message(role=Role.SYSTEM, parts=(Text(text="Be brief."),))
+    asked = question("hello, be brief")
+    assert rule_for(script, asked).text == "long"
+    assert rule_for(script, msgspec.structs.replace(asked, messages=(brief, *asked.messages))).text == "short"
+
+
 def test_a_request_that_the_script_does_not_foresee_is_refused_with_what_it_says() -> None:
     script = read_script('[[answer]]\nsays = "weather"\ntext = "rain"')
     with pytest.raises(ProviderFault, match="'hello'") as caught:

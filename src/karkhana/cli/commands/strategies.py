@@ -1,21 +1,16 @@
 """``karkhana strategies``: how models are told to work, and what outcomes say about it."""
 
-import functools
-
 import typer
 
 from karkhana.cli.options import AsJson, ModelName, TypeOfTask
 from karkhana.cli.output import print_json, table, visible
-from karkhana.domain.errors import InvalidInput
 from karkhana.domain.json import plain
 from karkhana.domain.tasks import TaskType
 from karkhana.engineers.llm.strategies import shipped
-from karkhana.factory.assembly import open_factory, open_models
 from karkhana.factory.configuration import load_settings
+from karkhana.factory.proposing import propose as proposed
 from karkhana.factory.stores import open_stores
 from karkhana.factory.strategies import beliefs
-from karkhana.factory.trials import past_tickets, try_on
-from karkhana.learning.proposing import Proposer
 from karkhana.learning.shelf import Shelf
 from karkhana.storage.route_store import RouteStore
 
@@ -80,29 +75,20 @@ def retire(name: str = _NAME, json: bool = AsJson) -> None:
 @app.command()
 def propose(
     type: TaskType = TypeOfTask,
-    model: str = typer.Option("", "--drafted-by", help="A model that drafts it; default: the catalogue of remedies."),
+    drafted_by: str = typer.Option(
+        "", "--drafted-by", help="The model that drafts it, or: catalogue. Default: the model that works."
+    ),
     budget: float = typer.Option(5.0, "--budget", min=0.0, help="US dollars for all trials together."),
     tickets: int = typer.Option(40, "--tickets", min=1, help="Past tickets to try it on, at most."),
     json: bool = AsJson,
 ) -> None:
     """Draft a strategy from what fails again and again, and admit it only when it wins on held-out past tickets."""
-    settings = load_settings({})
-    with open_factory(settings) as factory, open_models(settings, factory.stores) as models:
-        if models is None:
-            raise InvalidInput("no language model is configured", "See docs/models.md.")
-        drafter = None
-        if model:
-            drafter = models.model(
-                model, run_id="strategies", task_type=type.value, budget_usd=budget, cancelled=lambda: False
-            )
-        proposer = Proposer(
-            Shelf(settings.home, shipped()),
-            type,
-            functools.partial(try_on, factory, settings.queue.lease_s),
-            model=drafter,
-            budget_usd=budget,
-            tickets=tickets,
-            said=lambda text: typer.echo(text, err=True),
-        )
-        proposal = proposer.propose(past_tickets(factory.stores, type))
+    proposal = proposed(
+        load_settings({}),
+        type,
+        drafted_by=drafted_by,
+        budget_usd=budget,
+        tickets=tickets,
+        said=lambda text: typer.echo(text, err=True),
+    )
     print_json(plain(proposal)) if json else typer.echo(proposal.reason)

@@ -46,6 +46,8 @@ def fits(rule: AnswerRule | FaultRule, request: ChatRequest) -> bool:
         return False
     if rule.turn is not None and rule.turn != _turn(request):
         return False
+    if rule.instructions and re.search(rule.instructions, instructions(request)) is None:
+        return False
     return not rule.says or re.search(rule.says, last_text(request)) is not None
 
 
@@ -123,6 +125,12 @@ def last_text(request: ChatRequest) -> str:
         if message.role is Role.USER and texts:
             return "\n".join(texts)
     return ""
+
+
+def instructions(request: ChatRequest) -> str:
+    """What the system says."""
+    told = [message for message in request.messages if message.role is Role.SYSTEM]
+    return "\n".join(part.text for message in told for part in message.parts if isinstance(part, Text))
 
 
 def tokens(text: str) -> int:

@@ -105,14 +105,17 @@ class _Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Names of models, with ``*`` and ``?``."""
     says: str = ""
     """A regular expression that is searched in the last text of the user."""
+    instructions: str = ""
+    """A regular expression that is searched in what the system says."""
     turn: int | None = None
     """Only the so many-th answer of a conversation, from 1."""
 
     def __post_init__(self) -> None:
-        try:
-            re.compile(self.says)
-        except re.error as error:
-            raise ValueError(f"says is no regular expression: {error}") from error
+        for name in ("says", "instructions"):
+            try:
+                re.compile(getattr(self, name))
+            except re.error as error:
+                raise ValueError(f"{name} is no regular expression: {error}") from error
         if self.turn is not None and self.turn < 1:
             raise ValueError("turn must be at least 1")
 
