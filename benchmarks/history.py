@@ -26,11 +26,12 @@ from typing import Any
 
 from benchmarks.common import data_folder, emit
 from benchmarks.history_attempts import directly, through_line
-from benchmarks.history_judge import Judge, patch_between
+from benchmarks.history_judge import Judge, patch_between, replay
 from benchmarks.mine import DATA, libraries
 from benchmarks.mine_code import functions_at
 from benchmarks.mine_commits import commit_of
 from benchmarks.mine_tickets import History, Ticket, environment, load, make, place, store
+from karkhana.engineers.symbolic.choice.probability import load_model
 
 _OVER = 0.9
 
@@ -81,6 +82,21 @@ class Bench:
         kept = ("--kept", str(options.kept)) if options.kept else ()
         return ("--base-url", options.base_url, "--answers", str(options.answers), *kept)
 
+    def _alone(self, row: Mapping[str, Any], judge: Judge, broken: Mapping[str, bytes]) -> dict[str, Any]:
+        """What the templates alone had come to in the same attempt, before the model was asked first."""
+        events = row.get("events") or []
+        asked = next((n for n, event in enumerate(events) if event.get("type") == "model.answered"), None)
+        if asked is None:
+            return {key: row[key] for key in ("abstained", "passing", "right", "probability")}
+        compared = [event for event in events[:asked] if event.get("type") == "candidates.compared"]
+        best = (compared[-1].get("candidates") or [None])[0] if compared else None
+        stated = best.get("probability") if best else None
+        found = {"abstained": True, "passing": False, "right": False, "probability": stated}
+        if best is None or stated is None or stated < load_model().threshold:
+            return found
+        verdict = judge.verdict(replay(broken, best["patch"]))
+        return found | {"abstained": False, "passing": verdict["passing"], "right": verdict["right"]}
+
     def measure(self, ticket: Ticket) -> dict[str, Any]:
         """One ticket: a row of the report."""
         library = ticket["library"]
@@ -96,13 +112,16 @@ class Bench:
         row |= told | {"abstained": changes is None}
         broken = history.broken(ticket)
         row["localised"] = localised(row["events"], ticket["functions"], broken) if row.get("events") else None
+        judge = Judge(history, git_dir, ticket, python)
         if changes is not None:
-            row |= Judge(history, git_dir, ticket, python).verdict(changes)
+            row |= judge.verdict(changes)
             human = history.repaired(ticket)
             row["diff"] = patch_between(broken, {p: d for p, d in {**broken, **changes}.items() if d is not None})
             row["human"] = patch_between(broken, human)
             row["disputed"] = row["passing"] and not row["right"]
         row["outcome"] = outcome_of(row, ticket)
+        if self.options.base_url:
+            row["alone"] = self._alone(row, judge, broken)
         return row
 
 
@@ -181,8 +200,28 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "highest_cpu_s": max((row["cpu_s"] for row in rows), default=None),
         "over_0_9": {"delivered": len(over), "right": sum(row["right"] for row in over)},
         "outcomes": dict(Counter(row["outcome"] for row in rows).most_common()),
+        **({"alone": alone([row["alone"] for row in rows])} if rows and all("alone" in row for row in rows) else {}),
+        "model": model_of(rows),
         "cases": rows,
     }
+
+
+def alone(rows: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """The same figures for the templates without the model."""
+    delivered = [row for row in rows if not row["abstained"]]
+    right = sum(row["right"] for row in rows)
+    precision = round(right / len(delivered), 3) if delivered else None
+    return {"delivered": len(delivered), "right": right, "precision": precision}
+
+
+def model_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the model did: answers, tokens, seconds, over all tickets."""
+    used = [row["model"] for row in rows if row.get("model")]
+    tokens = Counter[str]()
+    for one in used:
+        tokens.update(one["tokens"])
+    seconds = sum(one["seconds"] for one in used)
+    return {"answers": sum(one["answers"] for one in used), "tokens": dict(tokens), "seconds": round(seconds)}
 
 
 def main() -> None:

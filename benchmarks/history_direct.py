@@ -20,11 +20,11 @@ import msgspec
 from benchmarks.direct import work_directly
 from benchmarks.local_model import LocalModel
 from benchmarks.mine_tickets import History, OfflineWorkspace
-from karkhana.domain.events import CandidatesCompared, HypothesisTried, Noted
+from karkhana.domain.events import CandidatesCompared, HypothesisTried, ModelAnswered, Noted
 from karkhana.engineers.llm.small import HybridEngineer
 from karkhana.engineers.llm.small.proposing import Limits
 
-_TOLD = (HypothesisTried, CandidatesCompared, Noted)
+_TOLD = (HypothesisTried, CandidatesCompared, ModelAnswered, Noted)
 
 
 def work(

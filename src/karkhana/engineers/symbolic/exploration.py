@@ -134,7 +134,7 @@ class Exploration:
             new = pool.candidates(rewrites)
             left = max(_LEAST_CPU_S, _PROPOSED_CPU_S - spent)
             search = search_within(Budget(seconds=max(1.0, self._hands.left() - _RESERVE_S), cpu_s=left))
-            for note, attempt in self._proposed(search, pool, new):
+            for note, attempt in self._proposed(search, pool, new, mend=not found.passing):
                 outcome = self._attempt(note, attempt, places)
                 found.outcomes.append(outcome)
             spent += search.spent_s
@@ -144,9 +144,12 @@ class Exploration:
                 return
 
     def _proposed(
-        self, search: Search, pool: Pool, new: list[Hypothesis]
+        self, search: Search, pool: Pool, new: list[Hypothesis], *, mend: bool
     ) -> Iterator[tuple[str, Callable[[], Outcome]]]:
-        """The attempts of one round: as they are, in a new interpreter, in the suite's order, with slips mended."""
+        """The attempts of one round: as they are, in a new interpreter, in the suite's order, with slips mended.
+
+        ``mend``: look for slips; where something passes already, proposals are asked for to tell what is right.
+        """
         done: list[Outcome] = []
 
         def remembered(outcome: Outcome) -> Outcome:
@@ -160,7 +163,7 @@ class Exploration:
             yield "proposed, in a new interpreter", lambda: remembered(search.fresh(fresh[:_HEARD]))
         if done[0].near and not any(outcome.passing for outcome in done):
             yield "proposed, in the suite's own order", lambda: remembered(search.again_in_order(done[0]))
-        if not any(outcome.passing for outcome in done):
+        if mend and not any(outcome.passing for outcome in done):
             near = pool.small_changes(done[0])
             if near:
                 yield "small changes of what was proposed", lambda: search.singles(near)
