@@ -45,7 +45,7 @@ base_url = "{base_url}"
 candidates = ["local/small"]
 [capability."local/small"]
 context = {context}
-tools = true
+tools = false
 [price."local/small"]
 input = "0"
 output = "0"

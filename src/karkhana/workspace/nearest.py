@@ -38,6 +38,42 @@ def describe_miss(text: str, wanted: str) -> str:
     return f"the nearest lines are {best[0]}-{best[1]}:\n" + _show(lines, *best)
 
 
+def moved_edit(text: str, old: str, new: str) -> tuple[str, str] | None:
+    """An edit whose lines stand in the text once, all moved by one indentation: as they stand, and ``new`` moved alike.
+
+    White space at the ends of lines does not count. ``None`` if there is no such place, or if it is not the only one.
+
+    >>> moved_edit("def f():\\n    x = 1\\n    return x\\n", "x = 1 \\nreturn x", "return 1")
+    ('    x = 1\\n    return x', '    return 1')
+    """
+    lines, goal = text.split("\n")[:LINES_MAX], old.strip("\n").split("\n")
+    wanted = [line.strip() for line in goal]
+    if not any(wanted) or "\r" in text:
+        return None
+    last = len(lines) - len(goal) + 1
+    places = [i for i in range(last) if all(lines[i + k].strip() == line for k, line in enumerate(wanted))]
+    if len(places) != 1:
+        return None
+    found = lines[places[0] : places[0] + len(goal)]
+    shifts = {_shift(before, after) for before, after in zip(goal, found, strict=True) if before.strip()}
+    shift = shifts.pop()
+    if shifts or shift is None:
+        return None
+    less, more = shift
+    moved = [line if not line.strip() else more + line.removeprefix(less) for line in new.strip("\n").split("\n")]
+    if any(line.strip() and not line.startswith(less) for line in new.split("\n")):
+        return None
+    return "\n".join(found), "\n".join(moved)
+
+
+def _shift(before: str, after: str) -> tuple[str, str] | None:
+    """The indentation that a line lost and the one that it got, one of them empty; ``None`` if they differ in kind."""
+    was, now = (line[: len(line) - len(line.lstrip())] for line in (before, after))
+    if was.startswith(now):
+        return was.removesuffix(now) if now else was, ""
+    return ("", now.removesuffix(was) if was else now) if now.startswith(was) else None
+
+
 def _same_but_for_space(lines: list[str], goal: list[str]) -> tuple[int, int] | None:
     squeezed = [_squeeze(line) for line in lines]
     wanted = [_squeeze(line) for line in goal]

@@ -7,7 +7,7 @@ import difflib
 
 from karkhana.domain.errors import ToolRefused
 from karkhana.domain.tools import EditFile, EditResult, FileText, ReadFile, WriteFile
-from karkhana.workspace.nearest import describe_miss, line_numbers
+from karkhana.workspace.nearest import describe_miss, line_numbers, moved_edit
 from karkhana.workspace.toolbox_context import ToolContext, checked_path
 
 READ_MAX = 200_000
@@ -53,6 +53,9 @@ def edit_file(context: ToolContext, call: EditFile) -> EditResult:
         # the file ends its lines with CRLF and the caller does not: keep the file's way
         old, new = old.replace("\n", "\r\n"), new.replace("\n", "\r\n")
     count = text.count(old)
+    if count == 0 and (moved := moved_edit(text, old, new)):
+        old, new = moved
+        count = text.count(old)
     if count == 0:
         raise ToolRefused(f"old does not occur in {path}", describe_miss(text, call.old))
     if count > 1 or text.find(old) != text.rfind(old):

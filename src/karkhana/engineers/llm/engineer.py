@@ -5,11 +5,13 @@
 
 import msgspec
 
-from karkhana.domain.errors import ConfigurationError
+from karkhana.domain.chat import Tool
+from karkhana.domain.errors import ConfigurationError, ToolRefused
 from karkhana.domain.money import ZERO, usd
 from karkhana.domain.strategies import Strategy, StrategyLimits
 from karkhana.domain.suites import Outcome, TestResult
 from karkhana.domain.tasks import TaskType
+from karkhana.domain.tools import ReadFile
 from karkhana.engineers.llm.acceptance import Acceptance, Criteria, criteria_of
 from karkhana.engineers.llm.capability import is_weak
 from karkhana.engineers.llm.claims import Claims
@@ -29,8 +31,8 @@ _TICKET = 20_000
 """Characters."""
 _MAP = 4_000
 """Tokens of the repository's map, at most."""
-_FAILING = 8
-"""Failing tests that are told with their messages."""
+_FAILURES = 5_600
+"""Characters of what failing tests say."""
 
 
 class LlmEngineer:
@@ -50,7 +52,7 @@ class LlmEngineer:
         model = assignment.model
         if model is None:
             raise ConfigurationError(NO_MODEL, CONFIGURE)
-        manner = manner_of(model.name, model.context)
+        manner = manner_of(model.name, model.context, calls_tools=model.calls_tools)
         limits = self._limits or Limits(
             usd=usd(f"{assignment.budget.usd:.6f}"),
             answers=2 * assignment.budget.turns,
@@ -60,14 +62,14 @@ class LlmEngineer:
         strategy = assignment.strategy or Strategy(name="none")
         limits = limited(limits, strategy.limits)
         fence = Fence()
-        task = task_of(assignment, fence, manner, _map(assignment, tools, model.context, strategy))
+        task = task_of(assignment, fence, manner, _map(assignment, tools, manner, strategy), tools)
         acceptance, spent = None, ZERO
         if assignment.type is TaskType.FEATURE and assignment.test_command:
             criteria = criteria_of(assignment.ticket.text, assignment.ticket.title, model, trail, fence)
             acceptance = Acceptance(criteria, tools, trail, assignment.baseline, fence.around)
             task = f"{task}\n\n{_first_of_all(criteria, fence)}"
             spent = criteria.cost
-        conversation = Conversation(instructions(fence, strategy, manner), task, room=manner.room)
+        conversation = Conversation(instructions(fence, strategy, manner, assignment.foreign), task, room=manner.room)
         critic, reviewer = None, assignment.reviewer
         # A weak model's objections to a change mislead its author.
         if reviewer is not None and not is_weak(reviewer.name, reviewer.context):
@@ -95,9 +97,11 @@ def _first_of_all(criteria: Criteria, fence: Fence) -> str:
     return filled("acceptance", criteria=fence.around(criteria.listed()), source=told("criteria", criteria.source))
 
 
-def instructions(fence: Fence, strategy: Strategy, manner: Manner) -> str:
+def instructions(fence: Fence, strategy: Strategy, manner: Manner, foreign: tuple[Tool, ...] = ()) -> str:
     """The rules, and what past outcomes taught about how to work."""
     rules = filled(manner.rules, fence=fence.name)
+    if manner.written:
+        rules += "\n\n" + filled("written", tools=(*manner.tools, *foreign))
     return f"{rules}\n\n{told('strategy', 'added', text=strategy.text.strip())}" if strategy.text.strip() else rules
 
 
@@ -111,11 +115,23 @@ def limited(limits: Limits, changed: StrategyLimits) -> Limits:
     )
 
 
-def _map(assignment: Assignment, tools: Tools, context: int, strategy: Strategy) -> str:
+def _map(assignment: Assignment, tools: Tools, manner: Manner, strategy: Strategy) -> str:
     failing = (f"{each.name} {each.message} {each.traceback}" for each in failures(assignment))
     wanted = "\n".join([assignment.ticket.text, *failing])
     most = strategy.limits.map_tokens
-    return repository_map(tools, wanted, tokens=min(_MAP if most is None else most, context // 16))
+    return repository_map(tools, wanted, tokens=min(_MAP if most is None else most, manner.map_tokens))
+
+
+def _code(tools: Tools, manner: Manner, map: str) -> tuple[str, str]:
+    """For a weak model the likeliest file of the map with its text, if that is short; two empty texts otherwise."""
+    path = map.partition("\n")[0]
+    if not manner.brief or not path:
+        return "", ""
+    try:
+        file = tools.call(ReadFile(path=path))
+    except ToolRefused:
+        return "", ""
+    return ("", "") if len(file.text) > manner.longest else (path, file.text)
 
 
 def failures(assignment: Assignment) -> list[TestResult]:
@@ -123,18 +139,22 @@ def failures(assignment: Assignment) -> list[TestResult]:
     return [each for each in assignment.baseline.results if each.outcome in (Outcome.FAILED, Outcome.ERROR)]
 
 
-def task_of(assignment: Assignment, fence: Fence, manner: Manner, map: str = "") -> str:
+def task_of(assignment: Assignment, fence: Fence, manner: Manner, map: str, tools: Tools) -> str:
     """What the model is told first."""
     failing = failures(assignment)
-    told_of = "\n".join(f"{each.name}: {each.message[:600]}" for each in failing[:_FAILING])
+    told_of = "\n".join(f"{each.name}: {each.message[:600]}" for each in failing[: manner.failing])
+    path, code = _code(tools, manner, map)
     return filled(
         "task",
         type_line=told("type", assignment.type.value),
         ticket=fence.around(clipped(assignment.ticket.text, manner.characters(0.4, _TICKET))),
-        failing=fence.around(clipped(told_of, manner.characters(0.15, _FAILING * 700))) if told_of else "",
+        failing=fence.around(clipped(told_of, manner.characters(0.08, _FAILURES))) if told_of else "",
         failing_count=len(failing),
         total=len(assignment.baseline.results),
         map=fence.around(map) if map else "",
+        path=path,
+        code=fence.around(code) if code else "",
         turns=assignment.budget.turns,
+        next_step="\n\n" + told("step", "read") if code else "",
         test_command=" ".join(assignment.test_command) or "(unknown)",
     )

@@ -26,7 +26,7 @@ from karkhana.engineers.llm.prompting import nudge, told
 from karkhana.engineers.llm.rendering import shown as rendered
 from karkhana.engineers.llm.stuck import Pattern, Watch
 from karkhana.engineers.llm.telling import tell
-from karkhana.engineers.llm.written_calls import with_calls
+from karkhana.engineers.llm.written_calls import in_text, one_call, with_calls
 from karkhana.ports import ChatModel, Handover, Tools, Trail
 
 
@@ -123,12 +123,15 @@ class Loop:
         return answer
 
     def _request(self) -> ChatRequest:
+        messages, written = self._conversation.messages(), self._manner.written
+        stirred = self._manner.stirred if self._watch.again else None
         return ChatRequest(
             model=self._model.name,
-            messages=self._conversation.messages(),
-            tools=self._offered,
+            messages=in_text(messages) if written else messages,
+            tools=() if written else self._offered,
+            format=one_call(self._offered) if written else None,
             max_tokens=self._limits.answer_tokens,
-            temperature=self._limits.temperature,
+            temperature=self._limits.temperature if stirred is None else stirred,
         )
 
     # -- its calls
@@ -144,8 +147,10 @@ class Loop:
             text, failed, report = self._one(call, cut=cut)
             tested |= report
             failed_before = failed and call.name not in READERS
-            results.append(_result(call, text, failed=failed))
             patterns.append(self._watch.seen(f"{call.name} {call.arguments}", text, failed=failed))
+            if self._watch.again and self._manner.brief and call.name in READERS:
+                text = told("step", "seen")
+            results.append(_result(call, text, failed=failed))
         self._conversation.returned(results, tests=tested)
         for pattern in filter(None, patterns):
             self._nudge(pattern)
@@ -166,7 +171,8 @@ class Loop:
         except Unreadable as unreadable:
             return str(unreadable), True, False
         except ToolRefused as refusal:
-            return self._fence.around(f"{refusal.message}\n{refusal.next}".strip()), True, False
+            step = self._manner.next_step(None) if isinstance(wanted, EditFile) else ""
+            return self._fence.around(f"{refusal.message}\n{refusal.next}".strip()) + step, True, False
         if isinstance(wanted, PushChanges):
             raise Ended(self._handed_over(wanted))
         self._claims.saw(wanted, result)

@@ -31,10 +31,14 @@ class Watch:
     def __init__(self) -> None:
         self._steps: deque[int] = deque(maxlen=ALTERNATIONS)
         self._errors = 0
+        self.again = False
+        """Whether the newest step was made before, a few steps ago at most."""
 
     def seen(self, call: str, result: str, *, failed: bool) -> Pattern | None:
         """One more step; a pattern is told once, and then anew from the start."""
-        self._steps.append(hash((call, result)))
+        step = hash((call, result))
+        self.again = step in self._steps
+        self._steps.append(step)
         self._errors = self._errors + 1 if failed else 0
         found = self._pattern()
         if found is not None:

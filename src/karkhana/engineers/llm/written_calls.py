@@ -1,4 +1,4 @@
-"""Finds the calls that a model wrote into its text instead of making them, as weak models do.
+"""Calls that stand in a model's text: because it cannot make them and was asked for them so, or because it is weak.
 
 They stand in tags or fences or are all of the text, as a JSON object or as a call in Python's way. What names no tool,
 or is a quotation of what the model was shown, is no call, and of an answer that was cut off nothing is completed. Pure;
@@ -10,7 +10,7 @@ knows nothing of what becomes of them.
 >>> for part in with_calls(answer, [Tool(name="read_file")], lambda text: False).parts:
 ...     print(part)
 Text(text='First I look.', signature='', cache=<Cache.NONE: ''>)
-ToolCall(id='', name='read_file', arguments='{"path":"cart.py"}', signature='', cache=<Cache.NONE: ''>)
+ToolCall(id='', name='read_file', arguments='{"path": "cart.py"}', signature='', cache=<Cache.NONE: ''>)
 """
 
 import ast
@@ -21,7 +21,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from karkhana.domain.chat import ChatAnswer, StopReason, Text, Tool, ToolCall
+from karkhana.domain.chat import (
+    ChatAnswer,
+    Format,
+    Message,
+    Part,
+    StopReason,
+    Text,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
 
 _BLOCK = re.compile(
     r"<(?P<tag>tool_calls?|function_calls?|tools?|call)>(?P<tagged>.*?)(?:</(?P=tag)>|(?P<open>\Z))"
@@ -65,7 +75,7 @@ def with_calls(answer: ChatAnswer, tools: Sequence[Tool], shown: Callable[[str],
     found = [each for each in written_calls(text, parameters, cut=cut) if not shown(each.text)][:_MOST]
     if not found:
         return answer
-    calls = [ToolCall(id="", name=each.name, arguments=msgspec.json.encode(each.fields).decode()) for each in found]
+    calls = [ToolCall(id="", name=each.name, arguments=json.dumps(each.fields)) for each in found]
     before = _BLOCK.split(text, maxsplit=1)[0] if _BLOCK.search(text) else text[: text.index(found[0].text)]
     kept = [part for part in answer.parts if not isinstance(part, Text)]
     said = [Text(text=before.strip())] if before.strip() else []
@@ -139,3 +149,39 @@ def _arguments(text: str, parameters: Parameters) -> dict[str, Any] | None:
     except (SyntaxError, ValueError, TypeError, KeyError, RecursionError, MemoryError):
         return None
     return fields
+
+
+def one_call(tools: Sequence[Tool]) -> Format:
+    """The form of an answer that is one call of one of the tools."""
+    calls = [
+        {
+            "type": "object",
+            "properties": {
+                "name": {"const": tool.name},
+                "arguments": {**tool.parameters, "additionalProperties": False},
+            },
+            "required": ["name", "arguments"],
+            "additionalProperties": False,
+        }
+        for tool in tools
+    ]
+    return Format(schema={"anyOf": calls}, name="call")
+
+
+def in_text(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """A conversation for a model that knows texts only: its calls as it wrote them, and their results."""
+    return tuple(
+        msgspec.structs.replace(message, parts=tuple(map(_in_text, message.parts)))
+        if any(isinstance(part, ToolCall | ToolResult) for part in message.parts)
+        else message
+        for message in messages
+    )
+
+
+def _in_text(part: Part) -> Part:
+    match part:
+        case ToolCall():
+            return Text(text=f'{{"name": "{part.name}", "arguments": {part.arguments}}}')
+        case ToolResult():
+            return Text(text="\n".join(each.text for each in part.parts if isinstance(each, Text)), cache=part.cache)
+    return part
