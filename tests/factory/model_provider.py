@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -40,7 +40,7 @@ tools = false
 """What makes the model of the file one that calls no tools."""
 
 
-def says(turn: int, *calls: tuple[str, dict[str, str]], others: str = "") -> str:
+def says(turn: int, *calls: tuple[str, dict[str, Any]], others: str = "") -> str:
     """A rule of a script: the tools that are called in the so many-th answer; ``others`` are further lines of it."""
     listed = ", ".join(
         f"{{ name = {json.dumps(name)}, arguments = {{ "

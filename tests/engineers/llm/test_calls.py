@@ -1,7 +1,16 @@
 import msgspec
 import pytest
 
-from karkhana.domain.tools import EditFile, ListFiles, PushChanges, ReadFile, RunCommand, RunTests, WriteFile
+from karkhana.domain.tools import (
+    CallForeign,
+    EditFile,
+    ListFiles,
+    PushChanges,
+    ReadFile,
+    RunCommand,
+    RunTests,
+    WriteFile,
+)
 from karkhana.engineers.llm.calls import GiveUp, Unreadable, read
 from karkhana.engineers.llm.prompting import tools
 
@@ -69,3 +78,13 @@ def test_every_tool_that_models_are_told_of_can_be_called() -> None:
 def test_half_a_character_is_refused() -> None:
     with pytest.raises(Unreadable):
         read("write_file", '{"path": "a.txt", "content": "\\ud800",}')
+
+
+def test_a_user_s_tool_that_is_not_allowed_is_a_call_all_the_same_which_the_tools_refuse() -> None:
+    allowed = frozenset({"tracker__read"})
+    assert read("tracker__close", '{"n": 1}', foreign=allowed) == CallForeign(
+        server="tracker", name="close", arguments='{"n":1}'
+    )
+    for name in ("other__close", "tracker__", "close"):
+        with pytest.raises(Unreadable, match="no tool"):
+            read(name, "{}", foreign=allowed)

@@ -48,7 +48,7 @@ def read(
 
     ``foreign``: names of the user's own tools.
     """
-    if name in foreign:
+    if _is_foreign(name, foreign):
         server, _, tool = name.partition("__")
         written = canonical(_fields(name, arguments, cut=cut)).decode()
         return CallForeign(server=server, name=tool, arguments=written)
@@ -65,6 +65,12 @@ def read(
     except (msgspec.ValidationError, ValueError) as error:
         raise Unreadable(told("result", "malformed", name=known, error=error)) from None
     return found
+
+
+def _is_foreign(name: str, foreign: frozenset[str]) -> bool:
+    """Also a tool of the user's servers that is not allowed: its refusal belongs in the trail like any other."""
+    server, mark, tool = name.partition("__")
+    return name in foreign or bool(mark and tool and any(each.startswith(f"{server}__") for each in foreign))
 
 
 def _known(name: str, foreign: frozenset[str]) -> str:
