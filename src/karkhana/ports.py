@@ -3,9 +3,9 @@
 Each has one to five methods. Nothing here knows how any of them is done.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -89,6 +89,14 @@ class Tools(Protocol):
         Raises ``ToolRefused`` with the reason (the engineer may go on), ``BudgetExhausted`` or ``RunCancelled``
         (it must stop).
         """
+
+
+@runtime_checkable
+class ForeseeingTools(Tools, Protocol):
+    """Tools that may be told what comes next."""
+
+    def foresee(self, calls: Sequence[ToolCall[Any]]) -> None:
+        """The next calls will be these, and they only look: they may be carried out at the same time."""
 
 
 class ForeignTools(Protocol):

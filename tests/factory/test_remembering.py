@@ -1,5 +1,10 @@
 from karkhana.domain.events import AnyEvent, ModelAnswered, ToolCalled, ToolReturned, WorkspaceOpened
-from karkhana.factory.remembering import memory_of
+from karkhana.domain.tasks import Budget
+from karkhana.domain.tools import ListFiles, Search
+from karkhana.factory.remembering import RememberingTools, memory_of
+from karkhana.factory.trails import MemoryTrail
+from karkhana.workspace.memory import TemporaryWorkspace
+from karkhana.workspace.toolbox import Toolbox, as_data
 
 
 def opened(engineer: str = "llm") -> AnyEvent:
@@ -62,3 +67,17 @@ def test_a_question_before_the_work_is_remembered_and_not_counted() -> None:
     assert [event.purpose for event in memory.answers] == ["criteria", "work"]
     assert [call.turn for call, _ in memory.calls] == [1]
     assert (memory.turns, memory_of(events, "llm").turns) == (1, 2)
+
+
+def test_what_is_remembered_is_not_looked_up_beforehand() -> None:
+    with TemporaryWorkspace({"a.py": "x\n"}) as workspace:
+        toolbox = Toolbox(workspace, MemoryTrail(), budget=Budget())
+        looks = [Search(pattern="x"), ListFiles()]
+        returned = ToolReturned(turn=1, result=toolbox.call(ListFiles(glob="*.md")))
+        memory = [(ToolCalled(turn=1, call=as_data(ListFiles(glob="*.md"))), returned)]
+        tools = RememberingTools(toolbox, memory, lambda _: b"")
+        tools.foresee(looks)
+        assert tools.call(ListFiles(glob="*.md")).paths == ()
+        tools.foresee(looks)
+        assert tools.call(looks[0]).matches[0].path == "a.py"
+        assert tools.call(looks[1]).paths == ("a.py",)

@@ -280,6 +280,26 @@ def test_search_and_list(tools: Toolbox) -> None:
     assert tools.call(ListFiles(glob="tests/**")).paths == ("tests/test_cart.py",)
 
 
+def test_searches_that_were_foreseen_are_logged_and_answered_one_after_the_other(
+    tools: Toolbox, ledger: Ledger
+) -> None:
+    calls: list[ToolCall[Any]] = [Search(pattern="total", glob="cart.py"), Search(pattern="("), ListFiles(glob="*.md")]
+    tools.foresee(calls)
+    assert tools.call(calls[0]).matches[0].line == 1
+    assert "no regular expression" in refusal(tools, calls[1])
+    assert tools.call(calls[2]).paths == ()
+    assert [type(event) for event in ledger.events] == [ToolCalled, ToolReturned] * 3
+    assert [event.turn for event in ledger.events] == [1, 1, 2, 2, 3, 3]
+
+
+def test_what_was_foreseen_counts_no_more_after_a_change(tools: Toolbox) -> None:
+    looks = [Search(pattern="needle"), Search(pattern="haystack")]
+    tools.foresee(looks)
+    assert tools.call(looks[0]).matches == ()
+    tools.call(WriteFile(path="new.txt", content="needle in haystack"))
+    assert [match.path for match in tools.call(looks[1]).matches] == ["new.txt"]
+
+
 def test_review_and_push(tools: Toolbox) -> None:
     tools.call(WriteFile(path="README", content="Another shop.\n"))
     diff = tools.call(ReviewDiff())

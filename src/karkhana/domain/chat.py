@@ -207,7 +207,8 @@ class ChatAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def calls(self) -> tuple[ToolCall, ...]:
-        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+        # a list, made into a tuple: half the time of a generator, and it is asked for often
+        return tuple([part for part in self.parts if isinstance(part, ToolCall)])
 
 
 # -- a streamed answer, piece by piece; ``index`` counts the parts of the answer

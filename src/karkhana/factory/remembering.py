@@ -6,8 +6,8 @@ comes after is new. Knows nothing of how an engineer works.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -108,6 +108,11 @@ class RememberingTools:
         self._toolbox = toolbox
         self._calls = deque(calls)
         self._content = content
+
+    def foresee(self, calls: Sequence[ToolCall[Any]]) -> None:
+        """Only what is not remembered can be looked up beforehand."""
+        if not self._calls:
+            self._toolbox.foresee(calls)
 
     def call(self, call: ToolCall[R]) -> R:
         """Raises what the call did raise, or does."""

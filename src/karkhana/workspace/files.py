@@ -55,7 +55,8 @@ def open_folder(root: int, path: str) -> int:
     """A readable descriptor of the folder ``path`` below ``root`` (``""`` is itself). Raises ``OSError``."""
     raw = os.fsencode(path) or b"."
     try:
-        return open_beneath(root, raw, _READ_FOLDER)
+        # nothing can lead away from the folder itself, so the call without its detour through ctypes will do
+        return open_beneath(root, raw, _READ_FOLDER) if path else os.open(raw, _READ_FOLDER, dir_fd=root)
     except PermissionError:
         _permit(root, raw, stat.S_IRWXU)
         return open_beneath(root, raw, _READ_FOLDER)

@@ -6,8 +6,9 @@ nobody but the sandbox; here the job is validated and the answer is bounded. Kno
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from karkhana.domain.errors import InfrastructureFailure, ToolRefused
 from karkhana.domain.tools import Match
@@ -21,37 +22,61 @@ LINE_MAX = 500
 FILE_MAX = 4 << 20
 """Bytes; larger files are not searched."""
 
+Job: TypeAlias = dict[str, str | int]
+"""What is looked for, as the program inside takes it."""
+Answer: TypeAlias = dict[str, Any]
+Ask: TypeAlias = Callable[[Job], Answer]
+
 _PROGRAM = (Path(__file__).parent / "inside" / "find.py").read_text(encoding="utf-8")
 
 
 def find_files(workspace: Workspace, glob: str = "**", limit: int = 2000) -> tuple[tuple[str, ...], bool]:
+    """As :func:`files_found`, asked alone."""
+    return files_found(lambda job: ask(workspace, job), glob, limit)
+
+
+def find_lines(workspace: Workspace, pattern: str, glob: str, limit: int) -> tuple[tuple[Match, ...], bool]:
+    """As :func:`lines_found`, asked alone."""
+    return lines_found(lambda job: ask(workspace, job), pattern, glob, limit)
+
+
+def files_found(ask: Ask, glob: str, limit: int) -> tuple[tuple[str, ...], bool]:
     """Paths that match ``glob``, sorted, at most ``limit``; and whether there are more.
 
     ``*`` and ``?`` stay within a name, ``**`` goes through folders; a pattern without ``/`` matches the file's name
     in any folder. Git's own folder and caches of bytecode are left out.
     """
-    answer = _ask(workspace, {"name": glob_pattern(glob), "limit": _bounded(limit)})
+    answer = ask(files_job(glob, limit))
     return tuple(answer["paths"]), bool(answer["truncated"])
 
 
-def find_lines(workspace: Workspace, pattern: str, glob: str, limit: int) -> tuple[tuple[Match, ...], bool]:
+def lines_found(ask: Ask, pattern: str, glob: str, limit: int) -> tuple[tuple[Match, ...], bool]:
     """Lines that match ``pattern`` in text files that match ``glob``, sorted by path and line."""
+    answer = ask(lines_job(pattern, glob, limit))
+    matches = tuple(Match(str(path), int(line), str(text)) for path, line, text in answer["matches"])
+    return matches, bool(answer["truncated"])
+
+
+def files_job(glob: str, limit: int) -> Job:
+    """Raises ``ToolRefused`` for a glob or a limit that makes no sense."""
+    return {"name": glob_pattern(glob), "limit": _bounded(limit)}
+
+
+def lines_job(pattern: str, glob: str, limit: int) -> Job:
+    """Raises ``ToolRefused`` for a pattern, a glob or a limit that makes no sense."""
     if len(pattern) > PATTERN_MAX:
         raise ToolRefused(f"the pattern has {len(pattern)} characters", f"use at most {PATTERN_MAX}")
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise ToolRefused(f"{pattern!r} is no regular expression: {error}", "escape special characters") from error
-    job = {
+    return {
         "name": glob_pattern(glob),
         "limit": _bounded(limit),
         "pattern": pattern,
         "line_max": LINE_MAX,
         "file_max": FILE_MAX,
     }
-    answer = _ask(workspace, job)
-    matches = tuple(Match(str(path), int(line), str(text)) for path, line, text in answer["matches"])
-    return matches, bool(answer["truncated"])
 
 
 def glob_pattern(glob: str) -> str:
@@ -85,18 +110,27 @@ def _bounded(limit: int) -> int:
     return limit
 
 
-def _ask(workspace: Workspace, job: dict[str, object]) -> dict[str, Any]:
+def ask(workspace: Workspace, job: Job) -> Answer:
+    """Look for one thing. Raises ``ToolRefused`` when that takes too long."""
+    written = run(workspace, job)
+    try:
+        answer = json.loads(written)
+    except ValueError as error:
+        raise InfrastructureFailure("listing files in the sandbox gave no answer") from error
+    if not isinstance(answer, dict):
+        raise InfrastructureFailure("listing files in the sandbox gave no answer")
+    return answer
+
+
+def run(workspace: Workspace, jobs: Job | list[Job]) -> bytes:
+    """What the program inside answers to one job, or to several. Raises ``ToolRefused`` when it takes too long."""
     argv = ("python", "-I", "-S", "-c", _PROGRAM)
-    done = workspace.run(argv, stdin=json.dumps(job).encode(), timeout_s=TIME_LIMIT_S)
+    done = workspace.run(argv, stdin=json.dumps(jobs).encode(), timeout_s=TIME_LIMIT_S)
     if done.timed_out:
         raise ToolRefused(
             f"the search took longer than {TIME_LIMIT_S:.0f} s", "use a simpler pattern or a narrower glob"
         )
-    try:
-        answer = json.loads(done.stdout)
-    except ValueError as error:
+    if done.exit_code != 0 or not done.stdout:
         detail = done.stderr.decode("utf-8", "replace")[-300:].strip()
-        raise InfrastructureFailure(f"listing files in the sandbox failed: {detail}") from error
-    if not isinstance(answer, dict):
-        raise InfrastructureFailure("listing files in the sandbox gave no answer")
-    return answer
+        raise InfrastructureFailure(f"listing files in the sandbox failed: {detail}")
+    return done.stdout

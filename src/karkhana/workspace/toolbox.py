@@ -8,7 +8,7 @@ rebuilt from the trail alone. Litter of test runs is put back. This module knows
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -57,17 +57,19 @@ class _Tool(msgspec.Struct, Generic[C], frozen=True):
     """Its changes belong to the run."""
     litters: Callable[[C], bool] = lambda call: False
     """Whether its changes are by-products, and are undone."""
+    may_change: bool = True
+    """Whether files may be others afterwards."""
 
 
 TOOLS: dict[type, _Tool[Any]] = {
-    ListFiles: _Tool(running.list_files),
-    ReadFile: _Tool(editing.read_file),
-    Search: _Tool(running.search),
+    ListFiles: _Tool(running.list_files, may_change=False),
+    ReadFile: _Tool(editing.read_file, may_change=False),
+    Search: _Tool(running.search, may_change=False),
     EditFile: _Tool(editing.edit_file, changes=True),
     WriteFile: _Tool(editing.write_file, changes=True),
     RunTests: _Tool(running.run_tests, litters=lambda call: True),
     RunCommand: _Tool(running.run_command, changes=True, litters=lambda call: call.discard),
-    ReviewDiff: _Tool(running.review_diff),
+    ReviewDiff: _Tool(running.review_diff, may_change=False),
     CallForeign: _Tool(running.call_foreign),
     PushChanges: _Tool(running.push_changes),
 }
@@ -118,6 +120,13 @@ class Toolbox:
         """Wall-clock seconds left of the budget."""
         return self._budget.seconds - (self._clock() - self._started)
 
+    def foresee(self, calls: Sequence[ToolCall[Any]]) -> None:
+        """These calls come next: the searches among them are carried out together, at the first of them.
+
+        Each is still permitted, logged and answered in its turn; the time of the first is that of all.
+        """
+        self._context.foreseen.announce(running.jobs_of(calls))
+
     def call(self, call: ToolCall[R]) -> R:
         """Carry out one tool call. Raises ``ToolRefused``, ``BudgetExhausted``, ``RunCancelled``."""
         tool = TOOLS.get(type(call))
@@ -126,6 +135,8 @@ class Toolbox:
         self._permit()
         self.turns += 1
         self._trail.record(ToolCalled(turn=self.turns, call=as_data(call)))
+        if tool.may_change:
+            self._context.foreseen.forget()
         started = self._clock()
         try:
             if self.handed_over:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from karkhana.domain.changes import EXECUTABLE, SYMLINK, FileChange, FileState
 from karkhana.domain.errors import ToolRefused
 from karkhana.ports import ForeignTools, Workspace
+from karkhana.workspace.foreseen import Foreseen
 from karkhana.workspace.python_gate import PythonGate
 
 PATH_MAX = 1_000
@@ -34,6 +35,7 @@ class ToolContext:
         self.remaining_s = remaining_s
         self.foreign = foreign
         self.handed_over = False
+        self.foreseen = Foreseen(workspace)
 
     def time_limit(self, wanted: float | None) -> float | None:
         """The shorter of what was asked for and what is left of the budget; seconds."""

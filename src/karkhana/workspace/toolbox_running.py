@@ -2,6 +2,10 @@
 ``review_diff``, ``push_changes``. Knows nothing of budgets or the trail.
 """
 
+import contextlib
+from collections.abc import Iterable
+from typing import Any
+
 from karkhana.domain.errors import ToolRefused
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tools import (
@@ -18,9 +22,10 @@ from karkhana.domain.tools import (
     RunTests,
     Search,
     SearchResult,
+    ToolCall,
 )
 from karkhana.git import make_patch
-from karkhana.workspace.finding import find_files, find_lines
+from karkhana.workspace.finding import Job, files_found, files_job, lines_found, lines_job
 from karkhana.workspace.testing import run_tests as run_suite
 from karkhana.workspace.toolbox_context import ToolContext
 
@@ -33,12 +38,24 @@ SUMMARY_MAX = 20_000
 
 def list_files(context: ToolContext, call: ListFiles) -> ListFilesResult:
     """Paths of the workspace's files, sorted."""
-    return ListFilesResult(*find_files(context.workspace, call.glob, call.limit))
+    return ListFilesResult(*files_found(context.foreseen.ask, call.glob, call.limit))
 
 
 def search(context: ToolContext, call: Search) -> SearchResult:
     """Lines that match a regular expression."""
-    return SearchResult(*find_lines(context.workspace, call.pattern, call.glob, call.limit))
+    return SearchResult(*lines_found(context.foreseen.ask, call.pattern, call.glob, call.limit))
+
+
+def jobs_of(calls: Iterable[ToolCall[Any]]) -> list[Job]:
+    """The searches among calls; those that will be refused are left out."""
+    jobs = []
+    for call in calls:
+        with contextlib.suppress(ToolRefused):
+            if isinstance(call, ListFiles):
+                jobs.append(files_job(call.glob, call.limit))
+            elif isinstance(call, Search):
+                jobs.append(lines_job(call.pattern, call.glob, call.limit))
+    return jobs
 
 
 def run_command(context: ToolContext, call: RunCommand) -> CommandResult:

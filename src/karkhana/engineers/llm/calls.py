@@ -10,6 +10,7 @@ ReadFile(path='cart.py', start=3, end=None)
 """
 
 import difflib
+import functools
 from typing import Any
 
 import msgspec
@@ -67,6 +68,11 @@ def read(
     return found
 
 
+@functools.cache
+def _names() -> tuple[str, ...]:
+    return tuple(tool.name for tool in tools())
+
+
 def _is_foreign(name: str, foreign: frozenset[str]) -> bool:
     """Also a tool of the user's servers that is not allowed: its refusal belongs in the trail like any other."""
     server, mark, tool = name.partition("__")
@@ -74,7 +80,7 @@ def _is_foreign(name: str, foreign: frozenset[str]) -> bool:
 
 
 def _known(name: str, foreign: frozenset[str]) -> str:
-    names = [tool.name for tool in tools()]
+    names = _names()
     plain = name.strip().rpartition(".")[2].lower().replace("-", "_")
     if plain in names:
         return plain

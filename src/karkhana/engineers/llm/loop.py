@@ -21,6 +21,7 @@ from karkhana.engineers.llm.claims import Claims
 from karkhana.engineers.llm.conversation import Conversation
 from karkhana.engineers.llm.critique import Critic, Proposal
 from karkhana.engineers.llm.fencing import Fence
+from karkhana.engineers.llm.foreseeing import foresee
 from karkhana.engineers.llm.manner import Manner
 from karkhana.engineers.llm.prompting import nudge, told
 from karkhana.engineers.llm.rendering import shown as rendered
@@ -140,6 +141,7 @@ class Loop:
         self._silences = 0
         results, patterns, tested = [], [], False
         failed_before = False
+        foresee(self._tools, answer.calls)
         for call, cut in _calls(answer):
             if failed_before:
                 results.append(_result(call, told("result", "missed"), failed=True))

@@ -1,5 +1,7 @@
 """Lists files, or lines that match, below the working directory. A JSON job on stdin, a JSON answer on stdout.
 
+A list of jobs is answered by a list, each by a process of its own.
+
 Runs with the target's interpreter; standard library only. Never follows symbolic links, opens regular files only.
 """
 
@@ -56,11 +58,43 @@ def lines(job: dict[str, Any]) -> list[list[Any]]:
     return found
 
 
-def main() -> None:
-    job = json.load(sys.stdin)
+def answer(job: dict[str, Any]) -> dict[str, Any]:
+    """What one job asks for."""
     found: list[Any] = lines(job) if "pattern" in job else files(job["name"])
     kept = found[: job["limit"]]
-    json.dump({"matches" if "pattern" in job else "paths": kept, "truncated": len(found) > len(kept)}, sys.stdout)
+    return {"matches" if "pattern" in job else "paths": kept, "truncated": len(found) > len(kept)}
+
+
+def started(job: dict[str, Any]) -> int:
+    """Where a process of its own will write the answer."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.close(reading)
+        with os.fdopen(writing, "w") as output:
+            json.dump(answer(job), output)
+        # without what the interpreter does at its end, which is the first process's to do
+        os._exit(0)
+    os.close(writing)
+    return reading
+
+
+def collected(reading: int) -> Any:
+    """The answer; None if the process did not end well."""
+    with os.fdopen(reading, "rb") as file:
+        written = file.read()
+    os.wait()  # so that its time counts
+    try:
+        return json.loads(written)
+    except ValueError:
+        return None
+
+
+def main() -> None:
+    wanted = json.load(sys.stdin)
+    if isinstance(wanted, list):
+        json.dump([collected(reading) for reading in [started(job) for job in wanted]], sys.stdout)
+    else:
+        json.dump(answer(wanted), sys.stdout)
 
 
 main()
