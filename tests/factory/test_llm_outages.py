@@ -1,4 +1,4 @@
-"""What a run does when its provider fails in the middle, its money ends, its worker is killed, or it is cancelled."""
+"""What a run does when its provider fails in the middle, its money ends, or it is cancelled."""
 
 import threading
 from collections.abc import Iterator
@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 from benchmarks.common import small_repository
-from killed_workers import command_under_way, eventually, killed_worker, run_of, short_leases, status, worker
 from model_provider import MODELS, Provider, asked, provider_at
 from test_llm_runs import FILES, SCRIPT
 
-from karkhana.domain import events as ev
-from karkhana.domain.tasks import Status
 from karkhana.factory.approvals import resume
 from karkhana.factory.foreground import work_in_foreground
 from karkhana.factory.ordering import make_order
@@ -129,54 +126,6 @@ def test_dollars_that_are_used_up_stop_the_next_call_before_it_is_sent(
     assert spent(unknown=False) <= 0.02
     assert spent(unknown=True) == 0.0
     judge_finished(go_on(paused.run_id, usd=1.0), provider)
-
-
-SLOW = """
-[price.any]
-input = "1"
-output = "2"
-[[answer]]
-says = "What its author says"
-text = '{"findings": []}'
-[[answer]]
-turn = 1
-calls = [{ name = "edit_file", arguments = { path = "area.py", old = "width + height", new = "width * height" } }]
-[[answer]]
-turn = 2
-calls = [{ name = "run_command", arguments = { command = "sleep 3; echo done" } }]
-[[answer]]
-turn = 3
-calls = [{ name = "run_tests", arguments = {} }]
-[[answer]]
-turn = 4
-calls = [{ name = "push_changes", arguments = { title = "Multiply the sides", summary = "area() added them." } }]
-"""
-
-
-def test_a_worker_that_is_killed_within_a_tool_call_is_succeeded(
-    provider: Outages,
-    repository: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    provider.begin(SLOW)
-    short_leases(monkeypatch)
-    order, _ = make_order("area() is wrong", repository, engineer="llm")
-    with open_stores() as stores:
-        task_id = stores.tasks.add(order).task_id
-    with killed_worker():
-        eventually(lambda: run_of(task_id) != "" and command_under_way(run_of(task_id)))
-    run_id = run_of(task_id)
-    assert len(asked(run_id)) == 2
-    with worker():
-        eventually(lambda: status(run_id) is Status.WAITING_FOR_REVIEW)
-    assert [event.turn for event in asked(run_id) if event.purpose == "work"] == [1, 2, 3, 4]
-    with open_stores() as stores:
-        found = [entry.event for entry in stores.events.entries(run_id)]
-    assert [event for event in found if isinstance(event, ev.RunTakenOver)]
-    (change,) = [event.change for event in found if isinstance(event, ev.ChangeHandedOver)]
-    assert "+    return width * height" in change.patch
-    assert provider.requests() == 5, "four answers of work and a review"
-    assert spent(unknown=False) == pytest.approx(provider.charged(), abs=1e-9)
 
 
 def test_a_run_that_is_cancelled_while_its_model_stalls_ends(provider: Outages, repository: Path) -> None:

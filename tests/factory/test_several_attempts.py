@@ -5,16 +5,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import msgspec
 import pytest
 from benchmarks.common import small_repository
 
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InfrastructureFailure
-from karkhana.domain.tasks import Budget, Order, Ticket
+from karkhana.domain.tasks import Budget, Order, TaskType, Ticket
 from karkhana.domain.tools import EditFile, PushChanges
+from karkhana.engineers.llm.scripted import ScriptedModel
+from karkhana.engineers.registry import default_engineers
 from karkhana.engineers.scripted import ScriptedEngineer
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.attempts import model_name, share
+from karkhana.factory.building import engineers_for
 from karkhana.factory.job import Job
 from karkhana.factory.ordering import make_order
 
@@ -77,6 +81,30 @@ def test_each_attempt_takes_the_next_model_unless_one_is_named() -> None:
     two = job(3, models=("a", "b"))
     assert [model_name(two, attempt) for attempt in (1, 2, 3)] == ["", "b", "a"]
     assert model_name(job(3, models=("a", "b"), model="b"), 3) == "b"
+
+
+def asked_first(type: TaskType, *models: str, name: str = "fake", tools: bool = True, attempt: int = 1) -> list[str]:
+    """The engineers that ``auto`` asks, one after the other."""
+    made = ScriptedModel([], calls_tools=tools)
+    made.name = name
+    asked = job(2, models=models)
+    rooms = SimpleNamespace(**vars(asked.rooms), engineers=default_engineers(), content=None)
+    if rooms.models is not None:
+        rooms.models.model = lambda _name, **_more: made
+    order = msgspec.structs.replace(asked.order, type=type, engineer="auto")
+    filled = SimpleNamespace(**{**vars(asked), "rooms": rooms, "order": order, "cancelled": lambda: False})
+    return [engineer.name for engineer in engineers_for(cast(Job, filled), attempt)]
+
+
+def test_auto_asks_whoever_can_do_the_type_of_task_and_nobody_twice_for_the_same() -> None:
+    assert asked_first(TaskType.BUGFIX) == ["symbolic"]
+    assert asked_first(TaskType.BUGFIX, "fake") == ["symbolic", "llm"]
+    assert asked_first(TaskType.BUGFIX, "fake", attempt=2) == ["llm"]
+    assert asked_first(TaskType.BUGFIX, "fake", tools=False) == ["llm"]
+    assert asked_first(TaskType.BUGFIX, "fake", name="qwen2.5-coder:1.5b") == ["llm"]
+    for other in (TaskType.FEATURE, TaskType.REFACTOR, TaskType.TESTS, TaskType.DEPS):
+        assert asked_first(other) == ["llm"], "which says that there is no model"
+        assert asked_first(other, "fake") == ["llm"]
 
 
 class Breaks(ScriptedEngineer):

@@ -33,7 +33,7 @@ def build(job: Job, plan: Plan, allowance: Allowance, attempt: int = 1, to_come:
     job.enter(Status.BUILDING)
     handover = Handover(solved=False, reason="no engineer would do anything that it did not do before")
     try:
-        for engineer in _engineers(job, attempt):
+        for engineer in engineers_for(job, attempt):
             handover, built = _attempt(job, plan, engineer, allowance, attempt=attempt, to_come=to_come)
             if built is not None:
                 return Attempted(built=built)
@@ -154,8 +154,11 @@ def _attempt(
     return handover, Built(change=change, edits=edits, handover=handover, turns=toolbox.turns, attempt=attempt)
 
 
-def _engineers(job: Job, attempt: int) -> tuple[Engineer, ...]:
-    """Those who are asked, one after the other: without a choice the one that costs nothing comes first."""
+def engineers_for(job: Job, attempt: int) -> tuple[Engineer, ...]:
+    """Those who are asked, one after the other: without a choice the one that costs nothing comes first.
+
+    Raises ``InvalidInput`` for an engineer that is not there.
+    """
     engineers = job.rooms.engineers
     name = job.order.engineer
     if name != "auto":
@@ -163,7 +166,7 @@ def _engineers(job: Job, attempt: int) -> tuple[Engineer, ...]:
             raise InvalidInput(f"there is no engineer {name!r}", f"Choose one of: auto, {', '.join(engineers)}.")
         return () if attempt > 1 and repeats_itself(name) else (engineers[name],)
     able = [each for each in engineers.values() if job.rooms.models is not None or not needs_model(each.name)]
-    if job.order.type is TaskType.FEATURE:
+    if job.order.type is not TaskType.BUGFIX:
         # Without a model the one that needs it says so, which helps more than a search for a bug.
         able = [each for each in engineers.values() if not only_repairs(each.name)] or able
     model = _model(job, job.order.budget, model_name(job, attempt))
