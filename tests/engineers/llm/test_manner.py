@@ -24,7 +24,7 @@ def test_a_weak_model_is_offered_a_part_of_the_tools_with_arguments_that_can_be_
         own = known[tool.name].parameters
         assert tool.parameters["properties"].keys() <= own["properties"].keys()
         assert set(own.get("required", ())) <= set(tool.parameters.get("required", ()))
-        required = {name: "x" for name in tool.parameters.get("required", ())}
+        required = dict.fromkeys(tool.parameters.get("required", ()), "x")
         read(tool.name, msgspec.json.encode(required).decode())
 
 

@@ -98,8 +98,15 @@ def test_a_conversation_without_tools_reads_as_the_model_wrote_it() -> None:
     )
     told = in_text(messages)
     assert told[0] is messages[0]
-    assert told[1].parts == (Text(text=json.dumps(EDIT)),)
+    assert told[1].parts == (Text(text=json.dumps({"thought": "", **EDIT})),)
     assert told[2].parts == (Text(text="done"), Text(text="go on"))
+
+
+def test_a_thought_goes_before_its_call_and_comes_back_with_it() -> None:
+    said = json.dumps({"thought": "x is wrong", **EDIT})
+    read = with_calls(answer(said), tools(), lambda part: False)
+    assert read.parts[0] == Text(text="x is wrong")
+    assert in_text((Message(role=Role.ASSISTANT, parts=read.parts),))[0].parts == (Text(text=said),)
 
 
 def test_the_form_of_an_answer_allows_every_tool_and_nothing_else() -> None:

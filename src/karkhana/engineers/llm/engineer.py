@@ -155,6 +155,6 @@ def task_of(assignment: Assignment, fence: Fence, manner: Manner, map: str, tool
         path=path,
         code=fence.around(code) if code else "",
         turns=assignment.budget.turns,
-        next_step="\n\n" + told("step", "read") if code else "",
+        next_step="\n\n" + told("step", "read") if code and assignment.type is TaskType.BUGFIX else "",
         test_command=" ".join(assignment.test_command) or "(unknown)",
     )
