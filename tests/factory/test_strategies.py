@@ -3,9 +3,11 @@
 import random
 from pathlib import Path
 
+from karkhana.domain.evidence import GateResult, GateStatus
 from karkhana.domain.routes import RouteOutcome
 from karkhana.domain.strategies import Strategy
-from karkhana.factory.strategies import beliefs, draw, pool
+from karkhana.domain.tasks import TaskType
+from karkhana.factory.strategies import beliefs, draw, holds, pool
 from karkhana.routing.policy.posteriors import Beta
 from karkhana.storage.database import open_database
 from karkhana.storage.route_store import RouteStore
@@ -60,3 +62,18 @@ def test_the_propensity_is_how_often_the_choice_is_made() -> None:
     draws = [draw(known, random.Random(seed)) for seed in range(200)]
     share = sum(key == "a@1" for key, _ in draws) / len(draws)
     assert abs(share - next(p for key, p in draws if key == "a@1")) < 0.1
+
+
+def gate(name: str, status: GateStatus) -> GateResult:
+    return GateResult(gate=name, status=status, hard=True, summary="")
+
+
+def test_a_change_that_mends_nothing_is_no_success() -> None:
+    passed, unknown, failed = GateStatus.PASSED, GateStatus.UNKNOWN, GateStatus.FAILED
+    good = [gate("suite", passed), gate("target_tests", passed)]
+    idle = [gate("suite", passed), gate("target_tests", unknown)]
+    assert holds(TaskType.BUGFIX, ("t::a",), good)
+    assert not holds(TaskType.BUGFIX, ("t::a",), idle)
+    assert holds(TaskType.BUGFIX, (), idle), "no test shows the bug"
+    assert holds(TaskType.REFACTOR, ("t::a",), idle), "what fails is none of its business"
+    assert not holds(TaskType.BUGFIX, (), [gate("suite", failed), gate("target_tests", passed)])

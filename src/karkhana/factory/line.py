@@ -44,7 +44,7 @@ def ship(job: Job, engine: Engine) -> Ending:
     built = _chosen(step, engine, plan, job.order.attempts)
     review = step("self_review", Review, stations.self_review, plan, built)
     verified = step("verify", Verified, stations.verify, plan, built, review)
-    judged = step("decide", Judged, stations.judge, built, verified)
+    judged = step("decide", Judged, stations.judge, plan, built, verified)
     if job.order.trial:
         return step("end_trial", Ending, stations.end_trial, built, judged)
     if judged.decision.needs_approval:

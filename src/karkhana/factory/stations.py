@@ -40,7 +40,7 @@ from karkhana.factory.records import (
     Review,
     Verified,
 )
-from karkhana.factory.strategies import record_strategy
+from karkhana.factory.strategies import holds, record_strategy
 from karkhana.factory.suites import require_judge
 from karkhana.factory.writing_changes import write_after
 from karkhana.ports import DeliveryRequest, GateContext, Receipt
@@ -113,13 +113,14 @@ def verify(job: Job, plan: Plan, built: Built, review: Review) -> Verified:
     return Verified(evidence=evidence, result=result)
 
 
-def judge(job: Job, built: Built, verified: Verified) -> Judged:
+def judge(job: Job, plan: Plan, built: Built, verified: Verified) -> Judged:
     """Evidence becomes confidence, and policy turns it into a decision."""
     record = job.rooms.track_record(built.change.engineer, job.order.type)
     confidence = score(verified.evidence, track_record=record)
     hard = tuple(g.gate for g in verified.evidence.gates if g.hard and g.status is GateStatus.FAILED)
     # What a person says of it later takes the place of this.
-    record_strategy(job, built.change.engineer, built.attempt, Verdict.BAD if hard else Verdict.GOOD)
+    good = holds(job.order.type, plan.baseline.failing, verified.evidence.gates)
+    record_strategy(job, built.change.engineer, built.attempt, Verdict.GOOD if good else Verdict.BAD)
     decision = decide(confidence, hard_failures=hard, policy=job.settings.policy, auto=job.order.auto)
     job.trail.record(ScoreComputed(confidence=confidence))
     job.trail.record(DecisionMade(decision=decision))

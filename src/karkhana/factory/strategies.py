@@ -10,17 +10,20 @@ says. Source: W. R. Thompson, "On the likelihood that one unknown probability ex
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from karkhana.domain.events import StrategyChosen
+from karkhana.domain.evidence import GateResult, GateStatus
 from karkhana.domain.lessons import Verdict
 from karkhana.domain.routes import RouteOutcome
 from karkhana.domain.strategies import Strategy
+from karkhana.domain.tasks import TaskType
 from karkhana.engineers.llm.strategies import shipped
 from karkhana.factory.job import Job
 from karkhana.learning.shelf import Shelf
+from karkhana.quality.gates import target_tests
 from karkhana.routing.policy.posteriors import Beta, Posteriors, Subject
 from karkhana.routing.policy.priors import Prior
 from karkhana.storage.route_store import RouteStore
@@ -100,6 +103,18 @@ def choose_strategy(job: Job, engineer: str, attempt: int, model: str) -> Strate
         )
     )
     return strategy
+
+
+def holds(type: TaskType, failing: Collection[str], gates: Iterable[GateResult]) -> bool:
+    """Whether a change counts as good until a person says otherwise.
+
+    No hard gate refuses it; and of a bug that tests show (``failing`` before) one of them passes now: what leaves all
+    of them as they were is no worse than nothing, and no better.
+    """
+    known = list(gates)
+    refused = any(gate.hard and gate.status is GateStatus.FAILED for gate in known)
+    mended = any(gate.gate == target_tests.NAME and gate.status is GateStatus.PASSED for gate in known)
+    return not refused and (mended or not failing or type is not TaskType.BUGFIX)
 
 
 def record_strategy(job: Job, engineer: str, attempt: int, verdict: Verdict) -> None:

@@ -9,13 +9,22 @@ from collections.abc import Iterable
 import msgspec
 
 from karkhana.domain.errors import KarkhanaError
-from karkhana.domain.events import AnyEvent, DecisionMade, EngineerAbstained, GateFinished, RunStarted, StrategyChosen
-from karkhana.domain.evidence import GateStatus
+from karkhana.domain.events import (
+    AnyEvent,
+    DecisionMade,
+    EngineerAbstained,
+    GateFinished,
+    RunStarted,
+    StrategyChosen,
+    SuiteMeasured,
+)
+from karkhana.domain.evidence import GateResult
 from karkhana.domain.strategies import Strategy
 from karkhana.domain.tasks import Order, Status, TaskType
 from karkhana.factory.assembly import Factory
 from karkhana.factory.results import result_of
 from karkhana.factory.stores import Stores
+from karkhana.factory.strategies import holds
 from karkhana.learning.proposing import Past, Trialled
 
 NEWEST = 500
@@ -52,20 +61,26 @@ def _solved(status: Status, events: Iterable[AnyEvent]) -> bool | None:
 
 
 def right(events: Iterable[AnyEvent]) -> bool | None:
-    """Whether a change was handed over that no hard gate refuses; ``None`` if the run did not get so far by itself."""
-    decided, refused, abstained = False, False, False
+    """Whether a change was handed over that holds (:func:`karkhana.factory.strategies.holds`); ``None`` if the run did
+    not get so far by itself.
+    """
+    task_type, failing, gates = TaskType.BUGFIX, tuple[str, ...](), list[GateResult]()
+    decided = abstained = False
     for event in events:
         match event:
             case RunStarted():
-                decided, refused, abstained = False, False, False
-            case GateFinished() if event.result.hard and event.result.status is GateStatus.FAILED:
-                refused = True
+                task_type, failing, gates = event.order.type, (), []
+                decided = abstained = False
+            case SuiteMeasured(after_change=False):
+                failing = event.report.failing
+            case GateFinished():
+                gates.append(event.result)
             case EngineerAbstained():
                 abstained = True
             case DecisionMade():
                 decided = True
     if decided:
-        return not refused
+        return holds(task_type, failing, gates)
     return False if abstained else None
 
 
