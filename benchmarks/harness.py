@@ -95,7 +95,9 @@ def main() -> None:
     codex_python = virtual_environment(data_folder(options.data) / "codex", harness_codex.PACKAGE)
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        repository = small_repository(Path(folder), {"notes.txt": "notes\n"})
+        repository = small_repository(Path(folder) / "repository", {"notes.txt": "notes\n"})
+        home = Path(folder) / "home"
+        figures["llm_rss_mib_new_home"] = round(harness_llm.measure(1, repository, home)["rss_mib"], 1)
         own: dict[int, list[float]] = {turns: [] for turns in TURNS}
         mini: dict[int, list[float]] = {turns: [] for turns in TURNS}
         codex: dict[int, list[float]] = {turns: [] for turns in TURNS}
@@ -103,7 +105,7 @@ def main() -> None:
         for _ in range(options.repeats):
             for turns in TURNS:
                 own[turns].append(measure_own(turns, repository)["ms"])
-                llm[turns].append(harness_llm.measure(turns, repository))
+                llm[turns].append(harness_llm.measure(turns, repository, home))
                 mini[turns].append(measure_mini(turns, python))
                 codex[turns].append(harness_codex.measure(turns, codex_python))
     for turns in TURNS:

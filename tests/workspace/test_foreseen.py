@@ -22,7 +22,8 @@ class CountingWorkspace(TemporaryWorkspace):
 
 @pytest.fixture
 def workspace() -> Iterator[CountingWorkspace]:
-    with CountingWorkspace({"a.py": "x\n", "src/b.py": "y\nyx\ny\n", "c.txt": "x" * 100_000}) as opened:
+    opened = CountingWorkspace({"a.py": "x\n", "src/b.py": "y\nyx\ny\n", "c.txt": "x" * 100_000})
+    with opened:
         yield opened
 
 
