@@ -6,6 +6,7 @@ import pytest
 
 from karkhana.domain.chat import ChatAnswer, Message, Role, StopReason, Text, ToolCall, ToolResult
 from karkhana.engineers.llm.prompting import tools
+from karkhana.engineers.llm.sight import Sight
 from karkhana.engineers.llm.written_calls import in_text, one_call, with_calls
 
 EDIT = {"name": "edit_file", "arguments": {"path": "a.py", "old": "x", "new": "y\nz"}}
@@ -110,6 +111,6 @@ def test_a_thought_goes_before_its_call_and_comes_back_with_it() -> None:
 
 
 def test_the_form_of_an_answer_allows_every_tool_and_nothing_else() -> None:
-    schema = one_call(tools()).schema
+    schema = one_call(tools(), Sight()).schema
     assert schema is not None
     assert [one["properties"]["name"]["const"] for one in schema["anyOf"]] == [tool.name for tool in tools()]

@@ -23,6 +23,7 @@ from karkhana.engineers.llm.manner import Manner, manner_of
 from karkhana.engineers.llm.prompting import filled, told
 from karkhana.engineers.llm.rendering import clipped
 from karkhana.engineers.llm.repository_map import repository_map
+from karkhana.engineers.llm.sight import Sight
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
 NO_MODEL = "no language model is configured"
@@ -62,7 +63,9 @@ class LlmEngineer:
         strategy = assignment.strategy or Strategy(name="none")
         limits = limited(limits, strategy.limits)
         fence = Fence()
-        task = task_of(assignment, fence, manner, _map(assignment, tools, manner, strategy), tools)
+        drawn = _map(assignment, tools, manner, strategy)
+        sight = _sight(tools, manner, drawn)
+        task = task_of(assignment, fence, manner, drawn, sight)
         acceptance, spent = None, ZERO
         if assignment.type is TaskType.FEATURE and assignment.test_command:
             criteria = criteria_of(assignment.ticket.text, assignment.ticket.title, model, trail, fence)
@@ -87,6 +90,7 @@ class LlmEngineer:
             claims=claims,
             acceptance=acceptance,
             foreign=assignment.foreign,
+            sight=sight,
         )
         loop.spent = spent
         return loop.run()
@@ -122,16 +126,16 @@ def _map(assignment: Assignment, tools: Tools, manner: Manner, strategy: Strateg
     return repository_map(tools, wanted, tokens=min(_MAP if most is None else most, manner.map_tokens))
 
 
-def _code(tools: Tools, manner: Manner, map: str) -> tuple[str, str]:
-    """For a weak model the likeliest file of the map with its text, if that is short; two empty texts otherwise."""
+def _sight(tools: Tools, manner: Manner, map: str) -> Sight:
+    """For a weak model the likeliest file of the map, if it is short; otherwise none."""
     path = map.partition("\n")[0]
     if not manner.brief or not path:
-        return "", ""
+        return Sight()
     try:
         file = tools.call(ReadFile(path=path))
     except ToolRefused:
-        return "", ""
-    return ("", "") if len(file.text) > manner.longest else (path, file.text)
+        return Sight()
+    return Sight() if len(file.text) > manner.longest else Sight(path, file.text)
 
 
 def failures(assignment: Assignment) -> list[TestResult]:
@@ -139,11 +143,10 @@ def failures(assignment: Assignment) -> list[TestResult]:
     return [each for each in assignment.baseline.results if each.outcome in (Outcome.FAILED, Outcome.ERROR)]
 
 
-def task_of(assignment: Assignment, fence: Fence, manner: Manner, map: str, tools: Tools) -> str:
+def task_of(assignment: Assignment, fence: Fence, manner: Manner, map: str, sight: Sight) -> str:
     """What the model is told first."""
     failing = failures(assignment)
     told_of = "\n".join(f"{each.name}: {each.message[:600]}" for each in failing[: manner.failing])
-    path, code = _code(tools, manner, map)
     return filled(
         "task",
         type_line=told("type", assignment.type.value),
@@ -152,9 +155,9 @@ def task_of(assignment: Assignment, fence: Fence, manner: Manner, map: str, tool
         failing_count=len(failing),
         total=len(assignment.baseline.results),
         map=fence.around(map) if map else "",
-        path=path,
-        code=fence.around(code) if code else "",
+        path=sight.path,
+        code=fence.around(sight.text) if sight.path else "",
         turns=assignment.budget.turns,
-        next_step="\n\n" + told("step", "read") if code and assignment.type is TaskType.BUGFIX else "",
+        next_step="\n\n" + told("step", "read") if sight.path and assignment.type is TaskType.BUGFIX else "",
         test_command=" ".join(assignment.test_command) or "(unknown)",
     )

@@ -25,6 +25,7 @@ from karkhana.engineers.llm.foreseeing import foresee
 from karkhana.engineers.llm.manner import Manner
 from karkhana.engineers.llm.prompting import nudge, told
 from karkhana.engineers.llm.rendering import shown as rendered
+from karkhana.engineers.llm.sight import Sight
 from karkhana.engineers.llm.stuck import Pattern, Watch
 from karkhana.engineers.llm.telling import tell
 from karkhana.engineers.llm.written_calls import in_text, one_call, with_calls
@@ -72,6 +73,7 @@ class Loop:
         claims: Claims | None = None,
         acceptance: Acceptance | None = None,
         foreign: tuple[Tool, ...] = (),
+        sight: Sight | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model, self._tools, self._trail = model, tools, trail
@@ -83,6 +85,7 @@ class Loop:
         self._claims = claims or Claims(tests_known=False)
         self._tests = UNTESTED
         self._watch = Watch()
+        self._sight = sight or Sight()
         self._nudged = False
         self._answers = self._silences = 0
         self.spent = ZERO
@@ -130,7 +133,7 @@ class Loop:
             model=self._model.name,
             messages=in_text(messages) if written else messages,
             tools=() if written else self._offered,
-            format=one_call(self._offered) if written else None,
+            format=one_call(self._offered, self._sight) if written else None,
             max_tokens=self._limits.answer_tokens,
             temperature=self._limits.temperature if stirred is None else stirred,
         )
@@ -178,6 +181,8 @@ class Loop:
         if isinstance(wanted, PushChanges):
             raise Ended(self._handed_over(wanted))
         self._claims.saw(wanted, result)
+        if self._manner.written:
+            self._sight.saw(wanted, result)
         if self._acceptance is not None:
             self._acceptance.saw(wanted, result)
         text = rendered(self._fence, result, self._manner.longest) + self._manner.next_step(result)

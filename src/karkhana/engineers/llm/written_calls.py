@@ -32,6 +32,7 @@ from karkhana.domain.chat import (
     ToolCall,
     ToolResult,
 )
+from karkhana.engineers.llm.sight import Sight
 
 _BLOCK = re.compile(
     r"<(?P<tag>tool_calls?|function_calls?|tools?|call)>(?P<tagged>.*?)(?:</(?P=tag)>|(?P<open>\Z))"
@@ -157,15 +158,18 @@ def _arguments(text: str, parameters: Parameters) -> dict[str, Any] | None:
     return fields
 
 
-def one_call(tools: Sequence[Tool]) -> Format:
-    """The form of an answer that is one call of one of the tools, and before it the thought that leads to it."""
+def one_call(tools: Sequence[Tool], sight: Sight) -> Format:
+    """The form of an answer that is one call of one of the tools, and before it the thought that leads to it.
+
+    Edits are held to the lines in ``sight``, if a file is.
+    """
     calls = [
         {
             "type": "object",
             "properties": {
                 THOUGHT: {"type": "string", "maxLength": _THOUGHT},
                 "name": {"const": tool.name},
-                "arguments": {**tool.parameters, "additionalProperties": False},
+                "arguments": _arguments_of(tool, sight),
             },
             "required": [THOUGHT, "name", "arguments"],
             "additionalProperties": False,
@@ -173,6 +177,14 @@ def one_call(tools: Sequence[Tool]) -> Format:
         for tool in tools
     ]
     return Format(schema={"anyOf": calls}, name="call")
+
+
+def _arguments_of(tool: Tool, sight: Sight) -> dict[str, Any]:
+    parameters = {**tool.parameters, "additionalProperties": False}
+    if tool.name == "edit_file" and sight.path and (lines := sight.lines):
+        held = {"path": {"const": sight.path}, "old": {"enum": lines}}
+        parameters["properties"] = {**tool.parameters["properties"], **held}
+    return parameters
 
 
 def in_text(messages: Sequence[Message]) -> tuple[Message, ...]:
