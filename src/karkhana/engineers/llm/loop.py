@@ -181,7 +181,7 @@ class Loop:
         if isinstance(wanted, PushChanges):
             raise Ended(self._handed_over(wanted))
         self._claims.saw(wanted, result)
-        if self._manner.written:
+        if self._manner.brief:
             self._sight.saw(wanted, result)
         if self._acceptance is not None:
             self._acceptance.saw(wanted, result)
