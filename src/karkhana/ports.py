@@ -154,6 +154,8 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     """A language model, where one is configured."""
     reviewer: ChatModel | None = None
     """The one that reviews the change; often the same."""
+    checks: Callable[[], tuple[Finding, ...]] | None = None
+    """What rules object to in the change as it stands in the workspace."""
     strategy: Strategy | None = None
     """How the model is told to work; ``None``: as usual."""
     foreign: tuple[Tool, ...] = ()

@@ -14,6 +14,7 @@ from karkhana.domain.tasks import Budget, Status, TaskType
 from karkhana.engineers.registry import needs_model, only_repairs, repairs_as_well, repeats_itself
 from karkhana.factory.attempts import model_name, share
 from karkhana.factory.changes import gather
+from karkhana.factory.checking import checks
 from karkhana.factory.foreign import foreign_tools
 from karkhana.factory.job import Job
 from karkhana.factory.learning import learn, recall, recent, record
@@ -121,6 +122,7 @@ def _attempt(
             type=job.order.type,
             model=model,
             reviewer=reviewing(reviewer, memory),
+            checks=checks(job, plan, workspace),
             strategy=strategy,
             foreign=foreign.tools if foreign is not None else (),
             explain=job.order.explain,

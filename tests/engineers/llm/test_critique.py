@@ -3,7 +3,7 @@ import pytest
 from karkhana.domain.chat import Text
 from karkhana.domain.errors import PromptTooLong
 from karkhana.domain.events import ModelAnswered, Noted
-from karkhana.domain.evidence import Severity
+from karkhana.domain.evidence import Finding, Severity
 from karkhana.domain.money import usd
 from karkhana.engineers.llm.critique import Critic, Proposal
 from karkhana.engineers.llm.fencing import Fence
@@ -68,3 +68,22 @@ def test_a_diff_that_is_too_long_is_not_reviewed_and_that_is_seen() -> None:
     made, _, trail = critic(PromptTooLong("too long"))
     assert made.objections(PROPOSAL) == ""
     assert any("not reviewed" in event.text for event in trail.events if isinstance(event, Noted))
+
+
+def test_what_rules_found_is_shown_told_and_mended_or_answered() -> None:
+    wrong = Finding(rule="weakened-test", message="an assertion is gone", path="test_a.py", line=4)
+    found = [wrong]
+    model, trail = ScriptedModel([text(NOTHING)]), MemoryTrail()
+    made = Critic(model, trail, "the ticket", Fence(), lambda: tuple(found))
+    assert "test_a.py:4: warning: an assertion is gone" in made.objections(PROPOSAL)
+    assert made.standing == (), "rules look again after the hand-over"
+    asked = model.requests[0].messages[1].parts[0]
+    assert isinstance(asked, Text)
+    assert "an assertion is gone" in asked.text
+    assert [event.text for event in trail.events if isinstance(event, Noted)] == [
+        "rules object to the diff: weakened-test"
+    ]
+    assert made.objections(PROPOSAL) == "", "it is told once, and may be answered"
+    found.clear()
+    assert made.objections(PROPOSAL) == ""
+    assert len(model.requests) == 2

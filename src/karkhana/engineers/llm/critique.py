@@ -1,9 +1,11 @@
 """A second look at a change before it is handed over: another call of a model reads the diff and objects.
 
-Its author mends or answers each objection, at most twice; what still stands goes on with the change, for the score and
-for the person who approves. Knows nothing of how the author works.
+What rules found in the diff is shown to it, and told to the author with its own objections. The author mends or answers
+each of them, at most twice; what the model still objects to goes on with the change, for the score and for the person
+who approves. Knows nothing of how the author works.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -74,12 +76,23 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True):
 class Critic:
     """Of one run."""
 
-    def __init__(self, model: ChatModel, trail: Trail, ticket: str, fence: Fence) -> None:
+    def __init__(
+        self,
+        model: ChatModel,
+        trail: Trail,
+        ticket: str,
+        fence: Fence,
+        checks: Callable[[], tuple[Finding, ...]] | None = None,
+    ) -> None:
+        """``checks``: what rules object to in the change as it stands."""
         self.rounds = 0
         self.standing: tuple[Finding, ...] = ()
         """What the newest round objected to."""
         self.spent = ZERO
         self._model, self._trail, self._ticket, self._fence = model, trail, ticket, fence
+        self._checks = checks or tuple
+        self._told: tuple[Finding, ...] = ()
+        """What the author was told in the round before."""
 
     def objections(self, proposal: Proposal) -> str:
         """What the author is told to mend or to answer; empty when the change may be handed over.
@@ -88,14 +101,18 @@ class Critic:
         """
         if self.rounds >= ROUNDS:
             return ""
-        before, self.standing = self.standing, self._look(proposal)
+        checked = self._checks()[:MOST]
+        if checked:
+            self._trail.record(Noted(text=f"rules object to the diff: {', '.join(each.rule for each in checked)}"))
+        self.standing = self._look(proposal, checked)
+        before, self._told = self._told, (*checked, *self.standing)
         self.rounds += 1
-        if not self.standing or (before and self.rounds == ROUNDS):
+        if not self._told or (before and self.rounds == ROUNDS):
             return ""
-        listed = "\n".join(f"{number}. {_line(each)}" for number, each in enumerate(self.standing, 1))
-        return told("review", "objections", count=len(self.standing), listed=self._fence.around(listed))
+        listed = "\n".join(f"{number}. {_line(each)}" for number, each in enumerate(self._told, 1))
+        return told("review", "objections", count=len(self._told), listed=self._fence.around(listed))
 
-    def _look(self, proposal: Proposal) -> tuple[Finding, ...]:
+    def _look(self, proposal: Proposal, checked: tuple[Finding, ...]) -> tuple[Finding, ...]:
         around = self._fence.around
         asked = filled(
             "change",
@@ -104,7 +121,8 @@ class Critic:
             title=proposal.title,
             summary=around(clipped(proposal.summary, 4_000)),
             tests=around(clipped(proposal.tests, 4_000)),
-            answered=around("\n".join(map(_line, self.standing))) if self.standing else "",
+            checked=around("\n".join(map(_line, checked))) if checked else "",
+            answered=around("\n".join(map(_line, self._told))) if self._told else "",
         )
         request = ChatRequest(
             model=self._model.name,

@@ -76,7 +76,7 @@ class LlmEngineer:
         critic, reviewer = None, assignment.reviewer
         # A weak model's objections to a change mislead its author.
         if reviewer is not None and not is_weak(reviewer.name, reviewer.context):
-            critic = Critic(reviewer, trail, assignment.ticket.text, fence)
+            critic = Critic(reviewer, trail, assignment.ticket.text, fence, assignment.checks)
         claims = Claims([each.name for each in failures(assignment)], tests_known=bool(assignment.test_command))
         loop = Loop(
             model,
