@@ -22,7 +22,7 @@ from karkhana.engineers.llm.loop import Limits, Loop
 from karkhana.engineers.llm.manner import Manner, manner_of
 from karkhana.engineers.llm.prompting import filled, told
 from karkhana.engineers.llm.rendering import clipped
-from karkhana.engineers.llm.repository_map import repository_map
+from karkhana.engineers.llm.repository_map import is_test, repository_map
 from karkhana.engineers.llm.sight import Sight
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
@@ -127,8 +127,9 @@ def _map(assignment: Assignment, tools: Tools, manner: Manner, strategy: Strateg
 
 
 def _sight(tools: Tools, manner: Manner, map: str) -> Sight:
-    """For a weak model the likeliest file of the map, if it is short; otherwise none."""
-    path = map.partition("\n")[0]
+    """For a weak model the likeliest file of the map that is no test, if it is short; otherwise none."""
+    paths = [line for line in map.splitlines() if not line.startswith(" ")]
+    path = next((path for path in paths if not is_test(path)), "")
     if not manner.brief or not path:
         return Sight()
     try:

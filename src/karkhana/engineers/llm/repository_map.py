@@ -75,9 +75,14 @@ def ranked(files: dict[str, list[Match]], wanted: str) -> list[str]:
     mean = sum(map(Counter.total, bags.values())) / max(1, len(bags))
     scores = {path: _score(bag, asked, known, len(bags), mean) for path, bag in bags.items()}
     for path in scores:
-        scores[path] *= _TEST if re.search(r"(^|[/_.])tests?([/_.]|$)", path) else 1.0
+        scores[path] *= _TEST if is_test(path) else 1.0
         scores[path] += _NAMED if path in wanted or path.rpartition("/")[2] in wanted else 0.0
     return sorted(scores, key=lambda path: (-scores[path], path))
+
+
+def is_test(path: str) -> bool:
+    """Whether a path is that of a test, by its name."""
+    return re.search(r"(^|[/_.])tests?([/_.]|$)", path) is not None
 
 
 def words(text: str) -> list[str]:
