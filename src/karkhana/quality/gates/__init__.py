@@ -13,6 +13,7 @@ from karkhana.ports import Gate
 from karkhana.quality.gates.coverage import CoverageGate
 from karkhana.quality.gates.dependencies import Dependencies
 from karkhana.quality.gates.duration import Duration
+from karkhana.quality.gates.mutation import Mutation
 from karkhana.quality.gates.public_api import PublicApi
 from karkhana.quality.gates.secrets import Secrets
 from karkhana.quality.gates.static_analysis import StaticAnalysis
@@ -27,6 +28,7 @@ GATES: dict[str, Callable[[], Gate]] = {
     "public_api": PublicApi,
     "dependencies": Dependencies,
     "coverage": CoverageGate,
+    "mutation": Mutation,
     "duration": Duration,
 }
 

@@ -15,6 +15,7 @@ from karkhana.ports import GateContext
 from karkhana.quality import paths, suite
 from karkhana.quality.diffs import line_diff
 from karkhana.quality.gates.wording import plural, some
+from karkhana.quality.reach import measured
 
 NAME = "coverage"
 
@@ -33,8 +34,8 @@ class CoverageGate:
         if not python:
             return _nothing_to_cover(other)
         try:
-            after = _measure(context, after=True, python=python)
-            before = _measure(context, after=False, python=python)
+            after = _measure(context, after=True)
+            before = _measure(context, after=False)
         except InfrastructureFailure as failure:
             return GateResult(gate=NAME, status=GateStatus.UNKNOWN, summary=failure.message)
         if after is None:
@@ -44,14 +45,9 @@ class CoverageGate:
         return _judge(context, python, other, before or {}, after)
 
 
-def _measure(context: GateContext, *, after: bool, python: list[str]) -> Coverage | None:
-    existing = tuple(p for p in python if context.contents[p][1 if after else 0] is not None)
-    if not existing:
-        return {}
-    workspace, report = (context.after, context.result) if after else (context.before, context.baseline)
-    timeout_s = suite.allowance(max(report.duration_s, context.result.duration_s))
-    each = suite.per_test_allowance(report)
-    return suite.measure(workspace, context.test_command, cover=existing, timeout_s=timeout_s, test_cpu_s=each).coverage
+def _measure(context: GateContext, *, after: bool) -> Coverage | None:
+    measurement = measured(context, after=after)
+    return {} if measurement is None else measurement.coverage
 
 
 def _nothing_to_cover(other: list[str]) -> GateResult:
