@@ -36,6 +36,9 @@ def who_wrote(
     size = said.partition(b"\t")[0].split()
     if len(size) != 4 or size[1] != b"blob" or int(size[3]) > BYTES:
         return {}
+    # With a range that holds no commit, blame turns to the work tree
+    if since and not git.run("rev-list", "--max-count=1", "--end-of-options", f"{since}..{commit}"):
+        return {}
     words = ["blame", "--porcelain", "-w", "-M", "--no-textconv"]
     words += [word for first, last in ranges[:RANGES] for word in ("-L", f"{first},{last}")]
     span = f"{since}..{commit}" if since else commit
