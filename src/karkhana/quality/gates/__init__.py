@@ -12,6 +12,7 @@ from collections.abc import Callable
 from karkhana.ports import Gate
 from karkhana.quality.gates.coverage import CoverageGate
 from karkhana.quality.gates.dependencies import Dependencies
+from karkhana.quality.gates.differential import Differential
 from karkhana.quality.gates.duration import Duration
 from karkhana.quality.gates.mutation import Mutation
 from karkhana.quality.gates.public_api import PublicApi
@@ -29,6 +30,7 @@ GATES: dict[str, Callable[[], Gate]] = {
     "dependencies": Dependencies,
     "coverage": CoverageGate,
     "mutation": Mutation,
+    "differential": Differential,
     "duration": Duration,
 }
 
