@@ -4,7 +4,7 @@ A gate implements :class:`karkhana.ports.Gate`. One that cannot measure says UNK
 judge changes by machines and by people. Order matters only for how soon a person learns of bad news.
 
 >>> [gate.name for gate in default_gates()][:2]
-['suite', 'target_tests']
+['suite', 'flaky']
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from karkhana.quality.gates.coverage import CoverageGate
 from karkhana.quality.gates.dependencies import Dependencies
 from karkhana.quality.gates.differential import Differential
 from karkhana.quality.gates.duration import Duration
+from karkhana.quality.gates.flaky import Flaky
 from karkhana.quality.gates.mutation import Mutation
 from karkhana.quality.gates.public_api import PublicApi
 from karkhana.quality.gates.secrets import Secrets
@@ -23,6 +24,7 @@ from karkhana.quality.gates.target_tests import TargetTests
 
 GATES: dict[str, Callable[[], Gate]] = {
     "suite": Suite,
+    "flaky": Flaky,
     "target_tests": TargetTests,
     "static_analysis": StaticAnalysis,
     "secrets": Secrets,

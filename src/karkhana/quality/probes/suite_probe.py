@@ -5,7 +5,7 @@ interpreter, read from standard input. It prints one JSON object. Everything it 
 the code it ran. Knows nothing of the factory.
 
     main({"command": ["python", "-m", "pytest"], "root": "/workspace", "cover": ["cart.py"],
-          "reach": {"cart.py": [[10, 20]]}, "timeout_s": 60, "test_cpu_s": 10.0})
+          "reach": {"cart.py": [[10, 20]]}, "only": [], "seed": 0, "timeout_s": 60, "test_cpu_s": 10.0})
 """
 
 import ast
@@ -25,7 +25,7 @@ from typing import Any, Dict, List, Optional, Tuple  # noqa: UP035 - targets may
 Job = Dict[str, Any]  # noqa: UP006
 
 OBSERVER = """
-import json, os
+import json, os, random
 import pytest
 if os.environ.get("COVERAGE_PROCESS_START"):
     import coverage
@@ -39,6 +39,18 @@ class _Reach:
         yield
         if tracer is not None:
             tracer.switch_context("")
+
+class _Chosen:
+    def __init__(self, choice):
+        self.choice = choice
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items):
+        names, seed = set(self.choice["only"]), self.choice["seed"]
+        files = {name.partition("::")[0] for name in names} if seed else ()
+        items[:] = [i for i in items if i.nodeid in names or i.nodeid.partition("::")[0] in files]
+        if seed:
+            random.Random(seed).shuffle(items)
 
 class _Observer:
     def __init__(self, stream):
@@ -57,6 +69,10 @@ class _Observer:
 
 def pytest_configure(config):
     target = os.environ.get("KARKHANA_OBSERVED")
+    choice = os.path.join(target or "", "choice")
+    if target and os.path.exists(choice):
+        with open(choice) as stream:
+            config.pluginmanager.register(_Chosen(json.load(stream)), "karkhana-choice")
     if target and os.environ.get("COVERAGE_PROCESS_START"):
         config.pluginmanager.register(_Reach(), "karkhana-reach")
     if target and not hasattr(config, "workerinput"):
@@ -93,6 +109,9 @@ def main(job: Job) -> None:
 def measure(job: Job, scratch: Path) -> Job:
     environment = dict(os.environ)
     (scratch / "karkhana_observer.py").write_text(OBSERVER, encoding="utf-8")
+    if job["only"]:
+        choice = {"only": job["only"], "seed": job["seed"]}
+        (scratch / "choice").write_text(json.dumps(choice), encoding="utf-8")
     # A cache folder of our own instead of none: suites may name the cache's options in their configuration.
     places = environment.get("PYTHONPATH", "").split(os.pathsep)
     limited = any(Path(place, "karkhana_limit.py").exists() for place in places)
