@@ -83,7 +83,7 @@ def measure(
     is wanted which tests run them (needs pytest). ``only``: names of the tests to run (needs pytest; all, when there
     are none); with a ``seed`` other than 0 all tests of their files, shuffled. ``timeout_s``: wall-clock seconds; past
     it the suite is killed and what is known by then is returned. ``test_cpu_s``: seconds that a single test of pytest
-    may compute; see :func:`per_test_allowance`. Raises ``InfrastructureFailure`` when the probe gave no readable answer.
+    may compute; see :func:`per_test_allowance`. Raises ``InfrastructureFailure`` when the probe gave no answer.
     """
     job = {"command": command, "root": workspace.root, "cover": cover, "timeout_s": timeout_s}
     job |= {"test_cpu_s": test_cpu_s, "reach": {path: list(spans) for path, spans in reach.items()}}

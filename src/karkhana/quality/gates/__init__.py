@@ -16,6 +16,7 @@ from karkhana.quality.gates.differential import Differential
 from karkhana.quality.gates.duration import Duration
 from karkhana.quality.gates.flaky import Flaky
 from karkhana.quality.gates.mutation import Mutation
+from karkhana.quality.gates.performance import Performance
 from karkhana.quality.gates.public_api import PublicApi
 from karkhana.quality.gates.secrets import Secrets
 from karkhana.quality.gates.static_analysis import StaticAnalysis
@@ -34,6 +35,7 @@ GATES: dict[str, Callable[[], Gate]] = {
     "mutation": Mutation,
     "differential": Differential,
     "duration": Duration,
+    "performance": Performance,
 }
 
 
