@@ -7,9 +7,10 @@ from typing import Any
 
 from karkhana.domain.events import AnyEvent, StatusChanged
 from karkhana.domain.settings import Settings
-from karkhana.domain.tasks import Order, Status, TaskType
+from karkhana.domain.tasks import Order, Status
 from karkhana.factory.engine_control import RunControl
 from karkhana.factory.models import Models
+from karkhana.factory.outcomes import OutcomeBook
 from karkhana.ports import Engineer, Forge, Gate, Trail, Workspace, Workspaces
 from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.route_store import RouteStore
@@ -27,8 +28,8 @@ class Rooms:
     forge: Forge
     redact: Callable[[Any], Any]
     """Plain data without secrets."""
-    track_record: Callable[[str, TaskType], tuple[int, int]]
-    """(good, bad) outcomes of an engineer on a type of task."""
+    book: OutcomeBook
+    """What became of earlier changes."""
     lessons: LessonStore
     """What runs taught."""
     models: Models | None

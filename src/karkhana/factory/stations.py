@@ -19,7 +19,6 @@ from karkhana.domain.events import (
     ReviewFinished,
     RunFinished,
     RunStarted,
-    ScoreComputed,
     SuiteMeasured,
 )
 from karkhana.domain.evidence import GateStatus
@@ -29,6 +28,7 @@ from karkhana.domain.policy import decide
 from karkhana.domain.tasks import Status
 from karkhana.factory.changes import restore
 from karkhana.factory.job import Job
+from karkhana.factory.judging import score_change
 from karkhana.factory.learning import learn_from_ending
 from karkhana.factory.records import (
     Approval,
@@ -44,7 +44,6 @@ from karkhana.factory.strategies import record_strategy
 from karkhana.factory.suites import require_judge
 from karkhana.factory.writing_changes import write_after
 from karkhana.ports import DeliveryRequest, GateContext, Receipt
-from karkhana.quality.confidence import score
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify as run_gates
 from karkhana.workspace.testing import detect, run_tests
@@ -115,13 +114,11 @@ def verify(job: Job, plan: Plan, built: Built, review: Review) -> Verified:
 
 def judge(job: Job, built: Built, verified: Verified) -> Judged:
     """Evidence becomes confidence, and policy turns it into a decision."""
-    record = job.rooms.track_record(built.change.engineer, job.order.type)
-    confidence = score(verified.evidence, track_record=record)
+    confidence = score_change(job, built, verified.evidence)
     hard = tuple(g.gate for g in verified.evidence.gates if g.hard and g.status is GateStatus.FAILED)
     # What a person says of it later takes the place of this.
     record_strategy(job, built.change.engineer, built.attempt, Verdict.BAD if hard else Verdict.GOOD)
     decision = decide(confidence, hard_failures=hard, policy=job.settings.policy, auto=job.order.auto)
-    job.trail.record(ScoreComputed(confidence=confidence))
     job.trail.record(DecisionMade(decision=decision))
     return Judged(confidence=confidence, decision=decision, at=int(time.time()), trail=job.head())
 
@@ -199,4 +196,5 @@ def _close(job: Job, built: Built, judged: Judged, ending: Ending) -> Ending:
         human_review=judged.decision.needs_approval,
         quality_score=judged.confidence.score,
     )
+    job.rooms.book.keep(job.run_id)
     return ending

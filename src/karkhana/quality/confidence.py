@@ -85,6 +85,8 @@ def _applies(cap: Cap, evidence: Evidence, record: TrackRecord, weights: Weights
         return any(f.rule in cap.rules for f in counting(evidence))
     if cap.when == "gate_failed":
         return any(status(evidence, name) is GateStatus.FAILED for name in cap.gates)
+    if cap.when == "measure":
+        return any(g.measures.get(cap.measure, 0.0) >= cap.from_ for g in evidence.gates if g.gate in cap.gates)
     if cap.when == "nothing_passed":
         return not any(_passed(evidence, name, weights) for name in cap.gates)
     if cap.when == "disagreement":
@@ -105,7 +107,7 @@ def _passed(evidence: Evidence, name: str, weights: Weights) -> bool:
     gate, rule = evidence.gate(name), weights.gates.get(name)
     if gate is None or gate.status is not GateStatus.PASSED:
         return False
-    return rule is None or rule.graded is None or gate.measures.get(rule.graded.of, 0.0) > 0
+    return rule is None or rule.measured(gate.measures)
 
 
 def hard_failures(evidence: Evidence) -> tuple[str, ...]:

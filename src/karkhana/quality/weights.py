@@ -35,6 +35,9 @@ class Graded(_Data, frozen=True, kw_only=True):
 
     worse: str
     of: str
+    """How much was measured; with none the factor is 1."""
+    share: bool = False
+    """``worse`` is the share itself."""
     least: float
     """The factor when all are bad."""
     prior: float = 0.0
@@ -46,7 +49,8 @@ class Graded(_Data, frozen=True, kw_only=True):
         total = measures.get(self.of, 0.0)
         if total <= 0:
             return 1.0
-        share = min(1.0, max(0.0, measures.get(self.worse, 0.0)) / (total + self.prior))
+        share = max(0.0, measures.get(self.worse, 0.0))
+        share = min(1.0, share if self.share else share / (total + self.prior))
         return self.least + (1 - self.least) * float((1 - share) ** self.power)
 
 
@@ -57,16 +61,20 @@ class GateFactors(_Data, frozen=True, kw_only=True):
     passed: float
     unknown: float
     failed: float
-    graded: Graded | None = None
+    graded: tuple[Graded, ...] = ()
     raise_: str = msgspec.field(name="raise", default="")
     """What a person can do about it, in a few words after "with"; empty: its own name says it."""
 
     def of(self, status: GateStatus, measures: dict[str, float] | None = None) -> float:
         """In [0,1]."""
         factor = {GateStatus.PASSED: self.passed, GateStatus.UNKNOWN: self.unknown, GateStatus.FAILED: self.failed}
-        if self.graded is None or status is GateStatus.UNKNOWN:
+        if status is GateStatus.UNKNOWN:
             return factor[status]
-        return factor[status] * self.graded.of_measures(measures or {})
+        return factor[status] * math.prod(graded.of_measures(measures or {}) for graded in self.graded)
+
+    def measured(self, measures: dict[str, float]) -> bool:
+        """Whether there was something to measure."""
+        return all(measures.get(graded.of, 0.0) > 0 for graded in self.graded)
 
 
 class CoverageRule(_Data, frozen=True, kw_only=True):
@@ -116,6 +124,7 @@ class Cap(_Data, frozen=True, kw_only=True):
     because: str
     rules: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    measure: str = ""
     from_: float = msgspec.field(name="from", default=0.0)
     raise_: str = msgspec.field(name="raise", default="")
     """What would lift it, in a few words after "with"."""
@@ -167,7 +176,7 @@ def _problems(weights: Weights) -> list[str]:
     for name, gate in weights.gates.items():
         if not 1 >= gate.passed >= gate.unknown >= gate.failed >= 0:
             found.append(f"gate {name}: 1 >= passed >= unknown >= failed >= 0 must hold")
-        if (graded := gate.graded) and not (0 <= graded.least <= 1 and graded.prior >= 0 and graded.power > 0):
+        if not all(0 <= graded.least <= 1 and graded.prior >= 0 and graded.power > 0 for graded in gate.graded):
             found.append(f"gate {name}: least in [0,1], prior >= 0 and power > 0 must hold")
     shares: list[float] = [r.factor for r in weights.review.values()] + [c.ceiling for c in weights.caps]
     shares += [c.weight for c in weights.components.values()]

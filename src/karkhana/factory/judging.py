@@ -1,0 +1,69 @@
+"""From evidence to a score in a run: what is known of earlier changes goes in, and everything that went in is kept.
+
+Knows nothing of thresholds and of what is done with the score.
+"""
+
+import msgspec
+
+from karkhana.domain.confidence import Confidence, TrackRecord
+from karkhana.domain.events import Noted, ScoreComputed, StrategyChosen
+from karkhana.domain.evidence import Evidence
+from karkhana.factory.job import Job
+from karkhana.factory.records import Built
+from karkhana.learning.outcomes.track_record import Kind
+from karkhana.quality.confidence import score
+
+
+def score_change(job: Job, built: Built, evidence: Evidence) -> Confidence:
+    """The score of a run's change, in the trail with what it rests on."""
+    confidence = score(evidence, _track_record(job, built))
+    job.trail.record(
+        ScoreComputed(
+            confidence=confidence,
+            alternatives=evidence.alternatives,
+            disagreement=evidence.disagreement,
+            probability=evidence.probability,
+            risk=evidence.risk,
+            risk_reasons=evidence.risk_reasons,
+        )
+    )
+    return confidence
+
+
+def _track_record(job: Job, built: Built) -> TrackRecord:
+    book = job.rooms.book
+    if job.settings.outcomes.sync:
+        synced = book.sync(job.order.repository)
+        if synced.problem:
+            job.trail.record(Noted(text=f"what became of earlier changes was not looked for: {synced.problem}"))
+    return book.record(kind(job, built))
+
+
+def kind(job: Job, built: Built) -> Kind:
+    """What the change of a run is by."""
+    chosen = None
+    for event in job.rooms.events(job.run_id):
+        if isinstance(event, StrategyChosen) and (event.engineer, event.attempt) == (
+            built.change.engineer,
+            built.attempt,
+        ):
+            chosen = event
+    return Kind(
+        type=job.order.type.value,
+        engineer=built.change.engineer,
+        model=chosen.model if chosen else "",
+        repository=job.order.repository,
+        strategy=chosen.strategy.key if chosen else "",
+    )
+
+
+def evidence_of(evidence: Evidence, event: ScoreComputed) -> Evidence:
+    """Evidence with what the event of its score keeps beside the gates and the review."""
+    return msgspec.structs.replace(
+        evidence,
+        alternatives=event.alternatives,
+        disagreement=event.disagreement,
+        probability=event.probability,
+        risk=event.risk,
+        risk_reasons=event.risk_reasons,
+    )
