@@ -174,7 +174,7 @@ class OutcomeBook:
             if outcome.label.value == before:
                 continue
             # A delivered change counts as good until something speaks against it, and does not count again then.
-            if (outcome.label is Label.BAD) != (before == Label.BAD.value):
+            if not before or (outcome.label is Label.BAD) != (before == Label.BAD.value):
                 self._teach(change, Verdict.BAD if outcome.label is Label.BAD else Verdict.GOOD)
             for listener in self.listeners:
                 listener(outcome)
