@@ -7,7 +7,7 @@ operators after Offutt et al., "An experimental determination of sufficient muta
 Knows source text; knows nothing of tests, and runs nothing.
 
 >>> [m.told for m in mutants("def f(a):\\n    return a < 1\\n", first_line=1, lines={2})][:2]
-['`<` → `<=`', '`<` → `>=`']
+['`return a < 1` → `return None`', '`<` → `<=`']
 """
 
 import ast
