@@ -26,7 +26,7 @@ COMMANDS = {
     "gateway": "Models for other programs, behind one address.",
     "route": "Whom the router would ask and why, and what it has learnt.",
     "strategies": "How models are told to work: list, show, propose, retire.",
-    "outcomes": "What became of changes: list, add, sync, records.",
+    "outcomes": "What became of changes: list, add, sync, learn, records.",
     "doctor": "What is missing on this machine, and the command that mends it.",
 }
 """Name → the line that ``karkhana --help`` shows."""

@@ -10,13 +10,14 @@ from karkhana.domain.events import Noted, ScoreComputed, StrategyChosen
 from karkhana.domain.evidence import Evidence
 from karkhana.factory.job import Job
 from karkhana.factory.records import Built
+from karkhana.factory.weights import current_weights
 from karkhana.learning.outcomes.track_record import Kind
 from karkhana.quality.confidence import score
 
 
 def score_change(job: Job, built: Built, evidence: Evidence) -> Confidence:
     """The score of a run's change, in the trail with what it rests on."""
-    confidence = score(evidence, _track_record(job, built))
+    confidence = score(evidence, _track_record(job, built), current_weights(job.settings.home))
     job.trail.record(
         ScoreComputed(
             confidence=confidence,

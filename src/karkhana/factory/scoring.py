@@ -19,6 +19,7 @@ from karkhana.factory.results import ScoreResult
 from karkhana.factory.rooms import workspaces_for
 from karkhana.factory.stores import Stores
 from karkhana.factory.trails import MemoryTrail
+from karkhana.factory.weights import current_weights
 from karkhana.git import Repository, make_patch
 from karkhana.git.repository import ChangedFile
 from karkhana.ports import GateContext
@@ -28,6 +29,7 @@ from karkhana.quality.explanation import Row, explain, rows
 from karkhana.quality.gates import default_gates
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify
+from karkhana.quality.weights import Weights
 from karkhana.workspace.testing import detect, require_usable, run_tests
 
 SUBMODULE = 0o160000
@@ -81,7 +83,7 @@ def score_range(
         evidence = verify(
             default_gates(), context, review=findings, progress=lambda gate: trail.record(GateFinished(result=gate))
         )
-    confidence = score(evidence, track_record=(0, 0))
+    confidence = score(evidence, weights=current_weights(settings.home))
     hard = tuple(g.gate for g in evidence.gates if g.hard and g.status is GateStatus.FAILED)
     decision: Decision = decide(confidence, hard_failures=hard, policy=settings.policy)
     trail.record(ScoreComputed(confidence=confidence))
@@ -165,23 +167,31 @@ def explain_run(stores: Stores, run_id: str) -> Explanation:
     gates = {event.result.gate: event.result for event in events if isinstance(event, GateFinished)}
     review = next((event.findings for event in reversed(events) if isinstance(event, ReviewFinished)), ())
     evidence = evidence_of(Evidence(gates=tuple(gates.values()), review=review), scored)
-    return explanation(run_id, evidence, scored.confidence, stores.settings.policy)
+    weights = current_weights(stores.settings.home)
+    return explanation(run_id, evidence, scored.confidence, stores.settings.policy, weights)
 
 
-def explanation(run_id: str, evidence: Evidence, confidence: Confidence, policy: Policy) -> Explanation:
-    """Everything that can be said of a score."""
-    single = counterfactuals(evidence, confidence)
-    reached = ways(evidence, confidence, (policy.canary_from, policy.deploy_above + 1e-4))
+def explanation(
+    run_id: str, evidence: Evidence, confidence: Confidence, policy: Policy, weights: Weights
+) -> Explanation:
+    """Everything that can be said of a score; what it could be only as long as its weights still hold."""
+    holds = confidence.weights_version == weights.version
+    single = counterfactuals(evidence, confidence, weights) if holds else ()
+    targets = (policy.canary_from, policy.deploy_above + 1e-4)
+    reached = ways(evidence, confidence, targets, weights) if holds else ()
     return Explanation(
         run_id=run_id,
         score=confidence.score,
-        components=tuple(rows(confidence)),
+        components=tuple(rows(confidence, weights)),
         caps=confidence.caps,
         missing=confidence.missing,
         counterfactuals=single,
         ways=reached,
-        text=explain(confidence, more=_told(single, reached)),
+        text=explain(confidence, weights, _told(single, reached) if holds else _OLD),
     )
+
+
+_OLD = ("", "Other weights hold by now, so what would raise it is not told.")
 
 
 def _told(single: tuple[Counterfactual, ...], reached: tuple[Way, ...]) -> list[str]:

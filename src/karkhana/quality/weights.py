@@ -167,6 +167,26 @@ class Weights(_Data, frozen=True, kw_only=True):
             raise ValueError(problem)
 
 
+class Learned(_Data, frozen=True, kw_only=True):
+    """What outcomes taught: it takes the place of the weights of the components that it was learned from."""
+
+    base: str
+    """Version of the weights that it is for; of no use with others."""
+    components: dict[str, float]
+    link: Link
+
+    def over(self, shipped: Weights) -> Weights:
+        """The shipped weights with what was learned; as they are when it was learned from others."""
+        if self.base != shipped.version:
+            return shipped
+        components = {
+            name: msgspec.structs.replace(known, weight=self.components[name])
+            for name, known in shipped.components.items()
+        }
+        version = f"{shipped.version}+{self.link.outcomes}"
+        return msgspec.structs.replace(shipped, version=version, components=components, link=self.link)
+
+
 def _problems(weights: Weights) -> list[str]:
     found = []
     if set(weights.components) != set(COMPONENTS):

@@ -11,11 +11,16 @@ from karkhana.cli.output import print_json, table, visible
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.json import plain
 from karkhana.domain.outcomes import Label, Outcome, SignKind
+from karkhana.factory.configuration import load_settings
 from karkhana.factory.outcomes import Synced, make_sign, outcome_book, repository_name
 from karkhana.factory.stores import open_stores
+from karkhana.factory.weights import keep_learned
 from karkhana.learning.outcomes.track_record import Kind, track_record
+from karkhana.quality.weights import load_weights
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="What became of changes: list, add, sync, records.")
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, help="What became of changes: list, add, sync, learn, records."
+)
 OfRepository = typer.Option(None, "--repo", help="Only changes to this repository.", show_default=False)
 
 
@@ -105,6 +110,28 @@ def sync(
         for found in each.signs:
             typer.echo(f"  {found.run_id}  {found.kind.value} {found.reference[:12]}  {visible(found.detail)}")
     typer.echo(", ".join(f"{count} {label}" for label, count in counts.items()))
+
+
+@app.command()
+def learn(json: bool = AsJson) -> None:
+    """Learn the weights of the score from outcomes; they hold only if they foretell the newest outcomes better."""
+    # scipy takes a second to import, which no other command here needs
+    from karkhana.quality.weight_training import Example, learn
+
+    settings = load_settings({})
+    with open_stores(settings) as stores:
+        known = [each for each in outcome_book(stores).all() if each.label is not Label.PENDING]
+    known.sort(key=lambda each: each.change.at)
+    training = learn([Example(each.change.components, each.good) for each in known], load_weights())
+    if training.learned is not None:
+        keep_learned(settings.home, training.learned)
+    if json:
+        print_json(plain(training))
+        return
+    typer.echo(f"{training.outcomes} outcomes, {training.bad} bad: {training.reason}")
+    if training.learned is not None:
+        shares = [(name, f"{share:.3f}") for name, share in training.learned.components.items()]
+        table(("component", "weight"), shares)
 
 
 @app.command()
