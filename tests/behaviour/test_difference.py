@@ -1,6 +1,6 @@
 """A program before and after a change."""
 
-from karkhana.behaviour.difference import Pair, Revised, differences
+from karkhana.behaviour.difference import Comparison, Revised, differences
 from karkhana.behaviour.spectra import measure
 
 OLD = (
@@ -14,7 +14,7 @@ TESTS = (
 )
 
 
-def found(bench, old: str, new: str, *, fresh: bool = False) -> tuple[Pair, ...]:
+def found(bench, old: str, new: str, *, fresh: bool = False) -> Comparison:
     run = bench({"m.py": new, "test_m.py": TESTS}).run
     spectrum = measure(run, everything=True)
     place = spectrum.functions["m.py"][0]
@@ -31,12 +31,15 @@ def found(bench, old: str, new: str, *, fresh: bool = False) -> tuple[Pair, ...]
         revised=[function, file] if fresh else [function],
         fresh=fresh,
         lines={"m.py": lines},
+        examples=[(0, "largest([1, 5, 2])", "5"), (0, "largest([])", "None")],
         count=40,
     )
 
 
 def test_the_difference_is_where_the_change_is(bench) -> None:
-    pairs = found(bench, OLD, NEW)
+    compared = found(bench, OLD, NEW)
+    assert compared.examples == ((True, True), (False, True))
+    pairs = compared.pairs
     changed = {p.text: (p.before, p.after) for p in pairs if p.differs and p.kind == "call"}
     assert changed == {"largest([])": ("!IndexError", "=None")}
     assert len(pairs) > 20
@@ -47,11 +50,13 @@ def test_the_difference_is_where_the_change_is(bench) -> None:
 
 
 def test_a_program_that_must_be_imported_anew(bench) -> None:
-    changed = {p.text for p in found(bench, OLD, NEW, fresh=True) if p.differs and p.kind == "call"}
+    compared = found(bench, OLD, NEW, fresh=True)
+    assert compared.examples == ((True, True), (False, True))
+    changed = {p.text for p in compared.pairs if p.differs and p.kind == "call"}
     assert changed == {"largest([])"}
 
 
 def test_what_differs_by_itself_is_no_difference(bench) -> None:
     noisy = NEW.replace("return best", "return best + __import__('os').getpid()")
-    pairs = found(bench, OLD, noisy)
+    pairs = found(bench, OLD, noisy).pairs
     assert {p.text for p in pairs if p.kind == "call" and p.differs} == {"largest([])"}

@@ -52,6 +52,14 @@ class Pair(msgspec.Struct, frozen=True, kw_only=True):
         return self.before[:1] == "=" and self.after[:1] in "!~"
 
 
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """What the two programs did."""
+
+    pairs: tuple[Pair, ...] = ()
+    examples: tuple[tuple[bool, bool], ...] = ()
+    """Per example, whether the program before and the one after keep it."""
+
+
 def differences(
     run: Run,
     *,
@@ -63,24 +71,26 @@ def differences(
     revised: Sequence[Revised],
     fresh: bool,
     lines: Mapping[str, Iterable[int]],
+    examples: Sequence[tuple[int, str, str]] = (),
     count: int = 150,
     scripts: int = 40,
     call_limit_s: float = 0.05,
     seconds: float = 10.0,
     seed: int = 0,
-) -> tuple[Pair, ...]:
+) -> Comparison:
     """Run both programs on inputs that tests lead to; those of which something is not known are left out.
 
     ``needing`` and ``others`` are numbers of the tests that need the change and that do not. ``fresh``: the program
     before differs in more than bodies of functions, so it is imported anew with the whole files of ``revised``.
-    ``lines``: path → changed lines, after the change. ``seconds`` bounds the CPU of either program. None come back when
-    the one before cannot be run this way. Raises ``ProbeFailed``.
+    ``lines``: path → changed lines, after the change. ``examples``: place in ``revised``, call, what it should give.
+    ``seconds`` bounds the CPU of either program. Nothing comes back when the one before cannot be run this way. Raises
+    ``ProbeFailed``.
     """
     numbered = list(enumerate(revised))
     parts = [[n, [[0, len(r.text), r.old]]] for n, r in numbered if (r.place is None) == fresh]
     same = [[n, [[0, len(r.text), r.text]]] for n, r in numbered if (r.place is None) == fresh]
     if not parts:
-        return ()
+        return Comparison()
     variants = [[*rows[0], fresh, rows[1:]] for rows in (parts, parts, same)]
     job: dict[str, Any] = {
         "pytest": list(arguments),
@@ -90,7 +100,7 @@ def differences(
         "passing": list(others),
         "targets": [_data(one) for one in revised],
         "variants": variants,
-        "examples": [],
+        "examples": [list(e) for e in examples],
         "literals": [],
         "count": count,
         "scripts": scripts,
@@ -100,7 +110,10 @@ def differences(
         "seed": seed,
         "lines": {path: sorted(rows) for path, rows in lines.items()},
     }
-    return _pairs(ask(run, "differ", job, seconds * 8 + 200, _Answer))
+    answers = ask(run, "differ", job, seconds * 8 + 200, _Answer)
+    kept = {a.variant: a.examples for a in answers if a.variant is not None and len(a.examples) == len(examples)}
+    both = zip(kept.get(_BEFORE, ()), kept.get(0, ()), strict=False)
+    return Comparison(pairs=_pairs(answers), examples=tuple(both))
 
 
 def _data(one: Revised) -> dict[str, object]:

@@ -61,6 +61,13 @@ def test_what_is_left_of_an_error() -> None:
     assert account([same]).left == 0
 
 
+def test_an_example_that_is_no_longer_true_counts() -> None:
+    same = [pair("passing", "=1", "=1")] * 30
+    assert judge(same, ((True, True), (False, False))).status is GateStatus.PASSED
+    lost = judge(same, ((True, False), (False, True)))
+    assert (lost.status, lost.measures["examples_lost"], lost.measures["examples_failed"]) == (GateStatus.FAILED, 1, 1)
+
+
 def test_few_inputs_and_none() -> None:
     assert judge([pair("passing", "=1", "=1")] * 3).status is GateStatus.UNKNOWN
     assert judge([pair("passing", "=1", "=1")] * 30).status is GateStatus.PASSED

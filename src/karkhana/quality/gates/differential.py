@@ -7,22 +7,24 @@ those (``behaviour.difference``). A difference is *intended* when it is like wha
 - the program after went on from a changed line in a way that it went for such a test too, and what happened before is
   of the kind that such a test complained about (an answer, or an error of that type).
 
-All others are unintended. Without a test that needs the change no difference is intended: the change then says of
-itself that it keeps the behaviour.
+All others are unintended. Examples in the documentation of a changed function, and what the ticket says that it should
+give, are asked of both programs as well. Without a test that needs the change no difference is intended: the change
+then says of itself that it keeps the behaviour.
 
-Knows nothing of what the ticket says in words, nor of inputs that tests never come near.
+Knows nothing else of what the ticket says in words, nor of inputs that tests never come near.
 """
 
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from karkhana.behaviour.difference import Pair, Revised, differences
+from karkhana.behaviour.difference import Comparison, Pair, Revised, differences
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
 from karkhana.domain.suites import Outcome
 from karkhana.ports import GateContext
 from karkhana.quality import reach
 from karkhana.quality.changed import ChangedFile
+from karkhana.quality.examples import documentation, examples
 from karkhana.quality.gates.limits import limits
 from karkhana.quality.gates.wording import plural
 from karkhana.syntax import Unparsable
@@ -47,11 +49,11 @@ class Differential:
         if not needing and not others:
             return _unknown("no test that passes is known to reach the changed code")
         swapped = all(file.swappable for file in files)
-        pairs = _compare(context, files, needing, others, fresh=not swapped)
-        if not pairs and swapped:
+        found = _compare(context, files, needing, others, fresh=not swapped)
+        if not found.pairs and swapped:
             # Functions that capture other variables than before cannot stand in for each other.
-            pairs = _compare(context, files, needing, others, fresh=True)
-        return judge(pairs)
+            found = _compare(context, files, needing, others, fresh=True)
+        return judge(found.pairs, found.examples)
 
 
 def _unknown(summary: str) -> GateResult:
@@ -85,8 +87,9 @@ def _tests(context: GateContext, files: Iterable[ChangedFile]) -> tuple[list[str
 
 def _compare(
     context: GateContext, files: Sequence[ChangedFile], needing: list[str], others: list[str], *, fresh: bool
-) -> tuple[Pair, ...]:
+) -> Comparison:
     rule = limits(NAME)
+    revised = _revised(files, fresh=fresh)
     tests = [*needing, *others]
     durations = {r.name: r.duration_s for r in context.result.results if r.outcome is Outcome.PASSED}
     return differences(
@@ -96,8 +99,14 @@ def _compare(
         limits=[max(rule["shortest_s"], rule["times"] * durations[name]) for name in tests],
         needing=range(len(needing)),
         others=range(len(needing), len(tests)),
-        revised=_revised(files, fresh=fresh),
+        revised=revised,
         fresh=fresh,
+        examples=[
+            (number, call, said)
+            for number, one in enumerate(revised)
+            if one.place is not None and not one.place.classes
+            for call, said in examples(one.place.name, documentation(one.text), context.ticket.text)
+        ],
         lines={file.path: {*file.lines, *(n for f in file.functions for n in f.lines)} for file in files},
         count=int(rule["inputs"]),
         scripts=int(rule["scripts"]),
@@ -127,6 +136,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     unintended: tuple[Pair, ...] = ()
     left: int = 0
     """Inputs on which the error that a test complained about is still there."""
+    examples: tuple[tuple[bool, bool], ...] = ()
+    """Per example, whether the program before and the one after keep it."""
 
     @property
     def broken(self) -> tuple[Pair, ...]:
@@ -145,10 +156,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
             "broken_share": round(len(self.broken) / total, 4),
             "left_share": round(self.left / total, 4),
             "changed_share": round(sum(p.differs for p in near) / (len(near) or 1), 4),
+            "examples": float(len(self.examples)),
+            "examples_failed": float(sum(not after for _, after in self.examples)),
+            "examples_lost": float(sum(before and not after for before, after in self.examples)),
         }
 
 
-def account(pairs: Iterable[Pair]) -> Account:
+def account(pairs: Iterable[Pair], kept: tuple[tuple[bool, bool], ...] = ()) -> Account:
     """Tell intended differences from others."""
     found = tuple(pairs)
     models = [pair for pair in found if pair.origin == "failing" and pair.differs]
@@ -167,6 +181,7 @@ def account(pairs: Iterable[Pair]) -> Account:
     differing = [pair for pair in found if pair.differs]
     return Account(
         pairs=found,
+        examples=kept,
         intended=tuple(pair for pair in differing if intended(pair)),
         unintended=tuple(pair for pair in differing if not intended(pair)),
         left=sum(not pair.differs and _kind(pair.after) in errors for pair in found),
@@ -180,9 +195,9 @@ def _kind(outcome: str) -> str:
     return outcome.split(" and ", 1)[0].split(":", 1)[0]
 
 
-def judge(pairs: Sequence[Pair]) -> GateResult:
-    """What the pairs say of the change."""
-    found = account(pairs)
+def judge(pairs: Sequence[Pair], kept: tuple[tuple[bool, bool], ...] = ()) -> GateResult:
+    """What the pairs, and the examples that either program keeps, say of the change."""
+    found = account(pairs, kept)
     rule = limits(NAME)
     if len(pairs) < rule["fewest"]:
         return _unknown(f"only {plural(len(pairs), 'input')} could be given to the program before and after")
@@ -192,9 +207,12 @@ def judge(pairs: Sequence[Pair]) -> GateResult:
     summary = f"of {len(pairs)} inputs {differing} give another outcome than before"
     if differing:
         summary += f", {len(found.intended)} of them in the way that the tests ask for"
+    lost = found.measures()["examples_lost"]
+    if lost:
+        summary += f"; {plural(int(lost), 'example')} of the documentation no longer true"
     return GateResult(
         gate=NAME,
-        status=GateStatus.FAILED if share > rule["unintended"] else GateStatus.PASSED,
+        status=GateStatus.FAILED if share > rule["unintended"] or lost else GateStatus.PASSED,
         summary=summary,
         measures=found.measures(),
         findings=tuple(
