@@ -18,16 +18,21 @@ import msgspec
 from benchmarks import humanevalfix, quixbugs
 from benchmarks.quixbugs_inputs import MAKERS
 from karkhana.behaviour.mutation import mutants, sample
-from karkhana.behaviour.spectra import measure
 from karkhana.behaviour.validation import PASSES, Proposal, Target, apply, validate
 from karkhana.quality.changed import changed_functions
 from karkhana.quality.reach import run_in
 from karkhana.workspace.memory import TemporaryWorkspace
+from karkhana.workspace.testing import run_tests
 
 COMMAND = ("env", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1", "python", "-m", "pytest", "-q")
-_TRIED = 150
+_ONLY = """
+
+def pytest_collection_modifyitems(items):
+    items[:] = [item for item in items if item.nodeid in {0!r}]
+"""
+_TRIED = 100
 """Edits that are tried for a case, of either program."""
-_JUDGED = 6
+_JUDGED = 4
 """Edits that pass and are judged, until one is wrong."""
 
 
@@ -108,14 +113,13 @@ def _pair(case: Case, chance: random.Random, scratch: Path) -> Pair | None:
     files = dict(case.files)
     buggy = files[case.path]
     with TemporaryWorkspace(files) as workspace:
-        spectrum = measure(run_in(workspace), arguments=("-p", "no:cacheprovider"), limit_s=0.5, seconds=20.0)
-    failing = [spectrum.tests[n].name for n in spectrum.failing]
-    others = [t.name for t in spectrum.tests if t.name not in failing]
-    if not failing:
+        report = run_tests(workspace, COMMAND, test_limit_s=5.0)
+    if not report.failing:
         return None
-    seen = _seen(files, failing, others, chance)
+    kept = _kept(report.failing, report.passed, chance)
+    seen = {"conftest.py": files.get("conftest.py", "") + _ONLY.format(kept)}
     for kind, text in (("repair", buggy), ("slip", case.right)):
-        for changed in _passing(files | seen, case, text, chance):
+        for changed in _passing(files, case, text, kept, chance):
             if changed != case.right and _wrong(case, changed, scratch):
                 return Pair(
                     name=case.name,
@@ -130,20 +134,14 @@ def _pair(case: Case, chance: random.Random, scratch: Path) -> Pair | None:
     return None
 
 
-def _seen(
-    files: dict[str, str], failing: Sequence[str], others: Sequence[str], chance: random.Random
-) -> dict[str, str]:
-    """A conftest that leaves only some of the tests: one that fails, and every second of the rest."""
+def _kept(failing: Sequence[str], others: Sequence[str], chance: random.Random) -> list[str]:
+    """The tests that are seen: one that fails, and every second of the rest."""
     rest = [*failing[1:], *others]
     chance.shuffle(rest)
-    kept = sorted([failing[0], *rest[: len(rest) // 2]])
-    text = files.get("conftest.py", "")
-    text += f"\n\nKEPT = {kept!r}\n\n\ndef pytest_collection_modifyitems(items):\n"
-    text += "    items[:] = [item for item in items if item.nodeid in KEPT]\n"
-    return {"conftest.py": text}
+    return sorted([failing[0], *rest[: len(rest) // 2]])
 
 
-def _passing(files: dict[str, str], case: Case, text: str, chance: random.Random) -> list[str]:
+def _passing(files: dict[str, str], case: Case, text: str, tests: Sequence[str], chance: random.Random) -> list[str]:
     """Versions of the file with one edit of ``text`` that pass all tests seen."""
     found = changed_functions(case.path, None, text.encode()).functions
     function = next((f for f in found if f.place.name == case.function), None)
@@ -153,21 +151,19 @@ def _passing(files: dict[str, str], case: Case, text: str, chance: random.Random
     every = mutants(function.text, first_line=function.place.start, lines=lines)
     edits = sample(every, _TRIED, chance.randrange(1 << 30))
     with TemporaryWorkspace(files | {case.path: text}) as workspace:
-        run = run_in(workspace)
-        tests = [t.name for t in measure(run, arguments=("-p", "no:cacheprovider"), limit_s=0.5, seconds=20.0).tests]
         numbers = tuple(range(len(tests)))
         target = Target(path=case.path, text=function.text, place=function.place, failing=(), passing=numbers)
         answers = validate(
-            run,
+            run_in(workspace),
             arguments=("-p", "no:cacheprovider"),
             tests=tests,
-            limits=[0.3] * len(tests),
+            limits=[0.1] * len(tests),
             targets=[target],
             proposals=[Proposal(0, (m.edit,)) for m in edits],
-            seconds=20.0,
+            seconds=10.0,
             wall_seconds=600.0,
             beyond=len(edits),
-            beyond_seconds=20.0,
+            beyond_seconds=10.0,
         ).statuses
     at = sum(len(line) + 1 for line in text.split("\n")[: function.place.start - 1])
     good = [m.edit for m, letter in zip(edits, answers, strict=True) if letter == PASSES]
