@@ -1,14 +1,15 @@
 """Is a function slower than before? Paired measurements in one process, and what they prove on a busy machine.
 
-The two programs take turns in blocks of a few milliseconds, so that what else the machine does falls on both; what is
-compared is the logarithm of their ratio, by median and rank, because noise has long tails. A function is *slower* when
-the median ratio exceeds a threshold, and when Wilcoxon's signed-rank test (Biometrics Bulletin 1, 1945) says that the
-pairs exceed a smaller tolerance. Both programs are compiled anew for every round: where code lies in memory changes
-its speed (Curtsinger, Berger, "Stabilizer", 2013).
+The two programs take turns in blocks of half a millisecond, most of which nothing disturbs; what else the machine does
+only ever adds time, so each round compares the lower quartiles of either (Chen, Revels, "Robust benchmarking in noisy
+environments", 2016, take the minimum). A function is *slower* when the median ratio of the rounds exceeds a threshold,
+and when Wilcoxon's signed-rank test (Biometrics Bulletin 1, 1945) says that they exceed a smaller tolerance. Both
+programs are compiled anew for every round: where code lies in memory changes its speed (Curtsinger, Berger,
+"Stabilizer", 2013).
 
 Knows numbers; the measurement happens in ``probes/speed.py``.
 
->>> slower(Timing(rounds=((((100, 110),) * 12),) * 8, memory=(1, 1)), ratio=1.04, tolerance=1.02, p=0.01)
+>>> slower(Timing(rounds=((((100, 110),) * 40),) * 12, memory=(1, 1)), ratio=1.04, tolerance=1.02, p=0.01)
 True
 """
 
@@ -39,8 +40,8 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ratio(self) -> float:
-        """How many times as long it takes after: the median over rounds of their medians."""
-        return math.exp(statistics.median(statistics.median(row) for row in _logarithms(self)))
+        """How many times as long it takes after: the median over the rounds."""
+        return math.exp(statistics.median(logarithms(self)))
 
     @property
     def memory_ratio(self) -> float:
@@ -50,7 +51,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
 def slower(timing: Timing, *, ratio: float, tolerance: float, p: float) -> bool:
     """Whether it takes more than ``ratio`` times as long, and certainly (at level ``p``) more than ``tolerance``."""
-    rows = [value - math.log(tolerance) for row in _logarithms(timing) for value in row]
+    rows = [value - math.log(tolerance) for value in logarithms(timing)]
     return timing.ratio > ratio and signed_rank(rows) < p
 
 
@@ -77,8 +78,14 @@ def signed_rank(values: Sequence[float]) -> float:
     return 0.5 * math.erfc((positive - mean - 0.5) / deviation / math.sqrt(2))
 
 
-def _logarithms(timing: Timing) -> list[list[float]]:
-    return [[math.log(max(after, 1) / max(before, 1)) for before, after in row] for row in timing.rounds]
+def logarithms(timing: Timing) -> list[float]:
+    """Per round, the logarithm of the ratio (after to before) of the lower quartiles."""
+    quartiles = [[_lower_quartile([pair[side] for pair in row]) for side in (0, 1)] for row in timing.rounds]
+    return [math.log(max(after, 1) / max(before, 1)) for before, after in quartiles]
+
+
+def _lower_quartile(values: list[int]) -> int:
+    return sorted(values)[len(values) // 4]
 
 
 class _Answer(msgspec.Struct, forbid_unknown_fields=True):
@@ -102,9 +109,9 @@ def timings(
     tests: Sequence[str],
     limits: Sequence[float],
     revised: Sequence[Revised],
-    rounds: int = 8,
-    pairs: int = 12,
-    block_s: float = 0.004,
+    rounds: int = 12,
+    pairs: int = 40,
+    block_s: float = 0.0005,
     call_limit_s: float = 0.1,
     seconds: float = 10.0,
     seed: int = 0,
