@@ -81,7 +81,8 @@ def test_an_outcome_from_pending_to_bad_and_back(repository: Path, run_id: str) 
     assert (synced["repositories"][0]["landed"], synced["outcomes"]) == (1, {"good": 0, "bad": 0, "pending": 1})
     words = ("add", run_id, "--sign", "incident", "--reference", "INC-7", "--comment", "orders time out")
     told = json.loads(said(outcomes.app, *words, "--by", "eve", "--json"))
-    assert (told["new"], told["outcome"]["label"], told["outcome"]["cause"]) == (True, "bad", "performance")
+    (bad,) = told["outcomes"]
+    assert (told["new"], bad["label"], bad["cause"]) == (True, "bad", "performance")
     assert "known before" in said(outcomes.app, *words)
     assert json.loads(said(outcomes.app, "list", "--label", "good", "--json")) == []
     (row,) = json.loads(said(outcomes.app, "list", "--json"))
@@ -91,6 +92,8 @@ def test_an_outcome_from_pending_to_bad_and_back(repository: Path, run_id: str) 
     assert "1 pending" in said(outcomes.app, "sync", "--rebuild", "--repo", str(repository), "--branch", "main")
     assert "0.50" in said(outcomes.app, "records")
     assert json.loads(said(outcomes.app, "learn", "--json"))["learned"] is None
+    nobody = CliRunner().invoke(outcomes.app, ["add", "--sign", "incident", "--fixed-by", "HEAD"]).exception
+    assert isinstance(nobody, InvalidInput)
     assert isinstance(CliRunner().invoke(outcomes.app, ["sync", "--branch", "main"]).exception, InvalidInput)
 
 

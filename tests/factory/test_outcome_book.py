@@ -209,6 +209,14 @@ def test_a_repository_that_is_gone_is_told_and_others_are_searched(
         book.sync(str(repository), branch="nowhere")
 
 
+def test_an_incident_is_traced_from_its_fix_to_the_change(stores: Stores, book: OutcomeBook, repository: Path) -> None:
+    run_id, name = delivered(stores, book, repository)
+    fix = commit(repository, "def total():\n    return 3\n", "Mend orders, INC-7")
+    assert book.traced(str(repository), fix) == (run_id,)
+    with pytest.raises(InvalidInput, match="no line"):
+        book.traced(str(repository), name)
+
+
 def test_causes_and_references_are_checked() -> None:
     with pytest.raises(InvalidInput, match="bad luck"):
         make_sign("run_1", SignKind.INCIDENT, reference="INC-1", comment="", by="eve", cause="bad luck")

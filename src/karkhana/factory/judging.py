@@ -5,19 +5,27 @@ Knows nothing of thresholds and of what is done with the score.
 
 import msgspec
 
-from karkhana.domain.confidence import Confidence, TrackRecord
+from karkhana.domain.confidence import Confidence
 from karkhana.domain.events import Noted, ScoreComputed, StrategyChosen
 from karkhana.domain.evidence import Evidence
+from karkhana.domain.outcomes import Outcome
+from karkhana.factory.calibration import calibration_for
 from karkhana.factory.job import Job
 from karkhana.factory.records import Built
 from karkhana.factory.weights import current_weights
-from karkhana.learning.outcomes.track_record import Kind
+from karkhana.learning.outcomes.track_record import Kind, track_record
 from karkhana.quality.confidence import score
 
 
 def score_change(job: Job, built: Built, evidence: Evidence) -> Confidence:
     """The score of a run's change, in the trail with what it rests on."""
-    confidence = score(evidence, _track_record(job, built), current_weights(job.settings.home))
+    outcomes = _outcomes(job)
+    confidence = score(
+        evidence,
+        track_record(outcomes, kind(job, built)),
+        current_weights(job.settings.home),
+        calibration_for(outcomes, job.order.repository, job.order.type.value),
+    )
     job.trail.record(
         ScoreComputed(
             confidence=confidence,
@@ -31,13 +39,13 @@ def score_change(job: Job, built: Built, evidence: Evidence) -> Confidence:
     return confidence
 
 
-def _track_record(job: Job, built: Built) -> TrackRecord:
-    book = job.rooms.book
+def _outcomes(job: Job) -> tuple[Outcome, ...]:
+    """What became of earlier changes, as far as can be known now."""
     if job.settings.outcomes.sync:
-        synced = book.sync(job.order.repository)
+        synced = job.rooms.book.sync(job.order.repository)
         if synced.problem:
             job.trail.record(Noted(text=f"what became of earlier changes was not looked for: {synced.problem}"))
-    return book.record(kind(job, built))
+    return job.rooms.book.all()
 
 
 def kind(job: Job, built: Built) -> Kind:

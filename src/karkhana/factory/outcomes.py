@@ -23,6 +23,8 @@ from karkhana.domain.routes import RouteOutcome
 from karkhana.domain.strategies import pool
 from karkhana.factory.stores import Stores
 from karkhana.git import Repository
+from karkhana.git.log import read_log
+from karkhana.git.patches import read_patches
 from karkhana.learning.outcomes.folding import Folded
 from karkhana.learning.outcomes.mainline import MainLine, seen_until, tips
 from karkhana.learning.outcomes.searching import Reader, search
@@ -113,6 +115,24 @@ class OutcomeBook:
         self.store.add(sign)
         self._spread(changes)
         return True
+
+    def traced(self, repository: str, fix: str) -> tuple[str, ...]:
+        """The runs whose delivered changes wrote lines that the commit ``fix`` had to remove.
+
+        Raises ``InvalidInput`` when it is no commit, or is the fix of no delivered change.
+        """
+        source = Repository.open(repository)
+        commit = source.resolve(fix)
+        logged = next(iter(read_log(source, commit, wanted=frozenset([commit]))), None)
+        patch = next(iter(read_patches(source, [commit])))[1]
+        wrote = READER.origins(source, logged, patch) if logged is not None else {}
+        changes = self.store.changes(repository=repository)
+        found = tuple(c.run_id for c in changes if wrote.get(c.commit) or wrote.get(c.landed_as))
+        if not found:
+            raise InvalidInput(
+                f"{fix} removes no line that a delivered change wrote", "Name the run instead: karkhana outcomes list"
+            )
+        return found
 
     def sync(self, repository: str, *, branch: str = "", now: float | None = None) -> Synced:
         """Search a repository for what became of the changes that were delivered to it.

@@ -60,7 +60,9 @@ def _why(outcome: Outcome) -> str:
 
 @app.command()
 def add(
-    run: str = typer.Argument(..., metavar="RUN", help="Identifier of the run whose change it is about."),
+    run: str = typer.Argument("", metavar="[RUN]", help="Identifier of the run whose change it is about."),
+    fixed_by: str = typer.Option("", "--fixed-by", help="Instead of RUN: the commit that mended it. Needs --repo."),
+    repo: Path | None = OfRepository,
     sign: SignKind = typer.Option(..., "--sign", help="What was seen."),
     reference: str = typer.Option("", "--reference", help="The commit, incident, rule or sign that it is about."),
     comment: str = typer.Option("", "--comment", help="Kept in the trail."),
@@ -69,15 +71,21 @@ def add(
     json: bool = AsJson,
 ) -> None:
     """Say what was seen of a change: an incident, a rollback, a false alarm. Saying it twice changes nothing."""
-    told = make_sign(run, sign, reference=reference, comment=comment, by=by or getpass.getuser(), cause=cause)
+    if bool(run) == bool(fixed_by) or (fixed_by and repo is None):
+        raise InvalidInput("say which change it is about", "Give RUN, or --fixed-by COMMIT with --repo PATH.")
     with open_stores() as stores:
         book = outcome_book(stores)
-        new = book.add(told)
-        outcome = next(each for each in book.all() if each.change.run_id == run)
+        runs = book.traced(repository_name(repo), fixed_by) if repo is not None and fixed_by else (run,)
+        who = by or getpass.getuser()
+        signs = [make_sign(one, sign, reference=reference, comment=comment, by=who, cause=cause) for one in runs]
+        new = [book.add(told) for told in signs]
+        outcomes = [each for each in book.all() if each.change.run_id in runs]
     if json:
-        print_json({"new": new, "outcome": plain(outcome)})
-    else:
-        typer.echo(f"{run}  {outcome.label.value}: {visible(_why(outcome))}" + ("" if new else " (known before)"))
+        print_json({"new": any(new), "outcomes": plain(outcomes)})
+        return
+    for each in outcomes:
+        known = "" if any(new) else " (known before)"
+        typer.echo(f"{each.change.run_id}  {each.label.value}: {visible(_why(each))}{known}")
 
 
 @app.command()
