@@ -4,8 +4,8 @@ Job::
 
     {"pytest": [arguments], "tests": [names], "failing": [], "passing": [test numbers], "limits": [CPU seconds of each],
      "targets": [{"path", "name", "classes", "top", "start", "end", "text", "old": text before}, …], "variants": [],
-     "rounds": compilations, "pairs": of measurements in each, "block": CPU seconds of one measurement,
-     "call_limit": CPU seconds of one call, "seconds": CPU budget, "seed": number}
+     "rounds": compilations (more when they leave it open), "pairs": of measurements in each, "block": CPU seconds of
+     one measurement, "call_limit": CPU seconds of one call, "seconds": CPU budget, "seed": number}
 
 Runs in the program after the change; the code before is swapped in. Answers, per function: ``{"target": n, "inputs":
 used, "calls": in one measurement, "rounds": [[[before, after], …], …], "memory": [before, after]}``: nanoseconds of
@@ -37,6 +37,22 @@ _RECORDING = 0.3
 """Of the budget, for recording."""
 _WARM = 24
 """Calls of each input after which the interpreter has adapted to a program."""
+
+
+_MORE = 3
+"""Times the usual rounds, at most, where those leave it open whether a function is slower."""
+_PERHAPS, _SURELY = 1.02, 0.9
+"""Ratio of the median round from which it may be, and the share of rounds above that from which it surely is."""
+
+
+def _unsure(rounds: list[list[list[int]]]) -> bool:
+    ratios = sorted(_lower_quartile(row, 1) / max(1, _lower_quartile(row, 0)) for row in rounds)
+    above = sum(ratio > _PERHAPS for ratio in ratios)
+    return ratios[len(ratios) // 2] > _PERHAPS and above < _SURELY * len(ratios)
+
+
+def _lower_quartile(row: list[list[int]], side: int) -> int:
+    return sorted(pair[side] for pair in row)[len(row) // 4]
 
 
 def main(job: dict[str, Any], emit: Emit) -> None:
@@ -85,9 +101,9 @@ class _Timing:
             inputs = inputs[:1]
             one = min(self._block(inputs, 1) for _ in range(3))
         loops = max(1, int(self.job["block"] * 1e9 / max(one, 1)))
-        rounds = []
+        rounds: list[list[list[int]]] = []
         stop_at = cpu_seconds() + self.job["seconds"]
-        for _ in range(self.job["rounds"]):
+        while len(rounds) < self.job["rounds"] or (len(rounds) < _MORE * self.job["rounds"] and _unsure(rounds)):
             if cpu_seconds() > stop_at:
                 break
             rounds.append(self._round(inputs, loops))
