@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from karkhana.domain.autonomy import Standing
 from karkhana.domain.changes import Change, FileChange
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.evidence import Finding, GateResult
@@ -328,6 +329,16 @@ class ScoreComputed(Event, frozen=True, kw_only=True, tag="score.computed"):
     risk_reasons: tuple[str, ...] = ()
 
 
+class AutonomyConsulted(Event, frozen=True, kw_only=True, tag="autonomy.consulted"):
+    """How far the factory may decide alone on this change: the level, the guarantee, the exceptions."""
+
+    standing: Standing
+    protected: tuple[str, ...] = ()
+    """Places that always need a person, with the reason."""
+    audited: bool = False
+    """Drawn for the audit: a person decides although nobody would have to."""
+
+
 class DecisionMade(Event, frozen=True, kw_only=True, tag="decision.made"):
     """Policy turned confidence into a decision."""
 
@@ -364,6 +375,8 @@ class ApprovalGiven(Event, frozen=True, kw_only=True, tag="approval.given"):
     by: str
     comment: str = ""
     patch_sha256: str = ""
+    account: str = ""
+    """Of the operating system, that the answer came from; ``by`` is what the person says."""
 
 
 class Delivered(Event, frozen=True, kw_only=True, tag="change.delivered"):
@@ -448,6 +461,7 @@ AnyEvent = (
     | ReviewFinished
     | GateFinished
     | ScoreComputed
+    | AutonomyConsulted
     | DecisionMade
     | WorkPaused
     | WorkResumed

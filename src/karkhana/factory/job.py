@@ -8,6 +8,7 @@ from typing import Any
 from karkhana.domain.events import AnyEvent, StatusChanged
 from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Order, Status
+from karkhana.factory.autonomy import AutonomyBook
 from karkhana.factory.engine_control import RunControl
 from karkhana.factory.models import Models
 from karkhana.factory.outcomes import OutcomeBook
@@ -30,6 +31,8 @@ class Rooms:
     """Plain data without secrets."""
     book: OutcomeBook
     """What became of earlier changes."""
+    autonomy: AutonomyBook
+    """How far the factory may decide alone."""
     lessons: LessonStore
     """What runs taught."""
     models: Models | None

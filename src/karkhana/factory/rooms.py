@@ -7,6 +7,7 @@ from karkhana.delivery.git_forge import GitForge
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.settings import Settings
 from karkhana.engineers.registry import default_engineers
+from karkhana.factory.autonomy import autonomy_book
 from karkhana.factory.job import Rooms
 from karkhana.factory.models import Models
 from karkhana.factory.outcomes import outcome_book
@@ -27,13 +28,15 @@ def workspaces_for(settings: Settings, kind: str) -> Workspaces:
 
 def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None, models: Models | None = None) -> Rooms:
     """The rooms of one process; ``engineers`` replaces the usual ones."""
+    book = outcome_book(stores)
     return Rooms(
         runs=stores.runs,
         engineers=engineers or default_engineers(),
         gates=default_gates(),
         forge=GitForge(),
         redact=stores.redactor.nested,
-        book=outcome_book(stores),
+        book=book,
+        autonomy=autonomy_book(stores, book),
         lessons=LessonStore(stores.database),
         models=models,
         events=lambda run_id: (entry.event for entry in stores.events.entries(run_id)),

@@ -13,6 +13,7 @@ from karkhana.delivery.message import commit_message
 from karkhana.domain.events import (
     ApprovalGiven,
     ApprovalRequested,
+    AutonomyConsulted,
     DecisionMade,
     Delivered,
     GateFinished,
@@ -26,6 +27,7 @@ from karkhana.domain.json import canonical
 from karkhana.domain.lessons import Verdict
 from karkhana.domain.policy import decide
 from karkhana.domain.tasks import Status
+from karkhana.factory.approvers import self_approval
 from karkhana.factory.changes import restore
 from karkhana.factory.job import Job
 from karkhana.factory.judging import score_change
@@ -118,7 +120,21 @@ def judge(job: Job, built: Built, verified: Verified) -> Judged:
     hard = tuple(g.gate for g in verified.evidence.gates if g.hard and g.status is GateStatus.FAILED)
     # What a person says of it later takes the place of this.
     record_strategy(job, built.change.engineer, built.attempt, Verdict.BAD if hard else Verdict.GOOD)
-    decision = decide(confidence, hard_failures=hard, policy=job.settings.policy, auto=job.order.auto)
+    policy, order = job.settings.policy, job.order
+    changed = tuple(file.path for file in built.change.files)
+    consulted = job.rooms.autonomy.consult(job.run_id, order.repository, order.type.value, policy, changed)
+    job.trail.record(
+        AutonomyConsulted(standing=consulted.standing, protected=consulted.protected, audited=consulted.audited)
+    )
+    decision = decide(
+        confidence,
+        hard_failures=hard,
+        policy=msgspec.structs.replace(policy, autonomy=consulted.standing.level),
+        auto=order.auto,
+        guarantee=consulted.standing.guarantee,
+        protected=consulted.protected,
+        audited=consulted.audited,
+    )
     job.trail.record(DecisionMade(decision=decision))
     return Judged(confidence=confidence, decision=decision, at=int(time.time()), trail=job.head())
 
@@ -137,8 +153,23 @@ def record_approval(job: Job, built: Built, answer: str | None) -> Approval:
         approval = msgspec.structs.replace(
             approval, approved=False, comment="the approval was given for a different diff"
         )
+    refused = self_approval(
+        approval.by,
+        approval.account,
+        made_by=(built.change.engineer,),
+        ordered_by=job.order.by,
+        four_eyes=job.settings.policy.four_eyes,
+    )
+    if approval.approved and refused:
+        approval = msgspec.structs.replace(approval, approved=False, comment=f"the approval does not count: {refused}")
     job.trail.record(
-        ApprovalGiven(approved=approval.approved, by=approval.by, comment=approval.comment, patch_sha256=built.digest)
+        ApprovalGiven(
+            approved=approval.approved,
+            by=approval.by,
+            comment=approval.comment,
+            patch_sha256=built.digest,
+            account=approval.account,
+        )
     )
     return approval
 

@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0007"
+SCHEMA_VERSION = "0008"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -270,4 +270,24 @@ outcome_signs = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("cause", sa.Text, nullable=False),
+)
+
+autonomy_changes = sa.Table(
+    "autonomy_changes",
+    metadata,
+    sa.Column("ordinal", _ORDINAL, sa.Identity(), primary_key=True),
+    sa.Column("repository", sa.Text, nullable=False),
+    sa.Column("task_type", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+)
+sa.Index(
+    "ix_autonomy_changes_repository_task_type",
+    autonomy_changes.c.repository,
+    autonomy_changes.c.task_type,
+    autonomy_changes.c.ordinal,
 )

@@ -45,12 +45,12 @@ def test_after_a_bad_one_ten_good_ones_are_needed() -> None:
 
 
 def test_the_alarm_forgets_everything_and_spends_on() -> None:
-    keeper = fed(*[GOOD] * 27, *[BAD] * 8)
+    keeper = fed(*[GOOD] * 27, *[BAD] * 3)
     assert keeper.alarms[0] == 1
     assert keeper.deploy_above[0] == NONE
     assert keeper.due[0] > 27
-    assert fed(*[GOOD] * 27, *[BAD] * 8, *[GOOD] * 27).deploy_above[0] == NONE
-    assert fed(*[GOOD] * 27, *[BAD] * 8, *[GOOD] * 60).deploy_above[0] == 0.90
+    assert fed(*[GOOD] * 27, *[BAD] * 3, *[GOOD] * 27).deploy_above[0] == NONE
+    assert fed(*[GOOD] * 27, *[BAD] * 3, *[GOOD] * 60).deploy_above[0] == 0.90
 
 
 def test_the_parts_of_delta_sum_to_delta() -> None:

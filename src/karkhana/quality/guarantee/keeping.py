@@ -77,11 +77,11 @@ class Keeper:
 
     def learn(self, score: Floats, bad: Booleans) -> None:
         """One more outcome for each history, with the score at which it was decided."""
-        self._watch(score, bad)
         place = np.searchsorted(-self.grid, -score, side="right")
         self._between[bad.astype(np.int64), self._all, place] += 1
         counted = place < len(self.grid)
         self.outcomes += counted
+        self._watch(score, bad)
         due = counted & (self.outcomes >= self._due)
         if due.any():
             self._calibrate(due)
@@ -101,7 +101,8 @@ class Keeper:
             self.deploy_above[raised] = NONE
             self.alarms += raised
             self._between[:, raised] = 0
-            self.outcomes[raised] = 0
+            self.outcomes[raised] = self.streak[raised] = 0
+            self.paused[raised] = False
             # Begun again, but with the parts of delta that come after those already spent.
             self._due[raised] = [needed(self.rules.alpha, self.rules.spent(n + 1)) for n in self.number[raised]]
 

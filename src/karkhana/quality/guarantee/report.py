@@ -7,6 +7,7 @@ decide on, and turned out good. Knows nothing of where outcomes are kept.
 1
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -120,7 +121,7 @@ def _canary(outcomes: Sequence[Judged], rules: Rules) -> float | None:
 def _bands(outcomes: Sequence[Judged], rules: Rules) -> list[Band]:
     edges = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0)
     found = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         inside = [o for o in outcomes if low <= o.score < high or (high == 1.0 and o.score == 1.0)]
         if inside:
             good = sum(o.good for o in inside)
