@@ -128,8 +128,11 @@ def _gates(evidence: Evidence, weights: Weights) -> Iterator[Step]:
 def _best(gate: GateResult, weights: Weights) -> GateResult:
     """The same gate, passed with nothing to complain about."""
     measures = dict(gate.measures)
-    for graded in weights.gates[gate.gate].graded if gate.gate in weights.gates else ():
-        measures |= {graded.worse: 0.0, graded.of: max(1.0, measures.get(graded.of, 0.0))}
+    rule = weights.gates.get(gate.gate)
+    if rule is not None and rule.graded:
+        measures |= {graded.worse: 0.0 for graded in rule.graded}
+        if not rule.measured(measures):
+            measures[rule.graded[0].of] = 1.0
     for cap in weights.caps:
         if cap.when == "measure" and gate.gate in cap.gates and measures.get(cap.measure, 0.0) >= cap.from_:
             measures[cap.measure] = 0.0

@@ -74,7 +74,7 @@ class GateFactors(_Data, frozen=True, kw_only=True):
 
     def measured(self, measures: dict[str, float]) -> bool:
         """Whether there was something to measure."""
-        return all(measures.get(graded.of, 0.0) > 0 for graded in self.graded)
+        return not self.graded or any(measures.get(graded.of, 0.0) > 0 for graded in self.graded)
 
 
 class CoverageRule(_Data, frozen=True, kw_only=True):
