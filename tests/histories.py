@@ -41,6 +41,8 @@ class History:
         """Make the repository; the names of its commits, the oldest first."""
         self.root.mkdir(parents=True, exist_ok=True)
         run(self.root, "init", "-q", "-b", "main")
+        if not self._stream:
+            return []
         run(self.root, "fast-import", "--quiet", "--force", stdin=b"".join(self._stream))
         return run(self.root, "rev-list", "--reverse", "main").split()
 

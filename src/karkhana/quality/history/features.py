@@ -10,8 +10,9 @@ Knows nothing of labels or models.
 """
 
 import math
+from bisect import bisect_left, insort
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -20,6 +21,7 @@ from karkhana.quality.history.code import is_code, is_source
 from karkhana.quality.history.messages import says_fix
 
 DAY = 86_400.0
+WEEK = 7 * DAY
 MONTH = 30 * DAY
 LATELY = 90 * DAY
 """What counts as recent churn."""
@@ -74,6 +76,16 @@ class CommitFeatures(msgspec.Struct, frozen=True, kw_only=True):
     """Share of the files that are new."""
     tests: float
     """Share of the changed lines that are in tests."""
+    gap: float
+    """Hours since the commit before, of anyone."""
+    that_day: float
+    """Commits of the 24 hours before."""
+    that_week: float
+    """The same of seven days."""
+    hour: float
+    """Of the day, in universal time."""
+    weekday: float
+    """Monday is 0."""
 
 
 NAMES = tuple(name for name in CommitFeatures.__struct_fields__ if name not in {"commit", "time"})
@@ -137,6 +149,7 @@ class Past:
     def __init__(self) -> None:
         self._files: dict[str, _File] = {}
         self._authors: dict[str, _Author] = {}
+        self._times: list[int] = []
 
     def features(self, commit: LoggedCommit) -> CommitFeatures | None:
         """The row of a commit on top of this past; ``None`` when it touches no code."""
@@ -177,6 +190,7 @@ class Past:
             idle=max(0, now - author.last) / DAY if author.last is not None else 0.0,
             new_files=1 - len(olds) / len(touched),
             tests=in_tests / total if total else 0.0,
+            **moment(now, self._times),
         )
 
     def add(self, commit: LoggedCommit) -> None:
@@ -191,6 +205,7 @@ class Past:
             self._files.setdefault(file.path, _File()).touch(commit, file, fix)
             if file.gone:
                 self._files.pop(file.path, None)
+        insort(self._times, commit.committed)
         author = self._authors.setdefault(commit.author, _Author())
         author.commits += 1
         author.last = commit.committed
@@ -206,6 +221,21 @@ def features(commits: Iterable[LoggedCommit]) -> Iterator[CommitFeatures]:
         past.add(commit)
         if row is not None:
             yield row
+
+
+def moment(now: int, before: Sequence[int]) -> dict[str, float]:
+    """What only the time of a commit gives; ``before``: times of earlier commits in order, a week's at least.
+
+    >>> moment(1_600_000_000, [1_599_000_000, 1_599_996_400])["gap"]
+    1.0
+    """
+    return {
+        "gap": max(0, now - before[-1]) / 3600 if before else 0.0,
+        "that_day": float(len(before) - bisect_left(before, now - DAY)),
+        "that_week": float(len(before) - bisect_left(before, now - WEEK)),
+        "hour": float(now % int(DAY) // 3600),
+        "weekday": float((now // int(DAY) + 3) % 7),
+    }
 
 
 def vector(row: CommitFeatures) -> list[float]:
