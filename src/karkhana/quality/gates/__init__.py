@@ -15,7 +15,9 @@ from karkhana.quality.gates.dependencies import Dependencies
 from karkhana.quality.gates.differential import Differential
 from karkhana.quality.gates.duration import Duration
 from karkhana.quality.gates.flaky import Flaky
+from karkhana.quality.gates.migrations import Migrations
 from karkhana.quality.gates.mutation import Mutation
+from karkhana.quality.gates.openapi_contract import OpenApiContract
 from karkhana.quality.gates.performance import Performance
 from karkhana.quality.gates.public_api import PublicApi
 from karkhana.quality.gates.secrets import Secrets
@@ -30,6 +32,8 @@ GATES: dict[str, Callable[[], Gate]] = {
     "static_analysis": StaticAnalysis,
     "secrets": Secrets,
     "public_api": PublicApi,
+    "openapi_contract": OpenApiContract,
+    "migrations": Migrations,
     "dependencies": Dependencies,
     "coverage": CoverageGate,
     "mutation": Mutation,
