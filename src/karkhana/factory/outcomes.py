@@ -1,14 +1,14 @@
 """What became of changes: kept when runs end, searched for in repositories, and spread to whoever learns from it.
 
-The one place from which an outcome goes on: the strategies' and the router's bandits, the lessons of engineers, and
-the listeners that thresholds and autonomy have. Everything can be done twice; the second time changes nothing. The
-trails are the source: what is seen of a change later is written to its run's trail first.
+The one place from which an outcome goes on: to the strategies' and the router's bandits, and to the lessons of
+engineers; scores, thresholds and autonomy read the labels when they need them. Everything can be done twice; the second
+time changes nothing. The trails are the source: what is seen of a change later is written to its run's trail first.
 
 Knows nothing of how a change is made.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,6 @@ _PAGE = 500
 READER = Reader(says_fix=says_fix, reverted_by=reverted_by, origins=origins)
 """How commits are read: the same way as where a repository's whole history is labelled."""
 
-Listener = Callable[[Outcome], None]
-
 
 class Synced(msgspec.Struct, frozen=True, kw_only=True):
     """What a search of one repository brought."""
@@ -71,8 +69,6 @@ class OutcomeBook:
     lessons: LessonStore
     routes: RouteStore
     window_days: float
-    listeners: tuple[Listener, ...] = ()
-    """Told once of each outcome whose label has changed."""
 
     def all(self, repository: str | None = None) -> tuple[Outcome, ...]:
         """Every outcome with its label, the oldest first."""
@@ -196,8 +192,6 @@ class OutcomeBook:
             # A delivered change counts as good until something speaks against it, and does not count again then.
             if not before or (outcome.label is Label.BAD) != (before == Label.BAD.value):
                 self._teach(change, Verdict.BAD if outcome.label is Label.BAD else Verdict.GOOD)
-            for listener in self.listeners:
-                listener(outcome)
             self.store.mark_spread(change.run_id, outcome.label.value)
 
     def _teach(self, change: ScoredChange, verdict: Verdict) -> None:
@@ -229,7 +223,7 @@ class OutcomeBook:
         return folded
 
 
-def outcome_book(stores: Stores, listeners: tuple[Listener, ...] = ()) -> OutcomeBook:
+def outcome_book(stores: Stores) -> OutcomeBook:
     """What became of changes, and everybody who learns from that."""
     return OutcomeBook(
         store=OutcomeStore(stores.database, redact=stores.redactor.text),
@@ -238,7 +232,6 @@ def outcome_book(stores: Stores, listeners: tuple[Listener, ...] = ()) -> Outcom
         lessons=LessonStore(stores.database),
         routes=RouteStore(stores.database),
         window_days=stores.settings.outcomes.window_days,
-        listeners=listeners,
     )
 
 
