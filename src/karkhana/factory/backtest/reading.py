@@ -18,6 +18,8 @@ from karkhana.quality.risk.model import RiskModel
 
 ALPHA = DELTA = 0.10
 """Of the promise: the share of bad changes, and the chance that it is broken."""
+FLOOR = 0.70
+"""Nothing below is ever deployed, whatever the outcomes say."""
 EXAMPLES = 15
 
 
@@ -55,6 +57,8 @@ def guarantee(at: Sequence[AtThreshold]) -> str:
     for one in sorted(at, key=lambda each: -each.threshold):
         if one.deployed < needed(ALPHA, DELTA):
             continue
+        if one.threshold < FLOOR:
+            break
         if p_value(one.bad, one.deployed, ALPHA) > DELTA:
             break
         best = one
