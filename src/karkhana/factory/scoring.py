@@ -13,7 +13,7 @@ from karkhana.domain.evidence import Evidence, GateStatus
 from karkhana.domain.policy import Decision, Policy, decide
 from karkhana.domain.tasks import Ticket
 from karkhana.factory.changes import Contents
-from karkhana.factory.judging import evidence_of
+from karkhana.factory.judging import evidence_of, with_risk
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.results import ScoreResult
 from karkhana.factory.rooms import workspaces_for
@@ -83,10 +83,21 @@ def score_range(
         evidence = verify(
             default_gates(), context, review=findings, progress=lambda gate: trail.record(GateFinished(result=gate))
         )
+    author = source.git.run("show", "--no-patch", "--no-show-signature", "--format=%ae", "--end-of-options", new)
+    evidence = with_risk(
+        evidence,
+        source,
+        old,
+        contents,
+        change.summary,
+        home=settings.home,
+        trail=trail,
+        author=author.decode("utf-8", "replace").strip().lower(),
+    )
     confidence = score(evidence, weights=current_weights(settings.home))
     hard = tuple(g.gate for g in evidence.gates if g.hard and g.status is GateStatus.FAILED)
     decision: Decision = decide(confidence, hard_failures=hard, policy=settings.policy)
-    trail.record(ScoreComputed(confidence=confidence))
+    trail.record(ScoreComputed(confidence=confidence, risk=evidence.risk, risk_reasons=evidence.risk_reasons))
     trail.record(DecisionMade(decision=decision))
     return ScoreResult(
         repository=root,
