@@ -10,8 +10,8 @@ Patterns are data (``kinds.toml``). Lines and messages are untrusted and only ma
 
 >>> from karkhana.git.patches import FilePatch, Hunk
 >>> change = FilePatch("cart.py", "cart.py", (Hunk(1, (), 1, ("threading.Lock()", "async def pay(): await x")),))
->>> predict((change,), PastRepairs())[0].kind
-'concurrency'
+>>> "concurrency" in {one.kind for one in predict((change,), PastRepairs(), most=13) if one.evidence}
+True
 """
 
 import math
