@@ -29,6 +29,9 @@ SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("learning", ("--dataset", "{data}/repositories"), "repositories"),
     ("reproduce", ("--dataset", "{data}/repositories"), "repositories"),
     ("replay", ("--dataset", "{data}/repositories", "--every", "4"), "repositories/nus-apr+auto-code-rover"),
+    ("change_risk", ("--dataset", "{data}/repositories"), "repositories/ZZR0+ISSTA21-JIT-DP"),
+    ("bug_kinds", ("--dataset", "{data}/repositories"), "repositories"),
+    ("guarantee", ("--dataset", "{data}/repositories"), "repositories/ZZR0+ISSTA21-JIT-DP"),
     ("routing", ("--dataset", "{data}/repositories"), "repositories/lm-sys+RouteLLM"),
 )
 """(script, arguments, what must be in the data folder)."""

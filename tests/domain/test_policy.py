@@ -3,7 +3,7 @@
 import pytest
 
 from karkhana.domain.confidence import Confidence
-from karkhana.domain.policy import Autonomy, Policy, Verdict, decide
+from karkhana.domain.policy import Autonomy, Guarantee, Policy, Verdict, decide
 
 
 def confidence(score: float) -> Confidence:
@@ -44,3 +44,37 @@ def test_auto_never_lifts_review() -> None:
 def test_thresholds_below_the_floor_are_refused() -> None:
     with pytest.raises(ValueError, match="thresholds"):
         Policy(canary_from=0.5)
+
+
+ALONE = Policy(autonomy=Autonomy.OUT_OF_THE_LOOP)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "verdict"), [(None, Verdict.CANARY), (0.80, Verdict.DEPLOY), (0.95, Verdict.CANARY)]
+)
+def test_a_guarantee_raises_the_threshold_or_takes_the_deploy_away(threshold: float | None, verdict: Verdict) -> None:
+    guarantee = Guarantee(alpha=0.1, delta=0.1, deploy_above=threshold)
+    assert decide(confidence(0.93), hard_failures=(), policy=ALONE, guarantee=guarantee).verdict is verdict
+
+
+def test_a_guarantee_never_lowers_the_threshold() -> None:
+    guarantee = Guarantee(alpha=0.1, delta=0.1, deploy_above=0.70)
+    assert decide(confidence(0.85), hard_failures=(), policy=ALONE, guarantee=guarantee).verdict is Verdict.CANARY
+    assert decide(confidence(0.65), hard_failures=(), policy=ALONE, guarantee=guarantee).verdict is Verdict.REVIEW
+
+
+def test_protected_places_wait_even_with_auto() -> None:
+    found = decide(confidence(0.99), hard_failures=(), policy=ALONE, auto=True, protected=("ci.yml: it is run",))
+    assert found.needs_approval
+    assert "ci.yml" in found.reason
+
+
+def test_the_audit_sends_to_a_person_what_would_go_ahead_by_itself() -> None:
+    assert decide(confidence(0.99), hard_failures=(), policy=ALONE, audited=True).needs_approval
+    assert not decide(confidence(0.99), hard_failures=(), policy=ALONE, audited=True, auto=True).needs_approval
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_share_that_is_none_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="audit_share"):
+        Policy(audit_share=share)

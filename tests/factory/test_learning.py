@@ -10,11 +10,13 @@ import pytest
 
 from karkhana.domain import events as ev
 from karkhana.domain.lessons import Credit, Lesson, Role, Verdict
+from karkhana.domain.outcomes import Label
 from karkhana.domain.tools import EditFile, PushChanges, ReadFile, ToolCall
 from karkhana.engineers.scripted import ScriptedEngineer
 from karkhana.factory.approvals import answer
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.ordering import make_order
+from karkhana.factory.outcomes import outcome_book
 from karkhana.factory.stores import open_stores
 from karkhana.ports import Assignment, Handover, Tools, Trail
 from karkhana.storage.route_store import RouteStore
@@ -93,6 +95,13 @@ def test_a_rejected_change_counts_against_its_origin(repository: Path) -> None:
     assert learned(events) == []
     answer(run_id, approved=False, comment="no", by="eve", observer=lambda _event: None)
     assert carry_out(repository, FIX, PUSH)[0].lessons == (lesson("a", bad=1.0),)
+    _, settings = make_order("area() is wrong", repository)
+    with open_stores(settings) as stores:
+        labels = [outcome.label for outcome in outcome_book(stores).all()]
+        scored = [e.event for e in stores.events.entries(stores.runs.list()[0].run_id)]
+    assert labels == [Label.BAD, Label.PENDING]
+    (score,) = [event.confidence for event in scored if isinstance(event, ev.ScoreComputed)]
+    assert (score.track_record.good, score.track_record.bad) == (0, 1)
 
 
 def told(folder: Path) -> list[tuple[str, str, bool]]:

@@ -78,7 +78,7 @@ def test_a_sound_fix_is_delivered(folder: Path) -> None:
     assert order == [
         *("run.started", "environment.prepared", "suite.measured", "environment.prepared", "workspace.opened"),
         *("change.handed_over", "review.finished", "environment.prepared", "environment.prepared", "suite.measured"),
-        *("score.computed", "decision.made", "change.delivered", "run.finished"),
+        *("score.computed", "autonomy.consulted", "decision.made", "change.delivered", "run.finished"),
     ]
 
 

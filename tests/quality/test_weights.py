@@ -22,7 +22,7 @@ def test_what_ships_is_sound() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("weight = 0.35", "weight = 0.45", "sum to 1"),
+        ("weight = 0.40", "weight = 0.45", "sum to 1"),
         ("failed = 0.1", "failed = 0.9", "passed >= unknown >= failed"),
         ("[components.performance]", "[components.speed]", "components must be"),
         ("factor = 0.85", "factor = 1.85", "in \\[0,1\\]"),

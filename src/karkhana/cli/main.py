@@ -22,10 +22,13 @@ COMMANDS = {
     "queue": "The queue: add, list, show, cancel.",
     "worker": "Take tasks from the queue and work on them.",
     "score": "Run the gates and the score on any commit range, or explain a run's score.",
+    "backtest": "What the forecasts of risk would have done on a repository's own past.",
     "provider": "A fake provider of models for rehearsals, on loopback.",
     "gateway": "Models for other programs, behind one address.",
     "route": "Whom the router would ask and why, and what it has learnt.",
     "strategies": "How models are told to work: list, show, propose, retire.",
+    "outcomes": "What became of changes: list, add, sync, learn, records.",
+    "autonomy": "How far the factory decides alone: show, set, report.",
     "doctor": "What is missing on this machine, and the command that mends it.",
 }
 """Name → the line that ``karkhana --help`` shows."""

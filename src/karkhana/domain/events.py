@@ -8,10 +8,12 @@ from typing import Any
 
 import msgspec
 
+from karkhana.domain.autonomy import Standing
 from karkhana.domain.changes import Change, FileChange
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.evidence import Finding, GateResult
-from karkhana.domain.lessons import Lesson, Verdict
+from karkhana.domain.lessons import Credit, Lesson, Verdict
+from karkhana.domain.outcomes import Sign
 from karkhana.domain.policy import Decision
 from karkhana.domain.strategies import Strategy
 from karkhana.domain.suites import TestReport
@@ -101,6 +103,8 @@ class LessonsLearned(Event, frozen=True, kw_only=True, tag="lessons.learned"):
 
     verdict: Verdict
     lessons: tuple[Lesson, ...]
+    credits: tuple[Credit, ...] = ()
+    """What they were made from, so that another verdict can be drawn later."""
 
 
 class Suspicion(msgspec.Struct, frozen=True, kw_only=True):
@@ -315,9 +319,24 @@ class GateFinished(Event, frozen=True, kw_only=True, tag="gate.finished"):
 
 
 class ScoreComputed(Event, frozen=True, kw_only=True, tag="score.computed"):
-    """Evidence became confidence."""
+    """Evidence became confidence. With the gates and the review, what is here makes the same score again."""
 
     confidence: Confidence
+    alternatives: int = 0
+    disagreement: float = 0.0
+    probability: float | None = None
+    risk: float | None = None
+    risk_reasons: tuple[str, ...] = ()
+
+
+class AutonomyConsulted(Event, frozen=True, kw_only=True, tag="autonomy.consulted"):
+    """How far the factory may decide alone on this change: the level, the guarantee, the exceptions."""
+
+    standing: Standing
+    protected: tuple[str, ...] = ()
+    """Places that always need a person, with the reason."""
+    audited: bool = False
+    """Drawn for the audit: a person decides although nobody would have to."""
 
 
 class DecisionMade(Event, frozen=True, kw_only=True, tag="decision.made"):
@@ -356,6 +375,8 @@ class ApprovalGiven(Event, frozen=True, kw_only=True, tag="approval.given"):
     by: str
     comment: str = ""
     patch_sha256: str = ""
+    account: str = ""
+    """Of the operating system, that the answer came from; ``by`` is what the person says."""
 
 
 class Delivered(Event, frozen=True, kw_only=True, tag="change.delivered"):
@@ -387,8 +408,23 @@ class RunTakenOver(Event, frozen=True, kw_only=True, tag="run.taken_over"):
     previous_worker: str
 
 
+class ChangeLanded(Event, frozen=True, kw_only=True, tag="change.landed"):
+    """The delivered change came into the main line of its repository; seen after the run has ended."""
+
+    commit: str
+    """The commit of the main line that brought it."""
+    at: float
+    """Seconds since the epoch."""
+
+
+class OutcomeObserved(Event, frozen=True, kw_only=True, tag="outcome.observed"):
+    """Something was seen of the change after the run has ended: a revert, a fix of it, a rollback, a person's word."""
+
+    sign: Sign
+
+
 class RunFinished(Event, frozen=True, kw_only=True, tag="run.finished"):
-    """The last event of a run."""
+    """The last event of a run's work; only what is seen of its change later comes after it."""
 
     status: Status
     reason: str = ""
@@ -425,6 +461,7 @@ AnyEvent = (
     | ReviewFinished
     | GateFinished
     | ScoreComputed
+    | AutonomyConsulted
     | DecisionMade
     | WorkPaused
     | WorkResumed
@@ -435,6 +472,8 @@ AnyEvent = (
     | StepRetried
     | RunTakenOver
     | RunFinished
+    | ChangeLanded
+    | OutcomeObserved
 )
 
 

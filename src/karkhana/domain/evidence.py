@@ -57,6 +57,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Share, in [0,1], of generated inputs on which passing candidates behave differently from the chosen one."""
     probability: float | None = None
     """The engineer's calibrated probability, in [0,1], that its change is right; ``None`` when it states none."""
+    risk: float | None = None
+    """Chance, in [0,1], that a change like this one needs a fix later, from the history; ``None``: not known."""
+    risk_reasons: tuple[str, ...] = ()
+    """What makes it risky or not, the weightiest first."""
 
     def gate(self, name: str) -> GateResult | None:
         return next((g for g in self.gates if g.gate == name), None)

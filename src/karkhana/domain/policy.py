@@ -37,10 +37,47 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     deploy_above: float = 0.90
     canary_from: float = 0.70
     autonomy: Autonomy = Autonomy.IN_THE_LOOP
+    """Where a repository and type of task begins."""
+    autonomy_limit: Autonomy = Autonomy.ON_THE_LOOP
+    """The freest level that outcomes can earn."""
+    audit_share: float = 0.05
+    """Share, in [0,1], of what could go ahead alone that a person decides anyway."""
+    audit_salt: str = ""
+    """Decides with a run's identifier which ones; another salt chooses others. Environment and user level only."""
+    protected_paths: tuple[str, ...] = ()
+    """Patterns of paths that always need a person, besides those that ship with Karkhana."""
+    four_eyes: bool = False
+    """Whoever ordered a run cannot approve its change."""
 
     def __post_init__(self) -> None:
         if not 0.70 <= self.canary_from <= self.deploy_above <= 1.0:
             raise ValueError("thresholds must satisfy 0.70 <= canary_from <= deploy_above <= 1.0")
+        if not 0 <= self.audit_share <= 1:
+            raise ValueError("audit_share must lie in [0, 1]")
+
+
+class Guarantee(msgspec.Struct, frozen=True, kw_only=True):
+    """P(share of bad changes among those that deploy alone > alpha) <= delta, or why that cannot be said."""
+
+    alpha: float
+    delta: float
+    deploy_above: float | None = None
+    """A score above it may deploy; ``None``: the guarantee abstains, and nothing deploys by itself."""
+    outcomes: int = 0
+    """That the newest calibration had above the threshold."""
+    bad: int = 0
+    number: int = 0
+    """Calibrations so far."""
+    p_value: float = 1.0
+    spent: float = 0.0
+    """The part of delta that the newest calibration had."""
+    wealth: float = 1.0
+    """Of the drift alarm's bets."""
+    alarms: int = 0
+    paused: bool = False
+    """After a bad outcome, until there are enough good ones in a row."""
+    says: str = ""
+    """The promise with its figures and assumptions, for a person."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +88,21 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def decide(confidence: Confidence, *, hard_failures: tuple[str, ...], policy: Policy, auto: bool = False) -> Decision:
+def decide(
+    confidence: Confidence,
+    *,
+    hard_failures: tuple[str, ...],
+    policy: Policy,
+    auto: bool = False,
+    guarantee: Guarantee | None = None,
+    protected: tuple[str, ...] = (),
+    audited: bool = False,
+) -> Decision:
     """Choose by score; a failed hard gate is always ``review``.
 
-    ``auto`` is the user's word for this one run that a deploy or canary need not wait. It never lifts ``review``.
+    ``auto`` is the user's word for this one run that a deploy or canary need not wait. It never lifts ``review``, nor
+    the wait for ``protected`` places (sentences, one for each). A ``guarantee`` raises the threshold, or takes the
+    deploy away when it abstains; without one the score alone decides. ``audited``: this one goes to a person anyway.
     """
     score = confidence.score
     if hard_failures:
@@ -64,8 +112,25 @@ def decide(confidence: Confidence, *, hard_failures: tuple[str, ...], policy: Po
         return Decision(
             verdict=Verdict.REVIEW, needs_approval=True, reason=f"score {score:.2f} is below {policy.canary_from:.2f}"
         )
-    verdict = Verdict.DEPLOY if score > policy.deploy_above else Verdict.CANARY
-    waits = policy.autonomy is Autonomy.IN_THE_LOOP and not auto
-    bound = f"above {policy.deploy_above:.2f}" if verdict is Verdict.DEPLOY else f"at least {policy.canary_from:.2f}"
-    reason = f"score {score:.2f} is {bound}" + (f"; {policy.autonomy.value} waits for approval" if waits else "")
-    return Decision(verdict=verdict, needs_approval=waits, reason=reason)
+    verdict, reason = _verdict(score, policy, guarantee)
+    waits = []
+    if protected:
+        waits.append(f"a person decides on protected places: {'; '.join(protected)}")
+    if not auto:
+        if policy.autonomy is Autonomy.IN_THE_LOOP:
+            waits.append(f"{policy.autonomy.value} waits for approval")
+        elif audited:
+            waits.append("drawn for the audit: a person decides anyway")
+    return Decision(verdict=verdict, needs_approval=bool(waits), reason="; ".join([reason, *waits]))
+
+
+def _verdict(score: float, policy: Policy, guarantee: Guarantee | None) -> tuple[Verdict, str]:
+    above = policy.deploy_above
+    at_least = f"score {score:.2f} is at least {policy.canary_from:.2f}"
+    if guarantee is not None:
+        if score > above and guarantee.deploy_above is None:
+            return Verdict.CANARY, f"{at_least}, and the guarantee abstains from a deploy"
+        above = max(above, guarantee.deploy_above or 0.0)
+    if score > above:
+        return Verdict.DEPLOY, f"score {score:.2f} is above {above:.2f}"
+    return Verdict.CANARY, at_least

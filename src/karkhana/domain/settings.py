@@ -95,6 +95,19 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The model that reviews changes; default: the one that works."""
 
 
+class OutcomeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a delivered change counts as good."""
+
+    window_days: float = 30.0
+    """Days in the main line without a bad sign after which a change counts as good."""
+    sync: bool = True
+    """Search the repository for what became of earlier changes before a new one is scored."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.window_days <= 3650:
+            raise ValueError("outcomes.window_days must be above 0 and at most 3650")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One frozen object, passed in."""
 
@@ -113,6 +126,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     budget: Budget = Budget()
     policy: Policy = Policy()
     models: ModelSettings = ModelSettings()
+    outcomes: OutcomeSettings = OutcomeSettings()
     mcp: Mapping[str, McpServer] = {}
     """Users' own tools, by the name of their server. User level only."""
 

@@ -45,3 +45,12 @@ class Strategy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def suits(self, type: TaskType) -> bool:
         """Whether it is for this type of task."""
         return not self.types or type in self.types
+
+
+def pool(model: str) -> str:
+    """Under which the outcomes of a model's strategies stand in the store.
+
+    >>> pool("large")
+    'strategy:large'
+    """
+    return f"strategy:{model}"

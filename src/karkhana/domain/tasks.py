@@ -113,6 +113,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str = ""
     """The strategy that a model works by, ``NAME`` or ``NAME@VERSION``; empty: drawn by past outcomes."""
     rewind: Rewind | None = None
+    by: str = ""
+    """Who ordered it; empty: not known."""
     trial: str = ""
     """A strategy on trial, as JSON: the model works by it, nothing is delivered, and nothing is learnt from the run."""
 

@@ -9,24 +9,38 @@ from karkhana.domain.events import AnyEvent, ApprovalRequested, WorkPaused, Work
 from karkhana.domain.json import canonical
 from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Rewind, Status
+from karkhana.factory.approvers import self_approval
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.foreground import work_in_foreground
+from karkhana.factory.ordering import settings_for
 from karkhana.factory.records import Allowance, Approval
 from karkhana.factory.remembering import memory_of
 from karkhana.factory.results import RunResult, result_of
 from karkhana.factory.stores import Stores, open_stores
+from karkhana.git import Repository
 
 
-def answer(run_id: str, *, approved: bool, comment: str, by: str, observer: Callable[[AnyEvent], None]) -> RunResult:
+def answer(
+    run_id: str,
+    *,
+    approved: bool,
+    comment: str,
+    by: str,
+    observer: Callable[[AnyEvent], None],
+    account: str = "",
+) -> RunResult:
     """Approve or reject exactly the diff that the run waits with, and see it through.
 
-    Raises ``UnknownRun``, or ``InvalidInput`` when the run waits for nobody.
+    Raises ``UnknownRun``, or ``InvalidInput`` when the run waits for nobody, or for somebody else.
     """
     settings = load_settings({})
     with open_stores(settings) as stores:
         digest = _requested(stores, run_id)
-        message = canonical(Approval(approved=approved, by=by, comment=comment, patch_sha256=digest)).decode()
+        if approved:
+            _refuse_self_approval(stores, run_id, by, account)
+        given = Approval(approved=approved, by=by, comment=comment, patch_sha256=digest, account=account)
+        message = canonical(given).decode()
     return _told(settings, run_id, "approval", message, observer)
 
 
@@ -67,6 +81,21 @@ def _told(settings: Settings, run_id: str, topic: str, message: str, observer: C
         if claim is not None:
             factory.worker.carry_out(claim)
         return result_of(factory.stores, run_id)
+
+
+def _refuse_self_approval(stores: Stores, run_id: str, by: str, account: str) -> None:
+    order = stores.tasks.order(stores.runs.get(run_id).task_id)
+    events = (entry.event for entry in stores.events.entries(run_id))
+    settings = settings_for(Repository.open(order.repository), order.commit, {})
+    refused = self_approval(
+        by,
+        account,
+        made_by={event.engineer for event in events if isinstance(event, WorkspaceOpened)},
+        ordered_by=order.by,
+        four_eyes=settings.policy.four_eyes,
+    )
+    if refused:
+        raise InvalidInput(f"{by} cannot approve {run_id}: {refused}", "Let somebody else decide, or reject it.")
 
 
 def _paused(stores: Stores, run_id: str) -> bool:

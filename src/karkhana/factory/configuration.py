@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 import platformdirs
 
+from karkhana.domain.autonomy import lowest_of
 from karkhana.domain.errors import InvalidSetting
-from karkhana.domain.policy import Autonomy
 from karkhana.domain.settings import Settings
 
 PREFIX = "KARKHANA_"
@@ -97,10 +97,17 @@ def _tightened(stated: Settings, allowed: Settings) -> dict[str, Any]:
         name: min(getattr(stated.budget, name), getattr(allowed.budget, name))
         for name in stated.budget.__struct_fields__
     }
+    mine, theirs = allowed.policy, stated.policy
     policy = {
-        "deploy_above": max(stated.policy.deploy_above, allowed.policy.deploy_above),
-        "canary_from": max(stated.policy.canary_from, allowed.policy.canary_from),
-        "autonomy": min(stated.policy.autonomy, allowed.policy.autonomy, key=list(Autonomy).index),
+        "deploy_above": max(theirs.deploy_above, mine.deploy_above),
+        "canary_from": max(theirs.canary_from, mine.canary_from),
+        "autonomy": lowest_of(theirs.autonomy, mine.autonomy),
+        "autonomy_limit": lowest_of(theirs.autonomy_limit, mine.autonomy_limit),
+        "audit_share": max(theirs.audit_share, mine.audit_share),
+        # Whoever chooses the salt could choose what is audited.
+        "audit_salt": mine.audit_salt,
+        "protected_paths": tuple(dict.fromkeys((*mine.protected_paths, *theirs.protected_paths))),
+        "four_eyes": theirs.four_eyes or mine.four_eyes,
     }
     return {"budget": budget, "policy": policy}
 
@@ -117,7 +124,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         table = next((t for t in _TABLES if key.startswith(t + "_")), None)
         if table is None or key.removeprefix(table + "_") not in _TABLES[table]:
             raise InvalidSetting(f"{name} is no setting of Karkhana", "See docs/configuration.md for all settings.")
-        values.setdefault(table, {})[key.removeprefix(table + "_")] = text
+        inner = key.removeprefix(table + "_")
+        values.setdefault(table, {})[inner] = text.split(",") if inner == "protected_paths" else text
     return values
 
 

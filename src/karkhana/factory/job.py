@@ -7,9 +7,11 @@ from typing import Any
 
 from karkhana.domain.events import AnyEvent, StatusChanged
 from karkhana.domain.settings import Settings
-from karkhana.domain.tasks import Order, Status, TaskType
+from karkhana.domain.tasks import Order, Status
+from karkhana.factory.autonomy import AutonomyBook
 from karkhana.factory.engine_control import RunControl
 from karkhana.factory.models import Models
+from karkhana.factory.outcomes import OutcomeBook
 from karkhana.ports import Engineer, Forge, Gate, Trail, Workspace, Workspaces
 from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.route_store import RouteStore
@@ -27,8 +29,10 @@ class Rooms:
     forge: Forge
     redact: Callable[[Any], Any]
     """Plain data without secrets."""
-    track_record: Callable[[str, TaskType], tuple[int, int]]
-    """(good, bad) outcomes of an engineer on a type of task."""
+    book: OutcomeBook
+    """What became of earlier changes."""
+    autonomy: AutonomyBook
+    """How far the factory may decide alone."""
     lessons: LessonStore
     """What runs taught."""
     models: Models | None

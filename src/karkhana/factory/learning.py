@@ -49,7 +49,7 @@ def learn(job: Job, handover: Handover, verdict: Verdict) -> None:
     """Keep what an outcome teaches, in the store and in the trail."""
     lessons = taught(handover.credits, verdict)
     if lessons and not job.order.trial:
-        job.trail.record(LessonsLearned(verdict=verdict, lessons=lessons))
+        job.trail.record(LessonsLearned(verdict=verdict, lessons=lessons, credits=handover.credits))
         job.rooms.lessons.learn(job.run_id, job.order.repository, lessons)
 
 

@@ -29,6 +29,7 @@ def make_order(
     explain: bool = False,
     sandbox: str = "bubblewrap",
     accept_unsandboxed: bool = False,
+    by: str = "",
 ) -> tuple[Order, Settings]:
     """An order for the commit that HEAD is at, and the settings that hold for it.
 
@@ -53,6 +54,7 @@ def make_order(
         auto=auto,
         explain=explain,
         sandbox=sandbox,
+        by=by,
     )
     return order, settings
 

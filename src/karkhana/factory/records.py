@@ -106,6 +106,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     comment: str = ""
     patch_sha256: str = ""
+    account: str = ""
+    """Of the operating system, that the answer came from."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,30 +5,29 @@ from collections.abc import Mapping
 
 from karkhana.delivery.git_forge import GitForge
 from karkhana.domain.errors import InvalidInput
-from karkhana.domain.tasks import Status, TaskType
 from karkhana.engineers.registry import default_engineers
+from karkhana.factory.autonomy import autonomy_book
 from karkhana.factory.job import Rooms
 from karkhana.factory.models import Models
+from karkhana.factory.outcomes import outcome_book
 from karkhana.factory.stores import Stores
 from karkhana.ports import Engineer
 from karkhana.quality.gates import default_gates
 from karkhana.storage.lesson_store import LessonStore
-from karkhana.storage.outcomes import judged_outcomes
 from karkhana.storage.route_store import RouteStore
-
-RECORD_SIZE = 200
-"""Newest outcomes that make up a track record."""
 
 
 def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None, models: Models | None = None) -> Rooms:
     """The rooms of one process; ``engineers`` replaces the usual ones."""
+    book = outcome_book(stores)
     return Rooms(
         runs=stores.runs,
         engineers=engineers or default_engineers(),
         gates=default_gates(),
         forge=GitForge(),
         redact=stores.redactor.nested,
-        track_record=functools.partial(track_record, stores),
+        book=book,
+        autonomy=autonomy_book(stores, book),
         lessons=LessonStore(stores.database),
         models=models,
         events=lambda run_id: (entry.event for entry in stores.events.entries(run_id)),
@@ -43,13 +42,3 @@ def kept_content(stores: Stores, sha256: str) -> bytes:
     if blob.redacted:
         raise InvalidInput("a file held a secret, which the trail does not keep", "Work on the ticket anew.")
     return blob.content
-
-
-def track_record(stores: Stores, engineer: str, type: TaskType) -> tuple[int, int]:
-    """(good, bad) outcomes of an engineer on a type of task that a person judged, newest first.
-
-    Good: approved and delivered. Bad: rejected or rolled back. What nobody judged counts for neither.
-    """
-    outcomes = judged_outcomes(stores.database, engineer, type, limit=RECORD_SIZE)
-    good = sum(status in (Status.DELIVERED, Status.DEPLOYED) for status in outcomes)
-    return good, len(outcomes) - good

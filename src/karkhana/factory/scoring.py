@@ -6,24 +6,30 @@ from pathlib import Path
 import msgspec
 
 from karkhana.domain.changes import Change, FileChange, FileState
+from karkhana.domain.confidence import Confidence
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.events import AnyEvent, DecisionMade, GateFinished, ReviewFinished, ScoreComputed, SuiteMeasured
-from karkhana.domain.evidence import GateStatus
-from karkhana.domain.policy import Decision, decide
+from karkhana.domain.evidence import Evidence, GateStatus
+from karkhana.domain.policy import Decision, Policy, decide
 from karkhana.domain.tasks import Ticket
 from karkhana.factory.changes import Contents
+from karkhana.factory.judging import evidence_of, with_risk
 from karkhana.factory.ordering import settings_for
-from karkhana.factory.results import RunResult, ScoreResult
+from karkhana.factory.results import ScoreResult
 from karkhana.factory.sandboxes import workspaces_for
+from karkhana.factory.stores import Stores
 from karkhana.factory.trails import MemoryTrail
+from karkhana.factory.weights import current_weights
 from karkhana.git import Repository, make_patch
 from karkhana.git.repository import ChangedFile
 from karkhana.ports import GateContext
 from karkhana.quality.confidence import score
+from karkhana.quality.counterfactuals import Counterfactual, Way, counterfactuals, ways
 from karkhana.quality.explanation import Row, explain, rows
 from karkhana.quality.gates import default_gates
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify
+from karkhana.quality.weights import Weights
 from karkhana.workspace.testing import detect, require_usable, run_tests
 
 SUBMODULE = 0o160000
@@ -77,10 +83,21 @@ def score_range(
         evidence = verify(
             default_gates(), context, review=findings, progress=lambda gate: trail.record(GateFinished(result=gate))
         )
-    confidence = score(evidence, track_record=(0, 0))
+    author = source.git.run("show", "--no-patch", "--no-show-signature", "--format=%ae", "--end-of-options", new)
+    evidence = with_risk(
+        evidence,
+        source,
+        old,
+        contents,
+        change.summary,
+        home=settings.home,
+        trail=trail,
+        author=author.decode("utf-8", "replace").strip().lower(),
+    )
+    confidence = score(evidence, weights=current_weights(settings.home))
     hard = tuple(g.gate for g in evidence.gates if g.hard and g.status is GateStatus.FAILED)
     decision: Decision = decide(confidence, hard_failures=hard, policy=settings.policy)
-    trail.record(ScoreComputed(confidence=confidence))
+    trail.record(ScoreComputed(confidence=confidence, risk=evidence.risk, risk_reasons=evidence.risk_reasons))
     trail.record(DecisionMade(decision=decision))
     return ScoreResult(
         repository=root,
@@ -141,19 +158,59 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     components: tuple[Row, ...]
     """Value, weight, contribution, reason, and what would raise it."""
     caps: tuple[str, ...]
+    missing: tuple[str, ...]
+    """What could not be measured."""
+    counterfactuals: tuple[Counterfactual, ...]
+    """What the score would be if one thing were better, the most first."""
+    ways: tuple[Way, ...]
+    """The least that would reach the canary and the deployment."""
     text: str
     """The same as a page for a person."""
 
 
-def explain_run(result: RunResult) -> Explanation:
-    """Why a run's score is what it is. Raises ``InvalidInput`` when the run never came so far."""
-    confidence = result.confidence
-    if confidence is None:
-        raise InvalidInput(f"{result.run_id} has no score: it ended as {result.status}", "Choose a run with a change.")
+def explain_run(stores: Stores, run_id: str) -> Explanation:
+    """Why a run's score is what it is. Raises ``UnknownRun``, or ``InvalidInput`` when it never came so far."""
+    events = [entry.event for entry in stores.events.entries(run_id)]
+    scored = next((event for event in reversed(events) if isinstance(event, ScoreComputed)), None)
+    if scored is None:
+        status = stores.runs.get(run_id).status.value.replace("_", " ")
+        raise InvalidInput(f"{run_id} has no score: it ended as {status}", "Choose a run with a change.")
+    gates = {event.result.gate: event.result for event in events if isinstance(event, GateFinished)}
+    review = next((event.findings for event in reversed(events) if isinstance(event, ReviewFinished)), ())
+    evidence = evidence_of(Evidence(gates=tuple(gates.values()), review=review), scored)
+    weights = current_weights(stores.settings.home)
+    return explanation(run_id, evidence, scored.confidence, stores.settings.policy, weights)
+
+
+def explanation(
+    run_id: str, evidence: Evidence, confidence: Confidence, policy: Policy, weights: Weights
+) -> Explanation:
+    """Everything that can be said of a score; what it could be only as long as its weights still hold."""
+    holds = confidence.weights_version == weights.version
+    single = counterfactuals(evidence, confidence, weights) if holds else ()
+    targets = (policy.canary_from, policy.deploy_above + 1e-4)
+    reached = ways(evidence, confidence, targets, weights) if holds else ()
     return Explanation(
-        run_id=result.run_id,
+        run_id=run_id,
         score=confidence.score,
-        components=tuple(rows(confidence)),
+        components=tuple(rows(confidence, weights)),
         caps=confidence.caps,
-        text=explain(confidence),
+        missing=confidence.missing,
+        counterfactuals=single,
+        ways=reached,
+        text=explain(confidence, weights, _told(single, reached) if holds else _OLD),
     )
+
+
+_OLD = ("", "Other weights hold by now, so what would raise it is not told.")
+
+
+def _told(single: tuple[Counterfactual, ...], reached: tuple[Way, ...]) -> list[str]:
+    lines = []
+    better = [each for each in single if each.gain > 0]
+    if better:
+        lines += ["", "It would be:", *(f"    {each.score:.2f} with {each.with_}" for each in better)]
+    for way in reached:
+        lines += ["", f"To reach {way.reaches:.2f} it needs, together ({way.score:.2f}):"]
+        lines += [f"    {each}" for each in way.with_]
+    return lines

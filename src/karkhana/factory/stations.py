@@ -13,13 +13,13 @@ from karkhana.delivery.message import commit_message
 from karkhana.domain.events import (
     ApprovalGiven,
     ApprovalRequested,
+    AutonomyConsulted,
     DecisionMade,
     Delivered,
     GateFinished,
     ReviewFinished,
     RunFinished,
     RunStarted,
-    ScoreComputed,
     SuiteMeasured,
 )
 from karkhana.domain.evidence import GateStatus
@@ -27,8 +27,10 @@ from karkhana.domain.json import canonical
 from karkhana.domain.lessons import Verdict
 from karkhana.domain.policy import decide
 from karkhana.domain.tasks import Status
+from karkhana.factory.approvers import self_approval
 from karkhana.factory.changes import restore
 from karkhana.factory.job import Job
+from karkhana.factory.judging import score_change
 from karkhana.factory.learning import learn_from_ending
 from karkhana.factory.records import (
     Approval,
@@ -44,7 +46,6 @@ from karkhana.factory.strategies import holds, record_strategy
 from karkhana.factory.suites import require_judge
 from karkhana.factory.writing_changes import write_after
 from karkhana.ports import DeliveryRequest, GateContext, Receipt
-from karkhana.quality.confidence import score
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify as run_gates
 from karkhana.workspace.testing import detect, run_tests
@@ -115,14 +116,26 @@ def verify(job: Job, plan: Plan, built: Built, review: Review) -> Verified:
 
 def judge(job: Job, plan: Plan, built: Built, verified: Verified) -> Judged:
     """Evidence becomes confidence, and policy turns it into a decision."""
-    record = job.rooms.track_record(built.change.engineer, job.order.type)
-    confidence = score(verified.evidence, track_record=record)
+    confidence = score_change(job, built, verified.evidence)
     hard = tuple(g.gate for g in verified.evidence.gates if g.hard and g.status is GateStatus.FAILED)
     # What a person says of it later takes the place of this.
     good = holds(job.order.type, plan.baseline.failing, verified.evidence.gates)
     record_strategy(job, built.change.engineer, built.attempt, Verdict.GOOD if good else Verdict.BAD)
-    decision = decide(confidence, hard_failures=hard, policy=job.settings.policy, auto=job.order.auto)
-    job.trail.record(ScoreComputed(confidence=confidence))
+    policy, order = job.settings.policy, job.order
+    changed = tuple(file.path for file in built.change.files)
+    consulted = job.rooms.autonomy.consult(job.run_id, order.repository, order.type.value, policy, changed)
+    job.trail.record(
+        AutonomyConsulted(standing=consulted.standing, protected=consulted.protected, audited=consulted.audited)
+    )
+    decision = decide(
+        confidence,
+        hard_failures=hard,
+        policy=msgspec.structs.replace(policy, autonomy=consulted.standing.level),
+        auto=order.auto,
+        guarantee=consulted.standing.guarantee,
+        protected=consulted.protected,
+        audited=consulted.audited,
+    )
     job.trail.record(DecisionMade(decision=decision))
     return Judged(confidence=confidence, decision=decision, at=int(time.time()), trail=job.head())
 
@@ -141,8 +154,23 @@ def record_approval(job: Job, built: Built, answer: str | None) -> Approval:
         approval = msgspec.structs.replace(
             approval, approved=False, comment="the approval was given for a different diff"
         )
+    refused = self_approval(
+        approval.by,
+        approval.account,
+        made_by=(built.change.engineer,),
+        ordered_by=job.order.by,
+        four_eyes=job.settings.policy.four_eyes,
+    )
+    if approval.approved and refused:
+        approval = msgspec.structs.replace(approval, approved=False, comment=f"the approval does not count: {refused}")
     job.trail.record(
-        ApprovalGiven(approved=approval.approved, by=approval.by, comment=approval.comment, patch_sha256=built.digest)
+        ApprovalGiven(
+            approved=approval.approved,
+            by=approval.by,
+            comment=approval.comment,
+            patch_sha256=built.digest,
+            account=approval.account,
+        )
     )
     return approval
 
@@ -200,4 +228,5 @@ def _close(job: Job, built: Built, judged: Judged, ending: Ending) -> Ending:
         human_review=judged.decision.needs_approval,
         quality_score=judged.confidence.score,
     )
+    job.rooms.book.keep(job.run_id)
     return ending

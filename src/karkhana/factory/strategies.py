@@ -18,7 +18,7 @@ from karkhana.domain.events import StrategyChosen
 from karkhana.domain.evidence import GateResult, GateStatus
 from karkhana.domain.lessons import Verdict
 from karkhana.domain.routes import RouteOutcome
-from karkhana.domain.strategies import Strategy
+from karkhana.domain.strategies import Strategy, pool
 from karkhana.domain.tasks import TaskType
 from karkhana.engineers.llm.strategies import shipped
 from karkhana.factory.job import Job
@@ -35,11 +35,6 @@ DISCOUNT = 0.995
 HALF_LIFE_S = 90 * 86_400.0
 _DRAWS = 2_000
 """For the estimate of a propensity."""
-
-
-def pool(model: str) -> str:
-    """Under which the outcomes of a model's strategies stand in the store."""
-    return f"strategy:{model}"
 
 
 def draw(beliefs: Mapping[str, Beta], chance: random.Random) -> tuple[str, float]:

@@ -38,10 +38,11 @@ class Repository:
         self._tree: tuple[str, TreeEntries] | None = None
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> "Repository":
+    def open(cls, path: str | os.PathLike[str], *, bare: bool = False) -> "Repository":
         """Find the repository that ``path`` (its root, a subfolder or a linked work tree) belongs to.
 
-        Raises ``NotARepository`` or ``BareRepository``.
+        ``bare``: one without a work tree will do too, and has its git directory for a root. Raises ``NotARepository``
+        or ``BareRepository``.
         """
         place = Path(path).expanduser()
         if not place.is_dir():
@@ -55,6 +56,8 @@ class Repository:
             git_dir, common_dir = _answer(git, "--absolute-git-dir"), _answer(git, "--git-common-dir")
         except GitFailed as error:
             raise _not_a_repository(place, error.stderr) from error
+        if inside and bare:
+            return cls(Path(git_dir), Path(git_dir), (place / common_dir).resolve())
         if inside:
             raise BareRepository(
                 f"{place} is a bare repository or a git directory", "make a clone with a work tree: git clone"

@@ -1,8 +1,9 @@
-"""Confidence: evidence and a track record become one number in [0,1], with a reason for every part.
+"""Confidence: evidence and a track record become the probability that a change is good, with a reason for every part.
 
-The score is the weighted sum of five components, held down by caps (``weights.toml``). It is monotone: worse
-evidence never raises it, and what could not be measured never counts as good. A component multiplies factors in
-[0,1], so each factor can only take away.
+A good change is one that will not be reverted, fixed soon or rolled back. The weighted sum of the components becomes a
+probability by what outcomes taught (``weights.toml``: priors until there are enough), which is calibrated for the
+repository and type of task, and held down by caps. It is monotone: worse evidence never raises it, and what could not
+be measured never counts as good.
 
 Knows nothing of thresholds or of what is done with the number.
 
@@ -13,37 +14,25 @@ True
 """
 
 import math
-from collections import Counter
 
-import msgspec
-
-from karkhana.domain.confidence import Component, Confidence
-from karkhana.domain.evidence import Evidence, Finding, GateResult, GateStatus, Severity
+from karkhana.domain.confidence import Calibration, Component, Confidence, TrackRecord
+from karkhana.domain.evidence import Evidence, GateStatus
+from karkhana.quality.components import components, counting, missing, status
 from karkhana.quality.explanation import explain
 from karkhana.quality.weights import COMPONENTS, Cap, Weights, load_weights
 
-TrackRecord = tuple[int, int]
-"""Good and bad outcomes of this engineer on similar tasks."""
 
-
-class Part(msgspec.Struct, frozen=True):
-    """The value of a component and the reasons for it."""
-
-    value: float
-    reasons: tuple[str, ...]
-
-
-def score(evidence: Evidence, track_record: TrackRecord, weights: Weights | None = None) -> Confidence:
-    """The composite of all evidence. ``track_record`` is ``(good, bad)`` outcomes, both at least 0."""
+def score(
+    evidence: Evidence,
+    track_record: TrackRecord | tuple[int, int] = (0, 0),
+    weights: Weights | None = None,
+    calibration: Calibration | None = None,
+) -> Confidence:
+    """The composite of all evidence. A pair as ``track_record`` is (good, bad) outcomes, both at least 0."""
     weights = weights or load_weights()
-    parts = {
-        "coverage": _coverage(evidence, weights),
-        "static_analysis": _static_analysis(evidence, weights),
-        "behaviour": _behaviour(evidence, weights),
-        "performance": _performance(evidence, weights),
-        "track_record": _track_record(track_record, weights),
-    }
-    components = tuple(
+    record = _record(track_record)
+    parts = components(evidence, record, weights)
+    told = tuple(
         Component(
             name=name,
             value=round(parts[name].value, 4),
@@ -52,139 +41,73 @@ def score(evidence: Evidence, track_record: TrackRecord, weights: Weights | None
         )
         for name in COMPONENTS
     )
-    total = sum(c.value * c.weight for c in components)
-    caps = sorted((cap for cap in weights.caps if _applies(cap, evidence, track_record, weights)), key=_ceiling)
-    ceilings = [cap.ceiling for cap in caps]
-    sentences = [_sentence(cap, evidence, track_record) for cap in caps if cap.ceiling < total]
-    if evidence.probability is not None and (stated := min(1.0, max(0.0, evidence.probability))) < total:
+    index = min(1.0, sum(c.value * c.weight for c in told))
+    raw = weights.link.of(index) if weights.link is not None else index
+    calibration = calibration or Calibration()
+    calibrated = calibration.apply(raw)
+    applying = applying_caps(evidence, record, weights)
+    ceilings = [cap.ceiling for cap in applying]
+    sentences = [_sentence(cap, evidence, record) for cap in applying if cap.ceiling < calibrated]
+    if evidence.probability is not None and (stated := min(1.0, max(0.0, evidence.probability))) < calibrated:
         ceilings.append(stated)
         sentences.append(f"at most {stated:.2f}: so probable does its engineer call the change")
-    held = min([total, *ceilings])
     return Confidence(
-        score=round(held, 4),
-        components=components,
+        score=round(min([calibrated, *ceilings]), 4),
+        components=told,
         weights_version=weights.version,
+        calibration_size=calibration.outcomes,
         caps=tuple(sentences),
+        raw=round(raw, 6),
+        calibration=calibration,
+        track_record=record,
+        missing=missing(evidence, weights),
     )
 
 
-def _coverage(evidence: Evidence, weights: Weights) -> Part:
-    gate = evidence.gate("coverage")
-    if gate is None or gate.status is GateStatus.UNKNOWN:
-        return Part(0.0, (_not_measured(gate, "coverage of the changed lines"),))
-    changed, covered = gate.measures.get("changed_lines", 0), gate.measures.get("covered_lines", 0)
-    share = covered / changed if changed else 1.0
-    fallen = max(0.0, -gate.measures.get("coverage_delta", 0.0))
-    lost = min(weights.coverage.most_lost, fallen * weights.coverage.per_point_lost)
-    reasons = [gate.summary]
-    if gate.measures.get("unmeasured_files"):
-        share /= 2
-        reasons.append("files that are not Python were not measured, which halves it")
-    return Part(max(0.0, share - lost), tuple(reasons))
-
-
-def _static_analysis(evidence: Evidence, weights: Weights) -> Part:
-    gate = evidence.gate("static_analysis")
-    rule = weights.static_analysis
-    if gate is None or gate.status is GateStatus.UNKNOWN:
-        own = Part(rule.unknown, (_not_measured(gate, "new warnings"),))
-    else:
-        security = gate.measures.get("new_security", 0)
-        others = max(0.0, gate.measures.get("new_warnings", 0) - security)
-        value = 0.0 if gate.hard and gate.status is GateStatus.FAILED else 1.0
-        own = Part(value * rule.per_warning**others * rule.per_security_warning**security, (gate.summary,))
-    return _combine(own, _gates("static_analysis", evidence, weights), _review("static_analysis", evidence, weights))
-
-
-def _behaviour(evidence: Evidence, weights: Weights) -> Part:
-    gates = _gates("behaviour", evidence, weights)
-    return _combine(gates, _disagreement(evidence, weights), _review("behaviour", evidence, weights))
-
-
-def _disagreement(evidence: Evidence, weights: Weights) -> Part:
-    share = min(1.0, max(0.0, evidence.disagreement))
-    if not evidence.alternatives and not share:
-        return Part(1.0, ())
-    said = f"{evidence.alternatives} other candidates passed as well and differ on {share:.0%} of generated inputs"
-    return Part((1 - share) ** weights.disagreement.power, (said,))
-
-
-def _performance(evidence: Evidence, weights: Weights) -> Part:
-    gate = evidence.gate("duration")
-    if gate is None or gate.status is GateStatus.UNKNOWN:
-        return Part(weights.performance.unknown, (_not_measured(gate, "the duration of the suite"),))
-    if gate.status is GateStatus.PASSED:
-        return Part(1.0, (gate.summary,))
-    return Part(min(1.0, max(0.0, 2 - gate.measures.get("ratio", 2.0))), (gate.summary,))
-
-
-def _track_record(track_record: TrackRecord, weights: Weights) -> Part:
-    good, bad = track_record
-    rule = weights.track_record
-    mean = (good + rule.prior_successes) / (good + bad + rule.prior_successes + rule.prior_failures)
-    if good + bad == 0:
-        return Part(mean, (f"no outcome of this kind is known yet; the prior says {mean:.2f}",))
-    return Part(
-        mean, (f"{good} of {good + bad} changes of this kind turned out well, which with the prior is {mean:.2f}",)
-    )
-
-
-def _gates(component: str, evidence: Evidence, weights: Weights) -> Part:
-    value, reasons = 1.0, list[str]()
-    for name, factors in weights.gates.items():
-        if factors.component == component:
-            gate = evidence.gate(name)
-            value *= factors.of(gate.status if gate else GateStatus.UNKNOWN)
-            known = gate is not None and gate.status is not GateStatus.UNKNOWN
-            reasons.append(gate.summary if gate and known else _not_measured(gate, name))
-    return Part(value, tuple(reasons))
-
-
-def _review(component: str, evidence: Evidence, weights: Weights) -> Part:
-    value, reasons = 1.0, list[str]()
-    seen: Counter[str] = Counter()
-    for finding in _counting(evidence):
-        rule = weights.review.get(finding.rule, weights.review["other"])
-        seen[finding.rule] += 1
-        if rule.component == component:
-            value *= rule.factor if seen[finding.rule] <= weights.findings.most_counted else 1.0
-            reasons.append(f"{finding.rule}: {finding.message}")
-    shown = (*reasons[:3], f"{len(reasons) - 3} more findings of the review") if len(reasons) > 3 else tuple(reasons)
-    return Part(value, shown)
-
-
-def _counting(evidence: Evidence) -> list[Finding]:
-    return [f for f in evidence.review if f.severity is not Severity.INFO]
-
-
-def _combine(*parts: Part) -> Part:
-    return Part(math.prod(p.value for p in parts), tuple(reason for p in parts for reason in p.reasons))
-
-
-def _not_measured(gate: GateResult | None, what: str) -> str:
-    return f"{what} not measured" + (f": {gate.summary}" if gate is not None else "")
+def _record(given: TrackRecord | tuple[int, int]) -> TrackRecord:
+    return given if isinstance(given, TrackRecord) else TrackRecord(good=given[0], bad=given[1])
 
 
 # Caps. Each condition can only become true, never false, when evidence gets worse.
+
+
+def applying_caps(evidence: Evidence, record: TrackRecord, weights: Weights) -> list[Cap]:
+    """The caps whose condition holds, the lowest first."""
+    return sorted((cap for cap in weights.caps if _applies(cap, evidence, record, weights)), key=_ceiling)
 
 
 def _ceiling(cap: Cap) -> float:
     return cap.ceiling
 
 
-def _applies(cap: Cap, evidence: Evidence, track_record: TrackRecord, weights: Weights) -> bool:
+def _applies(cap: Cap, evidence: Evidence, record: TrackRecord, weights: Weights) -> bool:
     if cap.when == "review_rule":
-        return any(f.rule in cap.rules for f in _counting(evidence))
+        return any(f.rule in cap.rules for f in counting(evidence))
+    if cap.when == "gate_failed":
+        return any(status(evidence, name) is GateStatus.FAILED for name in cap.gates)
+    if cap.when == "measure":
+        return any(g.measures.get(cap.measure, 0.0) >= cap.from_ for g in evidence.gates if g.gate in cap.gates)
+    if cap.when == "nothing_passed":
+        return not any(_passed(evidence, name, weights) for name in cap.gates)
     if cap.when == "disagreement":
         return evidence.disagreement >= cap.from_
     if cap.when == "short_track_record":
-        return not proven(track_record, weights.track_record.bad_rate, weights.track_record.error)
+        return not proven((record.good, record.bad), weights.track_record.bad_rate, weights.track_record.error)
     return {
         "hard_gate_failed": bool(hard_failures(evidence)),
-        "suite_unknown": _status(evidence, "suite") is GateStatus.UNKNOWN,
+        "suite_unknown": status(evidence, "suite") is GateStatus.UNKNOWN,
         "nothing_covered": _nothing_covered(evidence),
-        "no_target_test": _status(evidence, "target_tests") is not GateStatus.PASSED,
+        "no_target_test": status(evidence, "target_tests") is not GateStatus.PASSED,
+        "nothing_measured": all(g.status is GateStatus.UNKNOWN for g in evidence.gates),
     }[cap.when]
+
+
+def _passed(evidence: Evidence, name: str, weights: Weights) -> bool:
+    """Whether a gate passed that had something to measure."""
+    gate, rule = evidence.gate(name), weights.gates.get(name)
+    if gate is None or gate.status is not GateStatus.PASSED:
+        return False
+    return rule is None or rule.measured(gate.measures)
 
 
 def hard_failures(evidence: Evidence) -> tuple[str, ...]:
@@ -192,7 +115,7 @@ def hard_failures(evidence: Evidence) -> tuple[str, ...]:
     return tuple(g.gate for g in evidence.gates if g.hard and g.status is GateStatus.FAILED)
 
 
-def proven(track_record: TrackRecord, bad_rate: float, error: float) -> bool:
+def proven(track_record: tuple[int, int], bad_rate: float, error: float) -> bool:
     """Whether a rate of bad outcomes above ``bad_rate`` is ruled out with probability ``1 - error``.
 
     The exact binomial p-value of Learn-then-Test (Angelopoulos et al., 2021): P(X <= bad) for X ~ Bin(n, bad_rate).
@@ -203,11 +126,6 @@ def proven(track_record: TrackRecord, bad_rate: float, error: float) -> bool:
     return chance <= error
 
 
-def _status(evidence: Evidence, name: str) -> GateStatus:
-    gate = evidence.gate(name)
-    return gate.status if gate else GateStatus.UNKNOWN
-
-
 def _nothing_covered(evidence: Evidence) -> bool:
     gate = evidence.gate("coverage")
     if gate is None or gate.status is GateStatus.UNKNOWN:
@@ -215,14 +133,15 @@ def _nothing_covered(evidence: Evidence) -> bool:
     return gate.measures.get("changed_lines", 0) > 0 and gate.measures.get("covered_lines", 0) <= 0
 
 
-def _sentence(cap: Cap, evidence: Evidence, track_record: TrackRecord) -> str:
+def _sentence(cap: Cap, evidence: Evidence, record: TrackRecord) -> str:
     reason = cap.because.format(
         names=", ".join(hard_failures(evidence)),
+        failed=", ".join(name for name in cap.gates if status(evidence, name) is GateStatus.FAILED),
         percent=f"{evidence.disagreement:.0%}",
-        good=track_record[0],
-        bad=track_record[1],
+        good=record.good,
+        bad=record.bad,
     )
     return f"at most {cap.ceiling:.2f}: {reason}"
 
 
-__all__ = ["TrackRecord", "explain", "hard_failures", "proven", "score"]
+__all__ = ["explain", "hard_failures", "proven", "score"]

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import libcst as cst
 import msgspec
 
+from karkhana.quality.contracts.classes import attributes, bases, dotted, generated_parameters, lost_bases
 from karkhana.syntax import parse
 
 
@@ -25,11 +26,16 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Name(msgspec.Struct, frozen=True):
-    """A public name. ``kind``: ``function``, ``class`` or ``value`` (a constant, a property, an import)."""
+    """A public name.
+
+    ``kind``: ``function``, ``class``, ``property``, ``attribute`` (set by a method) or ``value`` (a constant, an
+    import).
+    """
 
     kind: str
     parameters: tuple[Parameter, ...] = ()
     asynchronous: bool = False
+    bases: tuple[str, ...] = ()
 
 
 class Break(msgspec.Struct, frozen=True):
@@ -49,17 +55,23 @@ def breaks(before: bytes, after: bytes | None) -> list[Break]:
     """
     old = interface(before)
     new = interface(after) if after is not None else {}
+    known = {name: value.bases for name, value in new.items() if value.kind == "class"}
     found: list[Break] = []
     for name, was in old.items():
         now = new.get(name)
         parent = name.rpartition(".")[0]
         if now is None:
-            # a constructor that is gone may be inherited or generated, as a dataclass does it
-            if (not parent or parent in new) and not name.endswith(("__init__", "__new__")):
+            # a constructor that is gone may be inherited, and so may an attribute when there is another base
+            inherited = name.endswith(("__init__", "__new__")) or (
+                was.kind == "attribute" and parent in new and new[parent].bases != old[parent].bases
+            )
+            if (not parent or parent in new) and not inherited:
                 found.append(Break(f"{_shown(name, was)} is gone"))
         else:
             line = _line(name, after or b"")
             found.extend(Break(f"{_shown(name, was)} {problem}", line) for problem in _compare(was, now))
+            lost = lost_bases(was.bases, now.bases, known) if was.kind == now.kind == "class" else []
+            found.extend(Break(f"{name} is no longer a {base}", line) for base in lost)
     return found
 
 
@@ -99,8 +111,10 @@ def _compare(was: Name, now: Name) -> Iterator[str]:
         if was.asynchronous != now.asynchronous:
             yield "became asynchronous" if now.asynchronous else "is no longer asynchronous"
         yield from _compare_parameters(was.parameters, now.parameters)
-    elif "value" not in (was.kind, now.kind) and was.kind != now.kind:
+    elif {was.kind, now.kind} <= {"function", "class"} and was.kind != now.kind:
         yield f"was a {was.kind} and is a {now.kind}"
+    elif {was.kind, now.kind} == {"function", "property"}:
+        yield "has to be called now" if now.kind == "function" else "is no longer called"
 
 
 def _compare_parameters(was: Sequence[Parameter], now: Sequence[Parameter]) -> Iterator[str]:
@@ -169,11 +183,11 @@ class _Reader:
                     self.read(block, prefix)
 
     def _function(self, node: cst.FunctionDef, prefix: str) -> None:
-        decorators = {_dotted(d.decorator).rpartition(".")[2] for d in node.decorators}
+        decorators = {dotted(d.decorator).rpartition(".")[2] for d in node.decorators}
         if "overload" in decorators:
             return
         if decorators & {"property", "cached_property", "setter", "getter", "deleter"}:
-            self._keep(prefix, node.name.value, Name("value"))
+            self._keep(prefix, node.name.value, Name("property"))
             return
         bound = bool(prefix) and "staticmethod" not in decorators
         parameters = tuple(_parameters(node.params))[1 if bound else 0 :]
@@ -181,9 +195,17 @@ class _Reader:
         self._keep(prefix, node.name.value, value)
 
     def _class(self, node: cst.ClassDef, prefix: str) -> None:
-        self._keep(prefix, node.name.value, Name("class"))
-        if not node.name.value.startswith("_"):
-            self.read(node.body.body, f"{prefix}{node.name.value}.")
+        self._keep(prefix, node.name.value, Name("class", bases=bases(node)))
+        if node.name.value.startswith("_"):
+            return
+        within = f"{prefix}{node.name.value}."
+        self.read(node.body.body, within)
+        generated = generated_parameters(node)
+        if generated is not None:
+            self._keep(within, "__init__", Name("function", tuple(Parameter(*each) for each in generated)))
+        for name in attributes(node):
+            if within + name not in self.names:
+                self._keep(within, name, Name("attribute"))
 
     def _keep(self, prefix: str, name: str, value: Name) -> None:
         if prefix and name.startswith("_") and name not in ("__init__", "__call__", "__new__"):
@@ -224,7 +246,7 @@ def _bound(statement: cst.BaseSmallStatement) -> Iterator[str]:
 def _alias(alias: cst.ImportAlias) -> str:
     if alias.asname is not None and isinstance(alias.asname.name, cst.Name):
         return alias.asname.name.value
-    return _dotted(alias.name)
+    return dotted(alias.name)
 
 
 def _targets(target: cst.BaseExpression) -> Iterator[str]:
@@ -233,14 +255,6 @@ def _targets(target: cst.BaseExpression) -> Iterator[str]:
     elif isinstance(target, cst.Tuple | cst.List):
         for element in target.elements:
             yield from _targets(element.value)
-
-
-def _dotted(node: cst.BaseExpression) -> str:
-    if isinstance(node, cst.Name):
-        return node.value
-    if isinstance(node, cst.Attribute):
-        return f"{_dotted(node.value)}.{node.attr.value}"
-    return _dotted(node.func) if isinstance(node, cst.Call) else ""
 
 
 def _parameters(params: cst.Parameters) -> Iterator[Parameter]:

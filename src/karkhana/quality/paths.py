@@ -8,6 +8,7 @@ The patterns are data (``paths.toml``). Knows nothing of what the files hold.
 
 import re
 import tomllib
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -68,6 +69,16 @@ def is_guarded(path: str) -> bool:
     """Whether no change of this file goes ahead without a person."""
     rule = _protection(path)
     return rule is not None and bool(rule.get("guarded"))
+
+
+def person_because(path: str, more: Sequence[str] = ()) -> str | None:
+    """Why a person decides on every change of this file; ``None`` when its score may. ``more``: further patterns."""
+    rule = _protection(path)
+    if rule is not None and (rule.get("guarded") or rule.get("person")):
+        return str(rule["why"])
+    if more and _any(tuple(pattern.lower() for pattern in more)).match(path.lower()):
+        return "the settings protect it"
+    return None
 
 
 def _protection(path: str) -> dict[str, Any] | None:

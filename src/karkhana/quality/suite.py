@@ -8,7 +8,7 @@ only the totals are there. Coverage needs a command that ends up in Python.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 
@@ -26,6 +26,8 @@ class LineCoverage(msgspec.Struct, frozen=True):
     missing: tuple[int, ...]
     owners: tuple[tuple[int, int], ...] = ()
     """``(line, first line)`` of every further line of a statement."""
+    reach: dict[int, tuple[str, ...]] = {}
+    """Line → names of the tests that ran it, for the lines that were asked for."""
 
     def touched(self, lines: Iterable[int]) -> frozenset[int]:
         """The first lines of the executable statements that ``lines`` are part of."""
@@ -69,18 +71,23 @@ def measure(
     command: tuple[str, ...],
     *,
     cover: tuple[str, ...] = (),
+    reach: Mapping[str, Sequence[tuple[int, int]]] = {},
+    only: Sequence[str] = (),
+    seed: int = 0,
     timeout_s: float = 300.0,
     test_cpu_s: float = 10.0,
 ) -> Measurement:
     """Run ``command`` in the workspace and measure it.
 
-    ``cover``: paths of Python files whose line coverage is wanted. ``timeout_s``: wall-clock seconds; past it
-    the suite is killed and what is known by then is returned. ``test_cpu_s``: seconds that a single test of pytest may
-    compute; see :func:`per_test_allowance`. Raises ``InfrastructureFailure`` when the probe
-    gave no readable answer.
+    ``cover``: paths of Python files whose line coverage is wanted; ``reach``: first and last lines in these of which it
+    is wanted which tests run them (needs pytest). ``only``: names of the tests to run (needs pytest; all, when there
+    are none); with a ``seed`` other than 0 all tests of their files, shuffled. ``timeout_s``: wall-clock seconds; past
+    it the suite is killed and what is known by then is returned. ``test_cpu_s``: seconds that a single test of pytest
+    may compute; see :func:`per_test_allowance`. Raises ``InfrastructureFailure`` when the probe gave no answer.
     """
     job = {"command": command, "root": workspace.root, "cover": cover, "timeout_s": timeout_s}
-    job["test_cpu_s"] = test_cpu_s
+    job |= {"test_cpu_s": test_cpu_s, "reach": {path: list(spans) for path, spans in reach.items()}}
+    job |= {"only": list(only), "seed": seed}
     # json, not msgspec: names that are not UTF-8 hold lone surrogates, which only json can write
     program = _probe() + f"\nmain(json.loads({json.dumps(job)!r}))\n"
     result = workspace.run(("python", "-I", "-"), stdin=program.encode(), timeout_s=timeout_s + 60)

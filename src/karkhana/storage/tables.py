@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0008"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -233,4 +233,57 @@ route_outcomes = sa.Table(
     sa.Column("task_type", sa.Text, nullable=False),
     sa.Column("rung", sa.Text, nullable=False),
     sa.Column("passed", sa.Boolean, nullable=False),
+)
+
+outcome_changes = sa.Table(
+    "outcome_changes",
+    metadata,
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), primary_key=True),
+    sa.Column("repository", sa.Text, nullable=False, index=True),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("engineer", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("strategy", sa.Text, nullable=False),
+    sa.Column("commit", sa.Text, nullable=False),
+    sa.Column("score", sa.Double, nullable=False),
+    sa.Column("raw", sa.Double),
+    sa.Column("components", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("landed_at", sa.Double),
+    sa.Column("landed_as", sa.Text, nullable=False),
+    sa.Column("watched_at", sa.Double),
+    sa.Column("spread", sa.Text, nullable=False),
+)
+
+outcome_signs = sa.Table(
+    "outcome_signs",
+    metadata,
+    sa.Column("sign_id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, sa.ForeignKey("runs.run_id"), nullable=False, index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+)
+
+autonomy_changes = sa.Table(
+    "autonomy_changes",
+    metadata,
+    sa.Column("ordinal", _ORDINAL, sa.Identity(), primary_key=True),
+    sa.Column("repository", sa.Text, nullable=False),
+    sa.Column("task_type", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+)
+sa.Index(
+    "ix_autonomy_changes_repository_task_type",
+    autonomy_changes.c.repository,
+    autonomy_changes.c.task_type,
+    autonomy_changes.c.ordinal,
 )

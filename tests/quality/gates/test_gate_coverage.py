@@ -1,9 +1,12 @@
 """The gate ``coverage``, on real suites."""
 
-from quality_contexts import real_context, still_context
+import msgspec
+from quality_contexts import real_context, still_context, suite_report
 
 from karkhana.domain.evidence import GateResult, GateStatus
+from karkhana.domain.tools import CommandResult
 from karkhana.quality.gates.coverage import CoverageGate
+from karkhana.workspace.memory import TemporaryWorkspace
 
 BUGGY = "def sign(x):\n    if x < 0:\n        return 1\n    return 1\n"
 FIXED = "def sign(x):\n    if x < 0:\n        return -1\n    return 1\n"
@@ -130,3 +133,24 @@ def test_comments_are_no_statements() -> None:
     files = {"calc.py": BUGGY, "test_calc.py": MISSING}
     result = check(files, {**files, "calc.py": "# signs\n" + BUGGY})
     assert (result.status, result.summary[:20]) == (GateStatus.PASSED, "no statement changed")
+
+
+def test_a_long_suite_is_not_run_before_the_change() -> None:
+    files = {"calc.py": BUGGY, "test_calc.py": MISSING}
+    more = FIXED + "\n\ndef idle():\n    return 2\n"
+    with real_context(files, {**files, "calc.py": more}) as context:
+        slow = suite_report({"test_calc.py::test_sign": "passed"}, seconds=100.0)
+        long = msgspec.structs.replace(context, baseline=slow, before=Unusable())
+        result = CoverageGate().check(long)
+    # The three that stay are covered; of the three that come, two are not.
+    assert (result.measures["percent_before"], result.measures["percent_after"]) == (100.0, 66.67)
+
+
+class Unusable(TemporaryWorkspace):
+    """A workspace that must not be run in."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+
+    def run(self, *_: object, **__: object) -> CommandResult:
+        raise AssertionError("the suite was run before the change")

@@ -36,6 +36,17 @@ def check(before: dict[str, str], after: dict[str, str]) -> GateResult:
         ("class A:\n    def m(self, a): ...", "class A:\n    def m(self): ...", "A.m() lost its parameter a"),
         ("class A:\n    def __init__(self): ...", "class A:\n    def __init__(self, x): ...", "A.__init__() has a new"),
         ("def f(): ...", "class f: ...", "f() was a function and is a class"),
+        ("class A(B): ...", "class A: ...", "A is no longer a B"),
+        ("class E(OSError): ...", "class E(ValueError): ...", "E is no longer a OSError"),
+        ("class A:\n    @property\n    def x(self): ...", "class A:\n    def x(self): ...", "A.x has to be called now"),
+        (
+            "class A:\n    def x(self): ...",
+            "class A:\n    @property\n    def x(self): ...",
+            "A.x() is no longer called",
+        ),
+        ("class A:\n    def __init__(self):\n        self.x = 1", "class A:\n    pass", "A.x is gone"),
+        ("@dataclass\nclass A:\n    x: int", "@dataclass\nclass A:\n    x: int\n    y: int", "A.__init__() has a new"),
+        ("@dataclass\nclass A:\n    x: int = 1", "@dataclass\nclass A:\n    x: int", "A.__init__() now requires"),
     ],
 )
 def test_incompatible_changes(before: str, after: str, message: str) -> None:
@@ -67,6 +78,15 @@ def test_incompatible_changes(before: str, after: str, message: str) -> None:
         ("class A:\n    @staticmethod\n    def m(a): ...", "class A:\n    @classmethod\n    def m(cls, a): ..."),
         ("__all__ = ['f']\ndef f(): ...\ndef g(): ...", "__all__ = ['f']\ndef f(): ..."),
         ("if x:\n    def f(): ...\nelse:\n    def f(): ...", "try:\n    def f(): ...\nexcept E:\n    f = None"),
+        ("class E(Exception): ...", "class E(ValueError): ..."),
+        ("class A(B): ...", "class A(C): ..."),
+        ("class A(B): ...", "class C(B): ...\nclass A(C): ..."),
+        ("class A(_B, Generic[T]): ...", "class A: ..."),
+        ("class A:\n    def __init__(self):\n        self.x = 1", "class A(B):\n    pass"),
+        ("class A:\n    def __init__(self):\n        self.x = self._y = 1", "class A:\n    x = 1"),
+        ("@dataclass\nclass A:\n    x: int", "@dataclass\nclass A:\n    x: int\n    y: int = 0"),
+        ("@dataclass\nclass A:\n    x: int", "@dataclass\nclass A:\n    x: int\n    y: int = field(init=False)"),
+        ("@dataclass\nclass A:\n    x: int", "@dataclass\nclass A:\n    x: int\n    Y: ClassVar[int]"),
         ("@overload\ndef f(a: int): ...\n@overload\ndef f(a: str): ...\ndef f(a): ...", "def f(a): ..."),
     ],
 )

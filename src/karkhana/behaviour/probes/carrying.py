@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from .forks import Send
-from .fresh import edited_file, overlay
+from .fresh import edited_file, overlay_all
 from .recording import Call, Own
 from .scripts import Script
 from .state import ModuleState, Variables
@@ -57,6 +57,11 @@ def _unpacked(text: str) -> Input | None:
     return (Call if kind == "Call" else Script)(*fields)
 
 
+def parts_of(variant: list[Any]) -> list[list[Any]]:
+    """``[target, edits]`` of everything that a variant changes; what it changes besides the first comes fourth."""
+    return [variant[:2], *(variant[3] if len(variant) > 3 else ())]
+
+
 class Fresh:
     """One variant in a process that collects the tests with the changed file; called in a child of its own."""
 
@@ -65,10 +70,11 @@ class Fresh:
         self.root = root
         self.kept = kept
         self.stop_at = stop_at
-        self.index, self.edits, _ = job["variants"][number]
+        self.parts = parts_of(job["variants"][number])
 
     def __call__(self, send: Send) -> None:
-        overlay(self.root, *edited_file(self.root, self.job["targets"][self.index], self.edits))
+        targets = self.job["targets"]
+        overlay_all(self.root, dict(edited_file(self.root, targets[n], edits) for n, edits in self.parts))
         take_over([*self.job["pytest"], *PLAIN], lambda session: send(self._observed(session)))
 
     def _observed(self, session: pytest.Session) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,18 @@ def edited_file(root: str, target: dict[str, Any], edits: list[list[Any]]) -> tu
 
 def overlay(root: str, path: str, text: str) -> None:
     """Make this process import ``text`` where it would import the file at ``path``, and all of ``root`` anew."""
+    overlay_all(root, {path: text})
+
+
+def overlay_all(root: str, texts: Mapping[str, str]) -> None:
+    """As :func:`overlay`, for several files: resolved path → text."""
     loader: Any = importlib.machinery.SourceFileLoader
     original = loader.get_code
 
     def get_code(self: Any, fullname: str) -> Any:
-        if str(Path(self.get_filename(fullname)).resolve()) == path:
-            return compile(text, path, "exec", dont_inherit=True)
+        path = str(Path(self.get_filename(fullname)).resolve())
+        if path in texts:
+            return compile(texts[path], path, "exec", dont_inherit=True)
         return original(self, fullname)
 
     loader.get_code = get_code

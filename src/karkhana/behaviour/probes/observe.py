@@ -9,10 +9,12 @@ Job::
      "scripts": changed tests to run, "call_limit": CPU seconds per call, "seconds": CPU budget of the swapped
      variants and again of the fresh ones, "seed": number, "fresh": variants to run in a new interpreter state}
 
-Calls of the entries (see ``recording``) are recorded while the tests run, further ones are made from them; ``scripts``
-are tests with a constant changed. When the unchanged program cannot even be collected, that happens in the first fresh
-variant. Answers: ``{"inputs": [[origin, kind, text], …], "entries": [names]}``; then per variant (the unchanged program
-first, as 0) ``{"variant": n, "outcomes": [text, …], "examples": [kept?, …]}``; for outcomes see ``subject``.
+A variant may have a fourth part, ``[[target, edits], …]``: what it changes besides. A target with ``"quiet": true`` is
+one that inputs need not lead to. Calls of the entries (see ``recording``) are recorded while the tests run, further
+ones are made from them; ``scripts`` are tests with a constant changed. When the unchanged program cannot even be
+collected, that happens in the first fresh variant. Answers: ``{"inputs": [[origin, kind, text], …], "entries":
+[names]}``; then per variant (the unchanged program first, as 0) ``{"variant": n, "outcomes": [text, …], "examples":
+[kept?, …]}``; for outcomes see ``subject``.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from typing import Any
 import pytest
 
 from .annotated import calls_for, optional_parameters
-from .carrying import PLAIN, Fresh, packed
+from .carrying import PLAIN, Fresh, packed, parts_of
 from .forks import Send, cpu_seconds, forked
 from .fresh import edited_file, overlay
 from .inputs import Generator, boundaries, literal
@@ -56,7 +58,9 @@ _SEVERAL = 2
 _NOT_IMPORTED = "!ImportError"
 
 
-def main(job: dict[str, Any], emit: Emit) -> None:
+def main(job: dict[str, Any], emit: Emit, kind: type[Observation] | None = None) -> None:
+    """Answer a job; ``kind`` may do more in the process that has collected the tests."""
+    observation = kind or Observation
     root = str(Path.cwd().resolve())
     kept: list[dict[str, Any]] = []
     libraries: list[str] = []
@@ -70,9 +74,9 @@ def main(job: dict[str, Any], emit: Emit) -> None:
 
     def live(send: Send, base: int | None = None) -> None:
         if base is not None:
-            index, edits, _ = job["variants"][base]
+            index, edits = job["variants"][base][:2]
             overlay(root, *edited_file(root, job["targets"][index], edits))
-        take_over([*job["pytest"], *PLAIN], lambda session: _Observation(session, job, root, send, base).run())
+        take_over([*job["pytest"], *PLAIN], lambda session: observation(session, job, root, send, base).run())
 
     # In a child: recording runs the tests, and what they break must not matter to anyone else; and this process stays
     # without any module of the repository, for the variants that need a new interpreter state.
@@ -94,7 +98,7 @@ def main(job: dict[str, Any], emit: Emit) -> None:
     emit({"end_of_answers": True})
 
 
-class _Observation:
+class Observation:
     """One job in a process that has collected the tests."""
 
     def __init__(
@@ -144,17 +148,24 @@ class _Observation:
 
     def _swapped(self, subject: Subject, inputs: list[Input], limits: list[float]) -> None:
         """The variants that live functions can be made to run."""
-        for number, (index, edits, fresh) in enumerate(self.job["variants"]):
-            if fresh or index not in self.live:
-                continue
+        for number, variant in enumerate(self.job["variants"]):
+            change = None if variant[2] else self.change(parts_of(variant))
+            if change is not None:
+                outcomes, _ = run_all(subject, inputs, limits, change, self.stop_at)
+                self.send({"variant": number + 1, "outcomes": outcomes, "examples": self._examples(change)})
+
+    def change(self, parts: list[list[Any]]) -> Any:
+        """Live functions and the code for them; ``None`` when a part is no program, or of no live function."""
+        found: list[Any] = []
+        for index, edits in parts:
+            if index not in self.live:
+                return None
             target = self.live[index].target
             try:
-                code = target.compile(target.edited(edits))
+                found.append((self.live[index], target.compile(target.edited(edits))))
             except (SyntaxError, ValueError, StopIteration):
-                continue
-            change = (self.live[index], code)
-            outcomes, _ = run_all(subject, inputs, limits, change, self.stop_at)
-            self.send({"variant": number + 1, "outcomes": outcomes, "examples": self._examples(change)})
+                return None
+        return found
 
     def _preview(self, one: Input, entries: list[types.FunctionType]) -> str:
         text = str(one.text())
@@ -189,7 +200,7 @@ class _Observation:
         for number, data in enumerate(self.job["targets"]):
             if number in self.live:
                 suspects.setdefault(self.live[number].original, set()).add(number)
-            elif not data["name"]:
+            elif not data["name"] and not data.get("quiet"):
                 path = str(Path(self.root, data["path"]).resolve())
                 for function in self.functions.get(path, ()):
                     suspects.setdefault(function.__code__, set()).add(number)

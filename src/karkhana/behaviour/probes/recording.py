@@ -184,8 +184,12 @@ class Recorder:
             self._left[frame.f_code] -= 1
 
     def _entry(self, frame: Any, variables: dict[str, Any]) -> int:
-        """Which of the functions with this code runs: the one whose captured variables are those of the frame."""
+        """Which of the functions with this code runs: the one whose captured variables are those of the frame.
+
+        Codes are equal when their texts are, also in different modules.
+        """
         numbers = self._of[frame.f_code]
+        numbers = [n for n in numbers if self.functions[n].__globals__ is frame.f_globals] or numbers
         for number in numbers if len(numbers) > 1 else ():
             cells = self.functions[number].__closure__ or ()
             names = frame.f_code.co_freevars

@@ -52,9 +52,8 @@ class Subject:
 
 
 def install(change: Any) -> None:
-    """Carry out a change: live functions and the code that they shall run; ``None`` is no change."""
-    if change is not None:
-        functions, code = change
+    """Carry out a change: pairs of live functions and the code that they shall run; ``None`` is no change."""
+    for functions, code in change or ():
         with contextlib.suppress(Unswappable):
             functions.install(code)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from karkhana.cli.account import account
 from karkhana.cli.options import AsJson, BudgetUsd, EngineerName, MaxTurns, Repo, TestCommand, Timeout, TypeOfTask
 from karkhana.cli.output import print_json, table, visible
 from karkhana.domain.json import plain
@@ -41,6 +42,7 @@ def add(
         usd=budget,
         seconds=timeout,
         auto=auto,
+        by=account(),
     )
     with open_stores(settings) as stores:
         task = stores.tasks.add(

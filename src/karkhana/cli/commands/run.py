@@ -4,6 +4,7 @@ from pathlib import Path
 
 import typer
 
+from karkhana.cli.account import account
 from karkhana.cli.card import print_card
 from karkhana.cli.options import (
     AcceptUnsandboxed,
@@ -68,6 +69,7 @@ def run(
         explain=explain,
         sandbox=sandbox,
         accept_unsandboxed=accept_unsandboxed,
+        by=account(),
     )
     for remark in remarks(order):
         typer.echo(f"note: {visible(remark)}", err=True)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from karkhana.cli.account import account
 from karkhana.cli.card import considered, print_card
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, print_json_line, print_patch, table, visible
@@ -204,7 +205,8 @@ def _answer(run: str, *, approved: bool, comment: str, by: str | None, json: boo
     # The whole factory, which takes a second to import; those who only look at runs do not pay that.
     from karkhana.factory.approvals import answer
 
-    result = answer(run, approved=approved, comment=comment, by=by or getpass.getuser(), observer=Progress())
+    who = account()
+    result = answer(run, approved=approved, comment=comment, by=by or who, observer=Progress(), account=who)
     if json:
         print_json(plain(result))
     else:

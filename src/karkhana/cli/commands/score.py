@@ -9,7 +9,6 @@ from karkhana.cli.options import AsJson, Repo, TestCommand
 from karkhana.cli.output import print_json, visible
 from karkhana.cli.progress import Progress
 from karkhana.domain.json import plain
-from karkhana.factory.results import result_of
 from karkhana.factory.scoring import explain_run, score_range
 from karkhana.factory.stores import open_stores
 
@@ -45,7 +44,7 @@ def explain(
 ) -> None:
     """Every component of a run's score, what it contributed, and what would raise it."""
     with open_stores() as stores:
-        explanation = explain_run(result_of(stores, run))
+        explanation = explain_run(stores, run)
     if json:
         print_json(plain(explanation))
     else:

@@ -4,7 +4,7 @@ A gate implements :class:`karkhana.ports.Gate`. One that cannot measure says UNK
 judge changes by machines and by people. Order matters only for how soon a person learns of bad news.
 
 >>> [gate.name for gate in default_gates()][:2]
-['suite', 'target_tests']
+['suite', 'flaky']
 """
 
 from collections.abc import Callable
@@ -12,7 +12,13 @@ from collections.abc import Callable
 from karkhana.ports import Gate
 from karkhana.quality.gates.coverage import CoverageGate
 from karkhana.quality.gates.dependencies import Dependencies
+from karkhana.quality.gates.differential import Differential
 from karkhana.quality.gates.duration import Duration
+from karkhana.quality.gates.flaky import Flaky
+from karkhana.quality.gates.migrations import Migrations
+from karkhana.quality.gates.mutation import Mutation
+from karkhana.quality.gates.openapi_contract import OpenApiContract
+from karkhana.quality.gates.performance import Performance
 from karkhana.quality.gates.public_api import PublicApi
 from karkhana.quality.gates.secrets import Secrets
 from karkhana.quality.gates.static_analysis import StaticAnalysis
@@ -21,13 +27,19 @@ from karkhana.quality.gates.target_tests import TargetTests
 
 GATES: dict[str, Callable[[], Gate]] = {
     "suite": Suite,
+    "flaky": Flaky,
     "target_tests": TargetTests,
     "static_analysis": StaticAnalysis,
     "secrets": Secrets,
     "public_api": PublicApi,
+    "openapi_contract": OpenApiContract,
+    "migrations": Migrations,
     "dependencies": Dependencies,
     "coverage": CoverageGate,
+    "mutation": Mutation,
+    "differential": Differential,
     "duration": Duration,
+    "performance": Performance,
 }
 
 

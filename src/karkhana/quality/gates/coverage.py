@@ -1,7 +1,8 @@
 """Gate ``coverage``: does the suite execute the lines that changed?
 
 Runs the suite with coverage after the change (for the changed executable lines) and before it (for the
-percentage of the same files). When a change only removes lines, the removed ones are what must have been
+percentage of the same files). A long suite of which no test is lost is not run before: what the change leaves alone is
+then taken for as covered as after it. When a change only removes lines, the removed ones are what must have been
 covered. ``# pragma: no cover`` is not honoured: a change cannot excuse itself.
 
 Knows nothing of whether the covering tests assert anything.
@@ -14,7 +15,9 @@ from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
 from karkhana.ports import GateContext
 from karkhana.quality import paths, suite
 from karkhana.quality.diffs import line_diff
+from karkhana.quality.gates.limits import limits
 from karkhana.quality.gates.wording import plural, some
+from karkhana.quality.reach import measured
 
 NAME = "coverage"
 
@@ -33,8 +36,9 @@ class CoverageGate:
         if not python:
             return _nothing_to_cover(other)
         try:
-            after = _measure(context, after=True, python=python)
-            before = _measure(context, after=False, python=python)
+            after = _measure(context, after=True)
+            worth = _worth_measuring(context, after)
+            before = _measure(context, after=False) if worth else _left_alone(context, after or {})
         except InfrastructureFailure as failure:
             return GateResult(gate=NAME, status=GateStatus.UNKNOWN, summary=failure.message)
         if after is None:
@@ -44,14 +48,28 @@ class CoverageGate:
         return _judge(context, python, other, before or {}, after)
 
 
-def _measure(context: GateContext, *, after: bool, python: list[str]) -> Coverage | None:
-    existing = tuple(p for p in python if context.contents[p][1 if after else 0] is not None)
-    if not existing:
-        return {}
-    workspace, report = (context.after, context.result) if after else (context.before, context.baseline)
-    timeout_s = suite.allowance(max(report.duration_s, context.result.duration_s))
-    each = suite.per_test_allowance(report)
-    return suite.measure(workspace, context.test_command, cover=existing, timeout_s=timeout_s, test_cpu_s=each).coverage
+def _measure(context: GateContext, *, after: bool) -> Coverage | None:
+    measurement = measured(context, after=after)
+    return {} if measurement is None else measurement.coverage
+
+
+def _worth_measuring(context: GateContext, after: Coverage | None) -> bool:
+    """Whether the coverage before says more than that after: lost tests and removed lines show nowhere else."""
+    if after is None or sum(r.duration_s for r in context.baseline.results) <= limits(NAME)["shortest_s"]:
+        return True
+    added = any(after[p].touched(line_diff(*context.contents[p]).added) for p in after)
+    return not added or not set(context.baseline.passed) <= set(context.result.passed)
+
+
+def _left_alone(context: GateContext, after: Coverage) -> Coverage:
+    """The coverage after the change without the statements that it added, in place of that before."""
+    found = {}
+    for path, one in after.items():
+        added = one.touched(line_diff(*context.contents[path]).added)
+        if context.contents[path][0] is not None:
+            kept = tuple(n for n in one.statements if n not in added)
+            found[path] = suite.LineCoverage(kept, tuple(n for n in one.missing if n not in added))
+    return found
 
 
 def _nothing_to_cover(other: list[str]) -> GateResult:

@@ -1,7 +1,7 @@
 """Gate ``suite``: no test that passed before may fail or disappear after. Hard.
 
-Tests that failed before for other reasons are stated, not blamed on the change. A test that a change deletes
-on purpose disappears too: that is for a person to accept.
+Tests that failed before for other reasons, or that fail now and then (``reruns``), are stated, not blamed on the
+change. A test that a change deletes on purpose disappears too: that is for a person to accept.
 """
 
 from collections import Counter
@@ -9,6 +9,7 @@ from collections import Counter
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
 from karkhana.domain.suites import Outcome, TestReport
 from karkhana.ports import GateContext
+from karkhana.quality.gates.reruns import rerun, suspects
 from karkhana.quality.gates.wording import plural, some
 
 NAME = "suite"
@@ -25,7 +26,8 @@ class Suite:
         if unusable:
             return GateResult(gate=NAME, status=GateStatus.UNKNOWN, hard=True, summary=unusable)
         outcomes = {r.name: r.outcome for r in after.results}
-        broken = [n for n in before.passed if outcomes.get(n) in (Outcome.FAILED, Outcome.ERROR)]
+        flaky = rerun(context).flaky
+        broken = [n for n in suspects(before, after) if n not in flaky]
         gone = [n for n in before.passed if n not in outcomes]
         replaced = [n for n in gone if _function(n) in _covered_variants(before, after)]
         vanished = [n for n in gone if n not in replaced]
@@ -40,6 +42,7 @@ class Suite:
             *_findings("suite:new-failure", "is new or was skipped before, and fails", new_failures, Severity.ERROR),
             *_findings("suite:other-cases", "has other cases now, no fewer and all passing", replaced, Severity.INFO),
             *_findings("suite:failed-before", "failed before the change as well", still, Severity.INFO),
+            *_findings("suite:flaky", "fails now and then, whoever changed what", list(flaky), Severity.INFO),
         )
         bad = len(broken) + len(vanished) + len(skipped) + len(new_failures)
         return GateResult(
@@ -54,6 +57,7 @@ class Suite:
                 "vanished": len(vanished) + len(skipped),
                 "new_failures": len(new_failures),
                 "failed_before_too": len(still),
+                "flaky": len(flaky),
             },
             findings=findings,
         )

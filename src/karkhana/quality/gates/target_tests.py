@@ -88,7 +88,7 @@ def _brought_along(context: GateContext, fixed: list[str]) -> tuple[list[str], l
     if not tests or not code or not new:
         return [], [], ""
     try:
-        old = _old_code_new_tests(context, tests)
+        old = _old_code_new_tests(context, tests, new)
     except InfrastructureFailure as failure:
         return [], [], f" (the new tests could not be run on the old code: {failure.message})"
     if not old.tests and not old.timed_out:
@@ -99,8 +99,8 @@ def _brought_along(context: GateContext, fixed: list[str]) -> tuple[list[str], l
     return proving, [n for n in new if n in passing], ""
 
 
-def _old_code_new_tests(context: GateContext, tests: list[str]) -> suite.Measurement:
-    """Run the suite on the old code with the change's own test files, then put the old ones back."""
+def _old_code_new_tests(context: GateContext, tests: list[str], new: list[str]) -> suite.Measurement:
+    """Run the new tests on the old code with the change's own test files, then put the old ones back."""
     modes = {f.path: f.after.mode for f in context.change.files if f.after is not None}
     try:
         for path in tests:
@@ -108,6 +108,7 @@ def _old_code_new_tests(context: GateContext, tests: list[str]) -> suite.Measure
         return suite.measure(
             context.before,
             context.test_command,
+            only=new,
             timeout_s=suite.allowance(context.result.duration_s),
             test_cpu_s=suite.per_test_allowance(context.result),
         )

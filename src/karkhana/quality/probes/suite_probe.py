@@ -4,8 +4,8 @@ A program for the sandbox: standard library only (and ``coverage`` when asked fo
 interpreter, read from standard input. It prints one JSON object. Everything it prints is as untrustworthy as
 the code it ran. Knows nothing of the factory.
 
-    main({"command": ["python", "-m", "pytest"], "root": "/workspace", "cover": ["cart.py"], "timeout_s": 60,
-          "test_cpu_s": 10.0})
+    main({"command": ["python", "-m", "pytest"], "root": "/workspace", "cover": ["cart.py"],
+          "reach": {"cart.py": [[10, 20]]}, "only": [], "seed": 0, "timeout_s": 60, "test_cpu_s": 10.0})
 """
 
 import ast
@@ -25,7 +25,32 @@ from typing import Any, Dict, List, Optional, Tuple  # noqa: UP035 - targets may
 Job = Dict[str, Any]  # noqa: UP006
 
 OBSERVER = """
-import json, os
+import json, os, random
+import pytest
+if os.environ.get("COVERAGE_PROCESS_START"):
+    import coverage
+
+class _Reach:
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_protocol(self, item):
+        tracer = coverage.Coverage.current()
+        if tracer is not None:
+            tracer.switch_context(item.nodeid)
+        yield
+        if tracer is not None:
+            tracer.switch_context("")
+
+class _Chosen:
+    def __init__(self, choice):
+        self.choice = choice
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items):
+        names, seed = set(self.choice["only"]), self.choice["seed"]
+        files = {name.partition("::")[0] for name in names} if seed else ()
+        items[:] = [i for i in items if i.nodeid in names or i.nodeid.partition("::")[0] in files]
+        if seed:
+            random.Random(seed).shuffle(items)
 
 class _Observer:
     def __init__(self, stream):
@@ -44,6 +69,12 @@ class _Observer:
 
 def pytest_configure(config):
     target = os.environ.get("KARKHANA_OBSERVED")
+    choice = os.path.join(target or "", "choice")
+    if target and os.path.exists(choice):
+        with open(choice) as stream:
+            config.pluginmanager.register(_Chosen(json.load(stream)), "karkhana-choice")
+    if target and os.environ.get("COVERAGE_PROCESS_START"):
+        config.pluginmanager.register(_Reach(), "karkhana-reach")
     if target and not hasattr(config, "workerinput"):
         stream = open(os.path.join(target, "tests-%d" % os.getpid()), "w")
         config.pluginmanager.register(_Observer(stream), "karkhana-observer")
@@ -78,6 +109,9 @@ def main(job: Job) -> None:
 def measure(job: Job, scratch: Path) -> Job:
     environment = dict(os.environ)
     (scratch / "karkhana_observer.py").write_text(OBSERVER, encoding="utf-8")
+    if job["only"]:
+        choice = {"only": job["only"], "seed": job["seed"]}
+        (scratch / "choice").write_text(json.dumps(choice), encoding="utf-8")
     # A cache folder of our own instead of none: suites may name the cache's options in their configuration.
     places = environment.get("PYTHONPATH", "").split(os.pathsep)
     limited = any(Path(place, "karkhana_limit.py").exists() for place in places)
@@ -148,12 +182,21 @@ def read_coverage(job: Job, scratch: Path) -> Optional[Job]:  # noqa: UP045
         return None  # no process wrote any data: nothing was imported, or the suite never started
     found = {}
     for path in job["cover"]:
+        file = str(Path(job["root"]).resolve() / path)
         try:
-            _, statements, _, missing, _ = measured.analysis2(str(Path(job["root"]).resolve() / path))
+            _, statements, _, missing, _ = measured.analysis2(file)
         except coverage.CoverageException:
             continue  # not parseable by this interpreter: stays unmeasured
         found[path] = {"statements": statements, "missing": missing, "owners": owners(job, path)}
+        found[path]["reach"] = reach(measured.get_data(), file, job["reach"].get(path, []))
     return found
+
+
+def reach(data: Any, file: str, spans: List[Tuple[int, int]]) -> Dict[str, List[str]]:  # noqa: UP006
+    """Line → the tests that ran it, for the lines in ``spans``."""
+    lines = data.contexts_by_lineno(file) if spans else {}
+    inside = {line: tests for line, tests in lines.items() if any(a <= line <= b for a, b in spans)}
+    return {str(line): sorted(set(tests) - {""}) for line, tests in inside.items()}
 
 
 def owners(job: Job, path: str) -> List[Tuple[int, int]]:  # noqa: UP006

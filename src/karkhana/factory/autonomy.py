@@ -1,0 +1,149 @@
+"""How far the factory may decide alone, for a repository and type of task: outcomes, persons' words, the history.
+
+The answer follows from the outcomes and from what persons said; what is kept is the history of the levels, so that
+everybody can see when and why one changed. Everything can be done twice. Knows nothing of single runs.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from karkhana.domain import events as ev
+from karkhana.domain.autonomy import Cause, LevelChange, Standing, above
+from karkhana.domain.errors import InvalidInput
+from karkhana.domain.outcomes import Label, Outcome
+from karkhana.domain.policy import Autonomy, Policy
+from karkhana.factory.outcomes import OutcomeBook, outcome_book
+from karkhana.factory.stores import Stores
+from karkhana.quality.autonomy import Known, Ladder, climb, level_in_force, protected_because
+from karkhana.quality.guarantee.audit import audited
+from karkhana.quality.guarantee.report import Judged, Report, report
+from karkhana.storage.autonomy_store import AutonomyStore
+from karkhana.storage.event_log import EventLog
+
+
+class Consulted(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for one change."""
+
+    standing: Standing
+    protected: tuple[str, ...]
+    audited: bool
+
+
+@dataclass(frozen=True)
+class AutonomyBook:
+    """The levels of all repositories and types of task."""
+
+    store: AutonomyStore
+    outcomes: OutcomeBook
+    events: EventLog
+    clock: Callable[[], float] = time.time
+
+    def standing(self, repository: str, task_type: str, policy: Policy) -> Standing:
+        """What holds now; a level that has changed since the last look is written into the history."""
+        known = [o for o in self.outcomes.all(repository) if o.change.type == task_type]
+        ladder = climb([_known(o) for o in known if o.label is not Label.PENDING], policy.deploy_above)
+        history = self.store.history(repository, task_type)
+        level, because = level_in_force(ladder, policy, history)
+        previous = history[-1].level if history else policy.autonomy
+        if level is not previous:
+            self.store.add(
+                LevelChange(
+                    repository=repository,
+                    task_type=task_type,
+                    at=self.clock(),
+                    level=level,
+                    previous=previous,
+                    cause=_cause(ladder, level, previous),
+                    because=because,
+                )
+            )
+        return Standing(
+            repository=repository,
+            task_type=task_type,
+            level=level,
+            earned=ladder.earned,
+            guarantee=ladder.guarantee,
+            because=because,
+        )
+
+    def consult(
+        self, run_id: str, repository: str, task_type: str, policy: Policy, changed: Iterable[str]
+    ) -> Consulted:
+        """What holds for a change of some paths."""
+        standing = self.standing(repository, task_type, policy)
+        return Consulted(
+            standing=standing,
+            protected=protected_because(tuple(changed), policy),
+            audited=standing.level is not Autonomy.IN_THE_LOOP
+            and audited(run_id, policy.audit_salt, policy.audit_share),
+        )
+
+    def set(
+        self, repository: str, task_type: str, level: Autonomy, policy: Policy, *, by: str, because: str
+    ) -> Standing:
+        """A person's word; a level above what was earned holds until the first bad outcome after it.
+
+        Raises ``InvalidInput`` for one that the settings do not allow.
+        """
+        limit = policy.autonomy_limit if above(policy.autonomy_limit, policy.autonomy) else policy.autonomy
+        if above(level, limit):
+            raise InvalidInput(
+                f"the settings allow no more than {limit.value}", "Raise policy.autonomy_limit in your config.toml."
+            )
+        before = self.standing(repository, task_type, policy)
+        change = LevelChange(
+            repository=repository,
+            task_type=task_type,
+            at=self.clock(),
+            level=level,
+            previous=before.level,
+            cause=Cause.PERSON,
+            by=by,
+            because=because,
+        )
+        self.store.add(change)
+        return self.standing(repository, task_type, policy)
+
+    def report(self, repository: str, task_type: str | None, start: float, end: float) -> Report:
+        """Of the outcomes that became known from ``start`` up to ``end``, seconds since the epoch."""
+        found = [
+            o
+            for o in self.outcomes.all(repository)
+            if o.label is not Label.PENDING
+            and start <= o.known_at < end
+            and (task_type is None or o.change.type == task_type)
+        ]
+        return report([self._judged(o) for o in found])
+
+    def _judged(self, outcome: Outcome) -> Judged:
+        asked = drawn = False
+        for entry in self.events.entries(outcome.change.run_id):
+            if isinstance(entry.event, ev.ApprovalRequested):
+                asked = True
+            elif isinstance(entry.event, ev.AutonomyConsulted):
+                drawn = entry.event.audited
+        return Judged(
+            score=outcome.change.score, good=outcome.good, at=outcome.known_at, alone=not asked, audited=drawn and asked
+        )
+
+
+def autonomy_book(stores: Stores, outcomes: OutcomeBook | None = None) -> AutonomyBook:
+    """Of a database."""
+    return AutonomyBook(
+        store=AutonomyStore(stores.database, redact=stores.redactor.text),
+        outcomes=outcomes or outcome_book(stores),
+        events=stores.events,
+    )
+
+
+def _known(outcome: Outcome) -> Known:
+    return Known(score=outcome.change.score, good=outcome.good, at=outcome.known_at)
+
+
+def _cause(ladder: Ladder, level: Autonomy, previous: Autonomy) -> Cause:
+    if above(level, previous):
+        return Cause.GUARANTEE
+    return Cause.BAD_OUTCOME if ladder.cause is Cause.GUARANTEE else ladder.cause

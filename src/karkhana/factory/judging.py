@@ -1,0 +1,112 @@
+"""From evidence to a score in a run: what is known of earlier changes goes in, and everything that went in is kept.
+
+Knows nothing of thresholds and of what is done with the score.
+"""
+
+import time
+from pathlib import Path
+
+import msgspec
+
+from karkhana.domain.confidence import Confidence
+from karkhana.domain.errors import KarkhanaError
+from karkhana.domain.events import Noted, ScoreComputed, StrategyChosen
+from karkhana.domain.evidence import Evidence
+from karkhana.domain.outcomes import Outcome
+from karkhana.factory.calibration import calibration_for
+from karkhana.factory.changes import Contents, restore
+from karkhana.factory.job import Job
+from karkhana.factory.records import Built
+from karkhana.factory.risk import AUTHOR, change_risk
+from karkhana.factory.weights import current_weights
+from karkhana.git import Repository
+from karkhana.learning.outcomes.track_record import Kind, track_record
+from karkhana.ports import Trail
+from karkhana.quality.confidence import score
+
+
+def score_change(job: Job, built: Built, evidence: Evidence) -> Confidence:
+    """The score of a run's change, in the trail with what it rests on."""
+    outcomes = _outcomes(job)
+    contents = restore(job.order.repository, built.change.base, built.edits)
+    message = f"{built.change.title}\n\n{built.change.summary}"
+    source = Repository.open(job.order.repository)
+    evidence = with_risk(
+        evidence, source, built.change.base, contents, message, home=job.settings.home, trail=job.trail
+    )
+    confidence = score(
+        evidence,
+        track_record(outcomes, kind(job, built)),
+        current_weights(job.settings.home),
+        calibration_for(outcomes, job.order.repository, job.order.type.value),
+    )
+    job.trail.record(
+        ScoreComputed(
+            confidence=confidence,
+            alternatives=evidence.alternatives,
+            disagreement=evidence.disagreement,
+            probability=evidence.probability,
+            risk=evidence.risk,
+            risk_reasons=evidence.risk_reasons,
+        )
+    )
+    return confidence
+
+
+def _outcomes(job: Job) -> tuple[Outcome, ...]:
+    """What became of earlier changes, as far as can be known now."""
+    if job.settings.outcomes.sync:
+        synced = job.rooms.book.sync(job.order.repository)
+        if synced.problem:
+            job.trail.record(Noted(text=f"what became of earlier changes was not looked for: {synced.problem}"))
+    return job.rooms.book.all()
+
+
+def with_risk(
+    evidence: Evidence,
+    source: Repository,
+    base: str,
+    contents: Contents,
+    message: str,
+    *,
+    home: Path,
+    trail: Trail,
+    author: str = AUTHOR,
+) -> Evidence:
+    """Evidence with the risk of such a change by the repository's past; without it when that cannot be read."""
+    try:
+        risk = change_risk(source, base, contents, message=message, now=int(time.time()), home=home, author=author)
+    except KarkhanaError as error:
+        trail.record(Noted(text=f"the risk of the change was not looked at: {error.message}"))
+        return evidence
+    return msgspec.structs.replace(evidence, risk=risk.chance, risk_reasons=risk.reasons)
+
+
+def kind(job: Job, built: Built) -> Kind:
+    """What the change of a run is by."""
+    chosen = None
+    for event in job.rooms.events(job.run_id):
+        if isinstance(event, StrategyChosen) and (event.engineer, event.attempt) == (
+            built.change.engineer,
+            built.attempt,
+        ):
+            chosen = event
+    return Kind(
+        type=job.order.type.value,
+        engineer=built.change.engineer,
+        model=chosen.model if chosen else "",
+        repository=job.order.repository,
+        strategy=chosen.strategy.key if chosen else "",
+    )
+
+
+def evidence_of(evidence: Evidence, event: ScoreComputed) -> Evidence:
+    """Evidence with what the event of its score keeps beside the gates and the review."""
+    return msgspec.structs.replace(
+        evidence,
+        alternatives=event.alternatives,
+        disagreement=event.disagreement,
+        probability=event.probability,
+        risk=event.risk,
+        risk_reasons=event.risk_reasons,
+    )

@@ -1,0 +1,47 @@
+"""The gate ``mutation``, on real suites."""
+
+from quality_contexts import real_context, still_context
+
+from karkhana.domain.evidence import GateStatus
+from karkhana.quality.gates.mutation import Mutation
+
+BUGGY = "def grade(points, limit=50):\n    if points > limit:\n        return 'pass'\n    return 'fail'\n"
+FIXED = BUGGY.replace("points > limit", "points >= limit")
+HEAD = "from calc import grade\n\n\n"
+STRICT = HEAD + (
+    "def test_limit():\n    assert grade(50) == 'pass'\n\n\n"
+    "def test_below():\n    assert grade(49) == 'fail'\n\n\n"
+    "def test_above():\n    assert grade(60) == 'pass'\n"
+)
+LOOSE = HEAD + "def test_limit():\n    assert grade(50) == 'pass'\n"
+
+
+def test_faults_that_tests_notice_and_one_that_they_do_not() -> None:
+    with real_context({"calc.py": BUGGY, "test_calc.py": STRICT}, {"calc.py": FIXED, "test_calc.py": STRICT}) as found:
+        strict = Mutation().check(found)
+    assert strict.status is GateStatus.PASSED
+    assert strict.measures == {"mutants": 4, "killed": 4, "survived": 0, "score": 1}
+    with real_context({"calc.py": BUGGY, "test_calc.py": LOOSE}, {"calc.py": FIXED, "test_calc.py": LOOSE}) as found:
+        loose = Mutation().check(found)
+    assert loose.measures == {"mutants": 4, "killed": 3, "survived": 1, "score": 0.75}
+    assert [(f.path, f.line, f.message) for f in loose.findings] == [
+        ("calc.py", 2, "no test notices `points >= limit` → `True` in line 2")
+    ]
+
+
+def test_tests_that_fail_when_run_one_by_one_prove_nothing() -> None:
+    tests = (
+        "import os\nimport calc\n\n\ndef test_grade():\n    assert calc.grade(50) == 'pass'\n"
+        "    assert os.environ['PYTEST_CURRENT_TEST']\n"
+    )
+    with real_context({"calc.py": BUGGY, "test_calc.py": tests}, {"calc.py": FIXED, "test_calc.py": tests}) as found:
+        result = Mutation().check(found)
+    assert (result.status, result.measures) == (GateStatus.UNKNOWN, {})
+
+
+def test_documents_and_unreached_code() -> None:
+    with still_context({"README.md": "a\n"}, {"README.md": "b\n"}) as found:
+        assert Mutation().check(found).status is GateStatus.PASSED
+    idle = "def test_nothing():\n    pass\n"
+    with real_context({"calc.py": BUGGY, "test_calc.py": idle}, {"calc.py": FIXED, "test_calc.py": idle}) as found:
+        assert Mutation().check(found).status is GateStatus.UNKNOWN

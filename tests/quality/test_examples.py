@@ -1,0 +1,37 @@
+"""Examples that documentation and tickets tell."""
+
+from karkhana.quality.examples import documentation, examples
+
+DOCUMENTED = '''\
+    def pick(values, n=1):
+        """Pick.
+
+        >>> pick([1, 2])
+        1
+        >>> other(3)
+        4
+        pick("ab") => 'a'
+        pick([3], n=1) == 3
+        pick(broken => 3
+        """
+        return values[0]
+'''
+
+
+def test_sessions_arrows_and_sentences() -> None:
+    text = documentation(DOCUMENTED)
+    ticket = "pick([]) fails. `pick([], n=0)` should return `None`. pick(3) returns 3."
+    assert examples("pick", text, ticket) == (
+        ("pick([1, 2])", "1"),
+        ("pick('ab')", "'a'"),
+        ("pick([3], n=1)", "3"),
+        ("pick([], n=0)", "None"),
+    )
+    assert examples("nobody", text, ticket) == ()
+
+
+def test_what_is_no_function_has_no_documentation() -> None:
+    assert documentation("x = 1\n") == ""
+    assert documentation("def f(:\n") == ""
+    assert documentation("def f():\n    return 1\n") == ""
+    assert examples("f", "f(" + "(" * 250 + ") => 1\n") == ()
