@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from karkhana.quality.gates import GATES
+
 from .conftest import SHOP, TICKET, Karkhana, Repository, git
 
 pytestmark = [pytest.mark.slow]
@@ -19,7 +21,7 @@ KEYS = {
 def test_a_fix_waits_for_approval_and_is_delivered_after_it(karkhana: Karkhana, repository: Repository) -> None:
     folder = repository()
     head = git(folder, "rev-parse", "HEAD")
-    code, result = karkhana.json("run", TICKET, "--repo", folder)
+    code, result = karkhana.json("run", TICKET, "--repo", folder, env={"KARKHANA_GATES_SKIP": ""})
     assert code == 3, result
     assert result.keys() >= KEYS
     assert result["status"] == "waiting_for_review"
@@ -27,7 +29,7 @@ def test_a_fix_waits_for_approval_and_is_delivered_after_it(karkhana: Karkhana, 
     assert "+    return whole - whole * discount // 100" in result["diff"]
     assert (result["tests"]["before"]["failed"], result["tests"]["after"]["failed"]) == (2, 0)
     assert 0.70 <= result["confidence"]["score"] <= 1
-    assert len(result["confidence"]["components"]) == 5
+    assert len(result["confidence"]["components"]) == 6
     assert "karkhana/" not in git(folder, "branch", "--list")
 
     code, approved = karkhana.json("runs", "approve", result["run_id"], "--comment", "looks right", "--by", "ada")
@@ -51,6 +53,8 @@ def test_a_fix_waits_for_approval_and_is_delivered_after_it(karkhana: Karkhana, 
     kinds = [entry["type"] for entry in trace]
     assert kinds[0] == "run.started"
     assert kinds[-2:] == ["run.finished", "result"]
+    measured = [entry["event"]["result"]["gate"] for entry in trace if entry["type"] == "gate.finished"]
+    assert measured == list(GATES)
     given = next(entry["event"] for entry in trace if entry["type"] == "approval.given")
     assert (given["by"], given["comment"], given["approved"]) == ("ada", "looks right", True)
     assert karkhana("runs", "verify", result["run_id"]).returncode == 0

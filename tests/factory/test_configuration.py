@@ -7,6 +7,7 @@ import pytest
 from karkhana.domain.errors import InvalidSetting
 from karkhana.domain.policy import Autonomy
 from karkhana.factory.configuration import load_settings
+from karkhana.quality.gates import default_gates, without
 
 
 @pytest.fixture
@@ -88,3 +89,13 @@ def test_a_misspelt_variable_is_refused(environ: dict[str, str], name: str) -> N
 def test_secret_variables_are_a_comma_separated_list(environ: dict[str, str]) -> None:
     settings = load_settings({}, environ={**environ, "KARKHANA_SECRET_VARIABLES": "A,B"})
     assert settings.secret_variables == ("A", "B")
+
+
+def test_dear_gates_may_be_left_out_and_no_others(environ: dict[str, str]) -> None:
+    assert load_settings({}, environ={**environ, "KARKHANA_GATES_SKIP": ""}).gates.skip == ()
+    chosen = load_settings({}, environ={**environ, "KARKHANA_GATES_SKIP": "mutation, performance"}).gates
+    assert [g.name for g in without(default_gates(), chosen.skip)] == [
+        g.name for g in default_gates() if g.name not in ("mutation", "performance")
+    ]
+    with pytest.raises(InvalidSetting, match="secrets"):
+        load_settings({}, environ={**environ, "KARKHANA_GATES_SKIP": "secrets"})

@@ -108,6 +108,21 @@ class OutcomeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError("outcomes.window_days must be above 0 and at most 3650")
 
 
+DEAR_GATES = frozenset({"mutation", "differential", "performance"})
+"""Gates that start the suite again, some of its tests many times."""
+
+
+class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is measured of a change."""
+
+    skip: tuple[str, ...] = ()
+    """Dear gates that are left out. What they would have shown is missing from the score, so it can only be lower."""
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.skip) - DEAR_GATES:
+            raise ValueError(f"gates.skip may name {', '.join(sorted(DEAR_GATES))}, not {min(unknown)}")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One frozen object, passed in."""
 
@@ -127,6 +142,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     policy: Policy = Policy()
     models: ModelSettings = ModelSettings()
     outcomes: OutcomeSettings = OutcomeSettings()
+    gates: GateSettings = GateSettings()
     mcp: Mapping[str, McpServer] = {}
     """Users' own tools, by the name of their server. User level only."""
 

@@ -36,6 +36,8 @@ _TABLES = {
     for field in msgspec.structs.fields(Settings)
     if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
 }
+_LISTS = frozenset({"protected_paths", "skip"})
+"""Settings of tables that the environment gives as a list, separated by commas."""
 _SCALARS = {field.name for field in msgspec.structs.fields(Settings)} - _TABLES.keys()
 
 
@@ -112,6 +114,10 @@ def _tightened(stated: Settings, allowed: Settings) -> dict[str, Any]:
     return {"budget": budget, "policy": policy}
 
 
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]
+
+
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, text in environ.items():
@@ -125,7 +131,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         if table is None or key.removeprefix(table + "_") not in _TABLES[table]:
             raise InvalidSetting(f"{name} is no setting of Karkhana", "See docs/configuration.md for all settings.")
         inner = key.removeprefix(table + "_")
-        values.setdefault(table, {})[inner] = text.split(",") if inner == "protected_paths" else text
+        values.setdefault(table, {})[inner] = _listed(text) if inner in _LISTS else text
     return values
 
 

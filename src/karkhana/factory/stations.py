@@ -46,6 +46,7 @@ from karkhana.factory.strategies import holds, record_strategy
 from karkhana.factory.suites import require_judge
 from karkhana.factory.writing_changes import write_after
 from karkhana.ports import DeliveryRequest, GateContext, Receipt
+from karkhana.quality.gates import without
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify as run_gates
 from karkhana.workspace.testing import detect, run_tests
@@ -102,7 +103,9 @@ def verify(job: Job, plan: Plan, built: Built, review: Review) -> Verified:
             result=result,
         )
         evidence = run_gates(
-            job.rooms.gates, context, progress=lambda gate: job.trail.record(GateFinished(result=gate))
+            without(job.rooms.gates, job.settings.gates.skip),
+            context,
+            progress=lambda gate: job.trail.record(GateFinished(result=gate)),
         )
     evidence = msgspec.structs.replace(
         evidence,

@@ -7,7 +7,7 @@ judge changes by machines and by people. Order matters only for how soon a perso
 ['suite', 'flaky']
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
 from karkhana.ports import Gate
 from karkhana.quality.gates.coverage import CoverageGate
@@ -48,4 +48,13 @@ def default_gates() -> tuple[Gate, ...]:
     return tuple(make() for make in GATES.values())
 
 
-__all__ = ["GATES", "default_gates"]
+def without(gates: Iterable[Gate], skip: Collection[str]) -> tuple[Gate, ...]:
+    """The gates but for those of ``skip``.
+
+    >>> [gate.name for gate in without(default_gates(), ("mutation",))].count("mutation")
+    0
+    """
+    return tuple(gate for gate in gates if gate.name not in skip)
+
+
+__all__ = ["GATES", "default_gates", "without"]
