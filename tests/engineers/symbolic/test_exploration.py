@@ -91,8 +91,11 @@ class Half(Recorder):
         return self._outcome("in order", [h for h, s in zip(outcome.tried, outcome.statuses, strict=True) if s == "n"])
 
 
-def proposed(search: Recorder, new: list[Hypothesis], small: list[Hypothesis]) -> list[tuple[str, list[Hypothesis]]]:
-    for _, attempt in Exploration(cast(Hands, None))._proposed(cast(Search, search), cast(Pool, Slips(small)), new):
+def proposed(
+    search: Recorder, new: list[Hypothesis], small: list[Hypothesis], *, mend: bool = True
+) -> list[tuple[str, list[Hypothesis]]]:
+    exploration, pool = Exploration(cast(Hands, None)), cast(Pool, Slips(small))
+    for _, attempt in exploration._proposed(cast(Search, search), pool, new, mend=mend):
         attempt()
     return [(name, tried) for name, tried in search.asked if tried]
 
@@ -105,6 +108,11 @@ def test_a_proposal_that_passes_is_not_changed_any_more() -> None:
 def test_what_repairs_a_part_is_run_in_the_suites_order_before_its_slips_are_looked_for() -> None:
     part, slip = change(1, 0.5), change(2, 0.1)
     assert proposed(Half("n", []), [part], [slip]) == [("live", [part]), ("in order", [part]), ("live", [slip])]
+
+
+def test_slips_are_not_looked_for_when_something_passes_already() -> None:
+    part, slip = change(1, 0.5), change(2, 0.1)
+    assert proposed(Half("n", []), [part], [slip], mend=False) == [("live", [part]), ("in order", [part])]
 
 
 def test_what_no_live_function_takes_on_is_tried_in_a_new_interpreter() -> None:

@@ -248,7 +248,7 @@ def test_the_small_path_hands_over_what_the_model_wrote_and_keeps_the_rest() -> 
         assert compared[-1].candidates[0].kind == "proposed"
         features = compared[-1].candidates[0].features
         assert features["proposed"] == 1.0
-        assert features["agreeing"] > 0.5
+        assert features["agreeing"] >= 0.5
         assert not [e for e in trail.events if isinstance(e, HypothesisTried) and "proposed" not in e.kind]
 
 
@@ -298,7 +298,8 @@ def test_the_hybrid_does_without_a_model_that_is_away() -> None:
 def test_a_slip_of_the_model_is_mended_by_the_templates() -> None:
     files = {
         "oblong.py": "def total(width, height):\n    return 0\n",
-        "test_oblong.py": "from oblong import total\n\n\ndef test_total():\n    assert total(2, 5) == 10\n",
+        "test_oblong.py": "from oblong import total\n\n\ndef test_total():\n"
+        "    assert [total(2, 5), total(3, 4), total(7, 1)] == [10, 12, 7]\n",
     }
     model = ScriptedModel([text("return width * width")])
     with work(HybridEngineer(Limits(answers=1)), model, files) as (_, trail, _changed):

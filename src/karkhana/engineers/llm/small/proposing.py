@@ -174,21 +174,22 @@ def rounds(case: Case, limits: Limits) -> Iterator[Sequence[Question]]:
     if not places:
         return
     own = gaps_of_passing(case)
+    others = [asked for asked in gaps_of_lines(case, places) if asked not in own]
+
+    def again(asked: Question, number: int) -> Question:
+        return msgspec.structs.replace(asked, temperature=limits.temperature, seed=number + 1)
+
     if own:
         yield own
-    others = [asked for asked in gaps_of_lines(case, places) if asked not in own]
+        yield [again(asked, 0) for asked in own]
     yield [Question(place=places[0], one_line=False), *others[:_GAPS]]
+    gaps = own or others[:_GAPS]
     for number in range(limits.answers):
         place, hint = places[number % len(places)], number // 2 if number % 2 else None
-        opinion = Question(
-            place=place, rank=number // len(places), hint=hint, temperature=limits.temperature, seed=number + 1
-        )
-        again = [
-            msgspec.structs.replace(asked, temperature=limits.temperature, seed=number + 1)
-            for asked in [*own, *others][:1]
-        ]
+        opinion = again(Question(place=place, rank=number // len(places), hint=hint), number)
+        sampled = [again(gaps[number % len(gaps)], number + 1)] if gaps else []
         lines = others[_GAPS * (number + 1) : _GAPS * (number + 2)]
-        yield [*lines, *(again if number else ()), opinion, msgspec.structs.replace(opinion, one_line=False)]
+        yield [*lines, *sampled, opinion, msgspec.structs.replace(opinion, one_line=False)]
 
 
 def gaps_of_passing(case: Case) -> list[Question]:
