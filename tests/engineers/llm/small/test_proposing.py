@@ -121,8 +121,9 @@ def test_likely_places_are_asked_about_first_and_greedily() -> None:
 def test_where_something_passes_the_model_is_asked_first_what_it_would_write() -> None:
     changed = ("def f(a):\n    b = a + 1\n    return b\n", "def f(a):\n    b = a - 1\n    b += 2\n    return b\n")
     one = msgspec.structs.replace(case(1.0), passing=tuple(Passing(place=0, text=text) for text in (*changed, TEXT)))
-    first = next(iter(rounds(one, Limits())))
-    assert [q.gap for q in first] == [Gap(1, 2, "    "), Gap(2, 2, "    ")]
+    plain, first = list(rounds(one, Limits()))[:2]
+    assert [q.gap for q in first] == [q.gap for q in plain] == [Gap(1, 2, "    "), Gap(2, 2, "    ")]
+    assert "def test_f" not in gap_question(one, passage_around(one.places[0], 1), Gap(1, 2, "    "), plain=True)
     told = [gap_question(one, passage_around(one.places[0], q.gap.start), q.gap) for q in first if q.gap]
     assert "def f(a):\n    <MISSING>\n    return b\n```" in told[0]
     assert "def f(a):\n    b = a - 1\n    <MISSING>\n    return b\n```" in told[1]

@@ -44,6 +44,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Only the wrong line is asked for, which takes a tenth of the tokens of a function."""
     gap: Gap | None = None
     """What belongs there is asked for, and nothing else."""
+    plain: bool = False
+    """Without the test and its failure: they lead a small model to repeat what it reads."""
     rank: int = 0
     """Which of the likeliest lines a passage of a long function is cut around."""
     hint: int | None = None
@@ -136,7 +138,7 @@ class ModelProposals:
     def _request(self, case: Case, passage: Passage, asked: Question) -> ChatRequest:
         rules, text = "rewrite_rules", question(case, passage, hint=asked.hint, one_line=asked.one_line)
         if asked.gap is not None:
-            rules, text = "gap_rules", gap_question(case, passage, asked.gap)
+            rules, text = "gap_rules", gap_question(case, passage, asked.gap, plain=asked.plain)
         instructions = filled(rules)
         if self._advice:
             instructions = f"{instructions} {told('strategy', 'short', text=self._advice)}"
@@ -180,8 +182,8 @@ def rounds(case: Case, limits: Limits) -> Iterator[Sequence[Question]]:
         return msgspec.structs.replace(asked, temperature=limits.temperature, seed=number + 1)
 
     if own:
+        yield [msgspec.structs.replace(asked, plain=True) for asked in own]
         yield own
-        yield [again(asked, 0) for asked in own]
     yield [Question(place=places[0], one_line=False), *others[:_GAPS]]
     gaps = own or others[:_GAPS]
     for number in range(limits.answers):

@@ -42,10 +42,10 @@ def question(case: Case, passage: Passage, *, hint: int | None = None, one_line:
     return _ADDRESS.sub("", filled("rewrite", **about, code=code, hint=_line(passage, hint), one_line=one_line))
 
 
-def gap_question(case: Case, passage: Passage, gap: Gap) -> str:
-    """What is asked about a gap. What is the same for all gaps of a function stands first."""
-    code = passage.with_gap(gap).rstrip()
-    return _ADDRESS.sub("", filled("gap", **_about(case, passage), code=code, mark=MARK))
+def gap_question(case: Case, passage: Passage, gap: Gap, *, plain: bool = False) -> str:
+    """What is asked about a gap; ``plain``: without tests. What is the same for all gaps of a function stands first."""
+    about = _about(case, passage) | ({"test": "", "failure": ""} if plain else {})
+    return _ADDRESS.sub("", filled("gap", **about, code=passage.with_gap(gap).rstrip(), mark=MARK))
 
 
 def _about(case: Case, passage: Passage) -> dict[str, Any]:
