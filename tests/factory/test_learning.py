@@ -90,6 +90,7 @@ def test_a_delivered_change_teaches_the_next_run(repository: Path) -> None:
     assert carry_out(repository, FIX, PUSH)[0].lessons == (lesson("a", good=1.0), lesson("b", bad=1.2))
 
 
+@pytest.mark.usefixtures("every_gate")
 def test_a_rejected_change_counts_against_its_origin(repository: Path) -> None:
     _, events, run_id = carry_out(repository, FIX, PUSH, auto=False)
     assert learned(events) == []
