@@ -36,6 +36,14 @@ def inputs(found: Any) -> list[Any]:
 
 
 def on_every_wire(wire: str, model: str) -> None:
+    """All that a client can do, whatever wire the provider speaks."""
+    _answers(wire, model)
+    _calls(wire, model)
+    _forms(wire, model)
+    _endings(wire, model)
+
+
+def _answers(wire: str, model: str) -> None:
     with checks("chat", wire):
         found = ask(model)
         equal((text_of(found), found.stop_reason, found.type, found.role), (PARIS, "end_turn", "message", "assistant"))
@@ -62,6 +70,9 @@ def on_every_wire(wire: str, model: str) -> None:
         cached = 0 if wire == "ollama" else 900
         told = (usage.input_tokens, usage.cache_read_input_tokens or 0, usage.output_tokens)
         equal(told, (1000 - cached, cached, 50))
+
+
+def _calls(wire: str, model: str) -> None:
     with checks("tool call", wire):
         found = ask(model, "Weather in Pune?", tools=TOOLS)
         equal((found.stop_reason, text_of(found)), ("tool_use", "I look."))
@@ -87,6 +98,9 @@ def on_every_wire(wire: str, model: str) -> None:
             raised(anthropic.BadRequestError, lambda: ask(model, "x", tools=TOOLS, tool_choice=forced))
         else:
             equal(inputs(ask(model, "x", tools=TOOLS, tool_choice=forced)), [FITTING])
+
+
+def _forms(wire: str, model: str) -> None:
     with checks("JSON by schema", wire):
         found = client.messages.parse(model=model, max_tokens=900, messages=said("Make a row."), output_format=Row)
         equal(found.parsed_output, Row(name="text", size=1))
@@ -103,6 +117,9 @@ def on_every_wire(wire: str, model: str) -> None:
         equal((found.content[0].thinking, text_of(found)), ("Let me see.", "Done."))
         back = [*said("Think first."), {"role": "assistant", "content": found.content}, *said("And of Italy?")]
         equal(text_of(ask(model, messages=back)), "Rome.")
+
+
+def _endings(wire: str, model: str) -> None:
     with checks("refusal", wire):
         equal(ask(model, "Say no.").stop_reason, {"ollama": "end_turn"}.get(wire, "refusal"))
     with checks("stop sequence", wire):

@@ -46,6 +46,14 @@ def texts(chunks: list[Any]) -> str:
 
 
 def on_every_wire(wire: str, model: str) -> None:
+    """All that a client can do, whatever wire the provider speaks."""
+    _answers(wire, model)
+    _calls(wire, model)
+    _forms(wire, model)
+    _endings(wire, model)
+
+
+def _answers(wire: str, model: str) -> None:
     with checks("chat", wire):
         found = ask(model)
         equal((found.choices[0].message.content, found.choices[0].finish_reason), (PARIS, "stop"))
@@ -75,6 +83,9 @@ def on_every_wire(wire: str, model: str) -> None:
         if wire != "ollama":
             equal(usage.prompt_tokens_details.cached_tokens, 900)
             equal(usage.completion_tokens_details.reasoning_tokens, 20)
+
+
+def _calls(wire: str, model: str) -> None:
     with checks("tool call", wire):
         choice = ask(model, "Weather in Pune?", tools=TOOLS).choices[0]
         call = choice.message.tool_calls[0]
@@ -106,6 +117,9 @@ def on_every_wire(wire: str, model: str) -> None:
         else:
             calls = ask(model, "x", tools=TOOLS, tool_choice=forced).choices[0].message.tool_calls
             equal([_arguments(call) for call in calls], [FITTING])
+
+
+def _forms(wire: str, model: str) -> None:
     with checks("JSON by schema", wire):
         found = client.chat.completions.parse(model=model, messages=said("Make a row."), response_format=Row)
         equal(found.choices[0].message.parsed, Row(name="text", size=1))
@@ -120,6 +134,9 @@ def on_every_wire(wire: str, model: str) -> None:
         for limit in ({"max_tokens": 2}, {"max_completion_tokens": 2}):
             choice = ask(model, **limit).choices[0]
             equal((choice.message.content, choice.finish_reason), (PARIS[:8], "length"))
+
+
+def _endings(wire: str, model: str) -> None:
     with checks("refusal", wire):
         wanted = {"ollama": "stop"}.get(wire, "content_filter")
         equal(ask(model, "Say no.").choices[0].finish_reason, wanted)
