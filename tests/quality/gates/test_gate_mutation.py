@@ -20,10 +20,10 @@ def test_faults_that_tests_notice_and_one_that_they_do_not() -> None:
     with real_context({"calc.py": BUGGY, "test_calc.py": STRICT}, {"calc.py": FIXED, "test_calc.py": STRICT}) as found:
         strict = Mutation().check(found)
     assert strict.status is GateStatus.PASSED
-    assert strict.measures == {"mutants": 4, "killed": 4, "survived": 0, "score": 1}
+    assert strict.measures == {"mutants": 4, "killed": 4, "survived": 0, "score": 1, "parts": 1, "idle_parts": 0}
     with real_context({"calc.py": BUGGY, "test_calc.py": LOOSE}, {"calc.py": FIXED, "test_calc.py": LOOSE}) as found:
         loose = Mutation().check(found)
-    assert loose.measures == {"mutants": 4, "killed": 3, "survived": 1, "score": 0.75}
+    assert loose.measures == {"mutants": 4, "killed": 3, "survived": 1, "score": 0.75, "parts": 1, "idle_parts": 0}
     assert [(f.path, f.line, f.message) for f in loose.findings] == [
         ("calc.py", 2, "no test notices `points >= limit` → `True` in line 2")
     ]
@@ -45,3 +45,20 @@ def test_documents_and_unreached_code() -> None:
     idle = "def test_nothing():\n    pass\n"
     with real_context({"calc.py": BUGGY, "test_calc.py": idle}, {"calc.py": FIXED, "test_calc.py": idle}) as found:
         assert Mutation().check(found).status is GateStatus.UNKNOWN
+
+
+def test_a_part_that_no_test_needs_is_told() -> None:
+    more = FIXED.replace("'fail'", "'failed'")
+    with real_context({"calc.py": BUGGY, "test_calc.py": LOOSE}, {"calc.py": more, "test_calc.py": LOOSE}) as found:
+        result = Mutation().check(found)
+    assert (result.measures["parts"], result.measures["idle_parts"]) == (2, 1)
+    assert [(f.line, f.message) for f in result.findings if f.rule == "mutation:idle-part"] == [
+        (4, "no test needs `failed` in place of `fail` in line 4")
+    ]
+    assert "need 1 of 2 parts of the change" in result.summary
+
+
+def test_parts_are_not_asked_for_where_no_test_needs_the_change() -> None:
+    tests = HEAD + "def test_below():\n    assert grade(40) == 'fail'\n"
+    with real_context({"calc.py": BUGGY, "test_calc.py": tests}, {"calc.py": FIXED, "test_calc.py": tests}) as found:
+        assert Mutation().check(found).measures["parts"] == 0

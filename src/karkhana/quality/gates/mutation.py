@@ -2,7 +2,9 @@
 
 Puts small faults (``behaviour.mutation``) into the changed lines that tests reach, one at a time, in a running
 program, and runs only the tests that reach the line. A fault that no test notices is a finding. Faults that make no
-other program are left out; one that lets a test run out of time is noticed. Before that, each function is run once as
+other program are left out; one that lets a test run out of time is noticed. Where tests need the change, its parts are
+taken back one at a time too (``behaviour.parts``): a part that no test needs is one that nobody asked for, as far as
+tests can ask. Before that, each function is run once as
 another program that does the same: when its tests do not pass then, nothing is concluded from them.
 
 Knows nothing of whether the change is right: only how much green tests say about it. Faults in lines outside of
@@ -14,7 +16,8 @@ from collections.abc import Iterable
 import msgspec
 
 from karkhana.behaviour.mutation import Mutant, mutants, sample, unchanged
-from karkhana.behaviour.validation import CRASHES, FAILS, NEAR, OVERTIME, PASSES, Proposal, Target, validate
+from karkhana.behaviour.parts import parts
+from karkhana.behaviour.validation import CRASHES, FAILS, NEAR, OVERTIME, PASSES, Proposal, Target, apply, validate
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
 from karkhana.domain.suites import Outcome
 from karkhana.ports import GateContext
@@ -22,6 +25,7 @@ from karkhana.quality import reach
 from karkhana.quality.changed import ChangedFunction
 from karkhana.quality.gates.limits import limits
 from karkhana.quality.gates.wording import plural
+from karkhana.quality.suite import Measurement
 from karkhana.syntax import Unparsable
 
 NAME = "mutation"
@@ -29,10 +33,14 @@ _KILLED = frozenset((FAILS, NEAR, OVERTIME, CRASHES))
 
 
 class _Trial(msgspec.Struct, frozen=True):
-    """One mutant, and by which of the targets it is run; ``mutant`` is ``None`` for the same program."""
+    """One fault, or one part of the change taken back, or both in one, and by which of the targets it is run.
+
+    Neither is there for the same program.
+    """
 
     function: ChangedFunction
     mutant: Mutant | None
+    part: Mutant | None
     proposal: Proposal
 
 
@@ -81,6 +89,10 @@ def _plan(context: GateContext, functions: list[ChangedFunction]) -> tuple[list[
     # Mutants of several files share line numbers, which only means that they take turns.
     chosen = set(map(id, sample([m for _, m, _ in found], int(limits(NAME)["mutants"]), seed=0)))
     found = [row for row in found if id(row[1]) in chosen]
+    taken = _parts(context, functions, measurement)
+    back = {(f, apply(f.text, [part.edit])): part for f, part, _ in taken}
+    faults = {(f, apply(f.text, [fault.edit])): fault for f, fault, _ in found}
+    found += [(f, part, tests) for f, part, tests in taken if (f, apply(f.text, [part.edit])) not in faults]
     names = {name for _, _, tests in found for name in tests}
     order = [r.name for r in context.result.results if r.name in names]
     numbers = {name: n for n, name in enumerate(order)}
@@ -93,12 +105,28 @@ def _plan(context: GateContext, functions: list[ChangedFunction]) -> tuple[list[
         if same is None:
             continue
         targets.append(_target(function, [n for n in order if n in union], numbers))
-        trials.append(_Trial(function, None, Proposal(len(targets) - 1, (same,))))
+        trials.append(_Trial(function, None, None, Proposal(len(targets) - 1, (same,))))
         for shared in dict.fromkeys(tests for _, tests in rows):
             targets.append(_target(function, shared, numbers))
-            own = [m for m, tests in rows if tests == shared]
-            trials += [_Trial(function, m, Proposal(len(targets) - 1, (m.edit,))) for m in own]
+            for one in (m for m, tests in rows if tests == shared):
+                key = (function, apply(function.text, [one.edit]))
+                trials.append(_Trial(function, faults.get(key), back.get(key), Proposal(len(targets) - 1, (one.edit,))))
     return trials, targets, order
+
+
+def _parts(
+    context: GateContext, functions: list[ChangedFunction], measurement: Measurement | None
+) -> list[tuple[ChangedFunction, Mutant, tuple[str, ...]]]:
+    """What takes back the parts of a change that tests need, and which tests to ask."""
+    if not reach.target_tests(context):
+        return []
+    found = []
+    for function in functions:
+        tests = reach.tests_reaching(measurement, function.path, function.lines)
+        if function.swappable and function.old is not None and tests:
+            back = parts(function.old, function.text, first_line=function.place.start)
+            found += [(function, one, _quickest(context, tests)) for one in back[: int(limits(NAME)["parts"])]]
+    return found
 
 
 def _target(function: ChangedFunction, tests: Iterable[str], numbers: dict[str, int]) -> Target:
@@ -139,8 +167,11 @@ def _run(context: GateContext, trials: list[_Trial], targets: list[Target], test
 
 
 def _result(trials: list[_Trial], answers: str) -> GateResult:
-    sound = {t.function for t, letter in zip(trials, answers, strict=True) if t.mutant is None and letter == PASSES}
-    judged = [(t, letter) for t, letter in zip(trials, answers, strict=True) if t.mutant and t.function in sound]
+    both = list(zip(trials, answers, strict=True))
+    sound = {t.function for t, letter in both if not t.mutant and not t.part and letter == PASSES}
+    judged = [(t, letter) for t, letter in both if t.mutant and t.function in sound]
+    needed = [t.part for t, letter in both if t.part and t.function in sound and letter in _KILLED]
+    idle = [(t.function, t.part) for t, letter in both if t.part and t.function in sound and letter == PASSES]
     killed = [t for t, letter in judged if letter in _KILLED]
     survived = [t for t, letter in judged if letter == PASSES]
     count = len(killed) + len(survived)
@@ -148,17 +179,32 @@ def _result(trials: list[_Trial], answers: str) -> GateResult:
         why = "its tests do not pass when they are run one by one" if not sound else "none could be run in time"
         return _unknown(f"no fault could be tried in the changed lines: {why}")
     score = len(killed) / count
+    summary = f"tests notice {len(killed)} of {plural(count, 'small fault')} in the changed lines"
+    if needed or idle:
+        summary += f", and need {len(needed)} of {plural(len(needed) + len(idle), 'part')} of the change"
     return GateResult(
         gate=NAME,
         status=GateStatus.PASSED if score >= limits(NAME)["score"] else GateStatus.FAILED,
-        summary=f"tests notice {len(killed)} of {plural(count, 'small fault')} in the changed lines",
+        summary=summary,
         measures={
             "mutants": float(count),
             "killed": float(len(killed)),
             "survived": float(len(survived)),
             "score": round(score, 4),
+            "parts": float(len(needed) + len(idle)),
+            "idle_parts": float(len(idle)),
         },
         findings=tuple(
+            Finding(
+                rule="mutation:idle-part",
+                message=f"no test needs {part.told} in line {part.line}",
+                severity=Severity.INFO,
+                path=function.path,
+                line=part.line,
+            )
+            for function, part in idle
+        )
+        + tuple(
             Finding(
                 rule="mutation:survived",
                 message=f"no test notices {t.mutant.told} in line {t.mutant.line}",
