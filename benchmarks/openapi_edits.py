@@ -763,13 +763,15 @@ def reorder(doc: Document, sites: Sites, rng: random.Random) -> str | None:
             rng.shuffle(items)
             holder.clear()
             holder.update(items)
-    for place in sites.schemas:
-        schema = at(doc, place)
+    # all are found before any is shuffled: a pointer may lead through a list of alternatives
+    schemas = [at(doc, place) for place in sites.schemas]
+    operations = [at(doc, place) for place in sites.operations]
+    for schema in schemas:
         for key in ("enum", "required", "oneOf", "anyOf"):
             if isinstance(schema.get(key), list):
                 rng.shuffle(schema[key])
-    for place in sites.operations:
-        rng.shuffle(at(doc, place).get("parameters", []))
+    for operation in operations:
+        rng.shuffle(operation.get("parameters", []))
     return "everywhere"
 
 

@@ -24,6 +24,7 @@ from karkhana.quality.gates.secrets import Secrets
 from karkhana.quality.gates.static_analysis import StaticAnalysis
 from karkhana.quality.gates.suite import Suite
 from karkhana.quality.gates.target_tests import TargetTests
+from karkhana.quality.gates.traffic import Traffic
 
 GATES: dict[str, Callable[[], Gate]] = {
     "suite": Suite,
@@ -38,6 +39,7 @@ GATES: dict[str, Callable[[], Gate]] = {
     "coverage": CoverageGate,
     "mutation": Mutation,
     "differential": Differential,
+    "traffic": Traffic,
     "duration": Duration,
     "performance": Performance,
 }

@@ -45,7 +45,7 @@ def main(job: Any) -> None:
     sys.stdout.write("\n@@karkhana@@" + json.dumps({"descriptions": found, "failed": failed}, default=str))
 
 
-def candidates(root: Any, most: Any) -> Any:
+def candidates(root: Any, most: Any, signs: Any = SIGNS) -> Any:
     """Python files that seem to make an application, and their text."""
     files: Any = []
     for folder, folders, names in os.walk(root):
@@ -54,7 +54,7 @@ def candidates(root: Any, most: Any) -> Any:
             path = Path(folder, name)
             if name.endswith(".py") and not name.startswith("test_") and path.stat().st_size < LARGEST:
                 text = path.read_text("utf-8", "replace")
-                if SIGNS.search(text):
+                if signs.search(text):
                     files.append((path, text))
         if len(files) >= most:
             break
