@@ -7,6 +7,7 @@ from rich.table import Table
 from karkhana.cli.output import visible
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.events import Candidate
+from karkhana.domain.risks import Risk, in_full
 from karkhana.factory.results import RunResult, ScoreResult
 
 DIFF_LINES = 200
@@ -22,6 +23,8 @@ def print_card(result: RunResult) -> None:
         console.print(f"\n{escape(visible(result.summary))}")
     if result.confidence is not None:
         _print_confidence(console, result.confidence, result.decision, result.decision_reason)
+    if result.risk is not None:
+        _print_risk(console, result.risk)
     _print_ending(console, result)
 
 
@@ -47,6 +50,7 @@ def print_score(result: ScoreResult) -> None:
     """Print what the gates and the score say about a commit range on stdout."""
     console = Console(highlight=False, soft_wrap=True)
     _print_confidence(console, result.confidence, result.decision, result.decision_reason)
+    _print_risk(console, result.risk)
 
 
 def _print_confidence(console: Console, confidence: Confidence, decision: str | None, reason: str) -> None:
@@ -62,6 +66,12 @@ def _print_confidence(console: Console, confidence: Confidence, decision: str | 
     console.print(escape(reason))
 
 
+def _print_risk(console: Console, risk: Risk) -> None:
+    console.print()
+    for line in in_full(risk):
+        console.print(escape(visible(line)))
+
+
 def _print_ending(console: Console, result: RunResult) -> None:
     console.print()
     console.print(f"[bold]{result.run_id}[/]  {result.task.task_id}  [bold]{result.status}[/]")
@@ -72,6 +82,8 @@ def _print_ending(console: Console, result: RunResult) -> None:
         console.print(f"branch   {result.branch} ({(result.commit or '')[:12]}), {escape(where)}")
     if result.status == "waiting_for_review" and result.decision is None:
         console.print(f"resume   karkhana runs resume {result.run_id}")
+    elif result.status == "waiting_for_review" and result.goes_on:
+        console.print(f"goes on  {result.goes_on}, on a worker, unless: karkhana runs reject {result.run_id}")
     elif result.status == "waiting_for_review":
         console.print(f"approve  karkhana runs approve {result.run_id}    or: karkhana runs reject {result.run_id}")
     if result.next:

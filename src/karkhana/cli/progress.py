@@ -13,6 +13,7 @@ from rich.markup import escape
 from karkhana.cli.output import visible
 from karkhana.domain import events as ev
 from karkhana.domain.evidence import GateStatus
+from karkhana.domain.risks import in_brief
 from karkhana.domain.tasks import Status
 
 STATIONS = {
@@ -148,6 +149,10 @@ def _reviewed(event: ev.ReviewFinished) -> tuple[str, str, str]:
     return "", "", "; ".join(f"{finding.rule}: {finding.message}" for finding in event.findings)
 
 
+def _assessed(event: ev.RiskAssessed) -> tuple[str, str, str]:
+    return "[cyan]▸[/]", "risk", in_brief(event.risk)
+
+
 def _gate(event: ev.GateFinished) -> tuple[str, str, str]:
     return MARKS[event.result.status], "", f"{event.result.gate}: {event.result.summary}"
 
@@ -158,6 +163,10 @@ def _scored(event: ev.ScoreComputed) -> tuple[str, str, str]:
 
 def _decided(event: ev.DecisionMade) -> tuple[str, str, str]:
     return "[cyan]▸[/]", "decision", f"{event.decision.verdict.value}: {event.decision.reason}"
+
+
+def _refused(event: ev.ApprovalRefused) -> tuple[str, str, str]:
+    return "[yellow]![/]", "", f"the answer of {event.by} does not count: {event.because}"
 
 
 def _delivered(event: ev.Delivered) -> tuple[str, str, str]:
@@ -200,9 +209,11 @@ _LINES: dict[type[Any], Callable[[Any], tuple[str, str, str] | None]] = {
     ev.ChangeHandedOver: _handed_over,
     ev.EngineerAbstained: _abstained,
     ev.ReviewFinished: _reviewed,
+    ev.RiskAssessed: _assessed,
     ev.GateFinished: _gate,
     ev.ScoreComputed: _scored,
     ev.DecisionMade: _decided,
+    ev.ApprovalRefused: _refused,
     ev.Delivered: _delivered,
     ev.StepRetried: _retried,
     ev.RunTakenOver: _taken_over,

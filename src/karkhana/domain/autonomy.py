@@ -42,6 +42,8 @@ class LevelChange(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     """The person; empty: the factory."""
     because: str = ""
+    run_id: str = ""
+    """The run whose outcome moved the level; empty: a person, the settings, or time did."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):

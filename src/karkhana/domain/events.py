@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from karkhana.domain.autonomy import Standing
+from karkhana.domain.autonomy import LevelChange, Standing
 from karkhana.domain.changes import Change, FileChange
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.evidence import Finding, GateResult
 from karkhana.domain.lessons import Credit, Lesson, Verdict
 from karkhana.domain.outcomes import Sign
 from karkhana.domain.policy import Decision
+from karkhana.domain.risks import Risk
 from karkhana.domain.strategies import Strategy
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Order, Status
@@ -312,6 +313,12 @@ class ReviewFinished(Event, frozen=True, kw_only=True, tag="review.finished"):
     findings: tuple[Finding, ...]
 
 
+class RiskAssessed(Event, frozen=True, kw_only=True, tag="risk.assessed"):
+    """What the history and the lines of the change say of it before any gate runs."""
+
+    risk: Risk
+
+
 class GateFinished(Event, frozen=True, kw_only=True, tag="gate.finished"):
     """One gate measured the change."""
 
@@ -379,6 +386,24 @@ class ApprovalGiven(Event, frozen=True, kw_only=True, tag="approval.given"):
     """Of the operating system, that the answer came from; ``by`` is what the person says."""
 
 
+class ApprovalRefused(Event, frozen=True, kw_only=True, tag="approval.refused"):
+    """Somebody answered and that did not count: another diff, or somebody who may not approve it. The run waits on."""
+
+    by: str
+    because: str
+    account: str = ""
+    patch_sha256: str = ""
+    """Of the diff that the answer was about."""
+
+
+class DeliveryAnnounced(Event, frozen=True, kw_only=True, tag="delivery.announced"):
+    """The change goes ahead alone at a time, unless a person rejects it before; bound to the exact patch."""
+
+    patch_sha256: str
+    until: float
+    """Seconds since the epoch."""
+
+
 class Delivered(Event, frozen=True, kw_only=True, tag="change.delivered"):
     """The change is where its reader will find it."""
 
@@ -423,6 +448,12 @@ class OutcomeObserved(Event, frozen=True, kw_only=True, tag="outcome.observed"):
     sign: Sign
 
 
+class AutonomyChanged(Event, frozen=True, kw_only=True, tag="autonomy.changed"):
+    """What became of this run's change moved the level of its repository and type of task; after the run has ended."""
+
+    change: LevelChange
+
+
 class RunFinished(Event, frozen=True, kw_only=True, tag="run.finished"):
     """The last event of a run's work; only what is seen of its change later comes after it."""
 
@@ -459,6 +490,7 @@ AnyEvent = (
     | ChangeHandedOver
     | EngineerAbstained
     | ReviewFinished
+    | RiskAssessed
     | GateFinished
     | ScoreComputed
     | AutonomyConsulted
@@ -467,6 +499,8 @@ AnyEvent = (
     | WorkResumed
     | ApprovalRequested
     | ApprovalGiven
+    | ApprovalRefused
+    | DeliveryAnnounced
     | Delivered
     | Noted
     | StepRetried
@@ -474,6 +508,7 @@ AnyEvent = (
     | RunFinished
     | ChangeLanded
     | OutcomeObserved
+    | AutonomyChanged
 )
 
 

@@ -27,7 +27,7 @@ class Autonomy(enum.StrEnum):
     IN_THE_LOOP = "human_in_the_loop"
     """Every delivery waits for an approval."""
     ON_THE_LOOP = "human_on_the_loop"
-    """Deploys and canaries go ahead; a person is told and can stop them."""
+    """Deploys and canaries are announced, and go ahead if no person stops them in time."""
     OUT_OF_THE_LOOP = "human_out_of_the_loop"
 
 
@@ -48,12 +48,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Patterns of paths that always need a person, besides those that ship with Karkhana."""
     four_eyes: bool = False
     """Whoever ordered a run cannot approve its change."""
+    veto_s: float = 3600.0
+    """With a human on the loop: seconds from the announcement to the delivery, in which a person can stop it."""
 
     def __post_init__(self) -> None:
         if not 0.70 <= self.canary_from <= self.deploy_above <= 1.0:
             raise ValueError("thresholds must satisfy 0.70 <= canary_from <= deploy_above <= 1.0")
         if not 0 <= self.audit_share <= 1:
             raise ValueError("audit_share must lie in [0, 1]")
+        # infinity, or no number at all, would be a wait that never ends
+        if not 0 <= self.veto_s <= 30 * 86_400:
+            raise ValueError("veto_s must lie between 0 and 2592000 seconds")
 
 
 class Guarantee(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,6 +91,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     needs_approval: bool
     reason: str
+    veto_s: float = 0.0
+    """Seconds for which a person can stop what goes ahead alone; 0: it goes ahead at once."""
 
 
 def decide(
@@ -101,8 +108,9 @@ def decide(
     """Choose by score; a failed hard gate is always ``review``.
 
     ``auto`` is the user's word for this one run that a deploy or canary need not wait. It never lifts ``review``, nor
-    the wait for ``protected`` places (sentences, one for each). A ``guarantee`` raises the threshold, or takes the
-    deploy away when it abstains; without one the score alone decides. ``audited``: this one goes to a person anyway.
+    the wait for ``protected`` places (sentences, one for each); it does lift the time for a veto. A ``guarantee``
+    raises the threshold, or takes the deploy away when it abstains; without one the score alone decides. ``audited``:
+    this one goes to a person anyway.
     """
     score = confidence.score
     if hard_failures:
@@ -121,7 +129,10 @@ def decide(
             waits.append(f"{policy.autonomy.value} waits for approval")
         elif audited:
             waits.append("drawn for the audit: a person decides anyway")
-    return Decision(verdict=verdict, needs_approval=bool(waits), reason="; ".join([reason, *waits]))
+    veto_s = 0.0 if waits or auto or policy.autonomy is not Autonomy.ON_THE_LOOP else policy.veto_s
+    if veto_s:
+        reason += f"; {policy.autonomy.value}: a person can stop it for {veto_s / 60:.3g} minutes"
+    return Decision(verdict=verdict, needs_approval=bool(waits), reason="; ".join([reason, *waits]), veto_s=veto_s)
 
 
 def _verdict(score: float, policy: Policy, guarantee: Guarantee | None) -> tuple[Verdict, str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from karkhana.domain.errors import InvalidInput
-from karkhana.domain.events import AnyEvent, ApprovalRequested, WorkPaused, WorkspaceOpened
+from karkhana.domain.events import AnyEvent, ApprovalRequested, DeliveryAnnounced, WorkPaused, WorkspaceOpened
 from karkhana.domain.json import canonical
 from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Rewind, Status
@@ -30,18 +30,18 @@ def answer(
     observer: Callable[[AnyEvent], None],
     account: str = "",
 ) -> RunResult:
-    """Approve or reject exactly the diff that the run waits with, and see it through.
+    """Approve or reject exactly the diff that the run waits with, and see it through; also one that is announced.
 
     Raises ``UnknownRun``, or ``InvalidInput`` when the run waits for nobody, or for somebody else.
     """
     settings = load_settings({})
     with open_stores(settings) as stores:
-        digest = _requested(stores, run_id)
+        topic, digest = _requested(stores, run_id)
         if approved:
             _refuse_self_approval(stores, run_id, by, account)
         given = Approval(approved=approved, by=by, comment=comment, patch_sha256=digest, account=account)
         message = canonical(given).decode()
-    return _told(settings, run_id, "approval", message, observer)
+    return _told(settings, run_id, topic, message, observer)
 
 
 def resume(run_id: str, *, turns: int, usd: float, by: str, observer: Callable[[AnyEvent], None]) -> RunResult:
@@ -101,11 +101,20 @@ def _refuse_self_approval(stores: Stores, run_id: str, by: str, account: str) ->
 def _paused(stores: Stores, run_id: str) -> bool:
     if stores.runs.get(run_id).status is not Status.WAITING_FOR_REVIEW:
         return False
-    asked = [e.event for e in stores.events.entries(run_id) if isinstance(e.event, WorkPaused | ApprovalRequested)]
-    return bool(asked) and isinstance(asked[-1], WorkPaused)
+    return isinstance(_asked(stores, run_id), WorkPaused)
 
 
-def _requested(stores: Stores, run_id: str) -> str:
+def _asked(stores: Stores, run_id: str) -> WorkPaused | ApprovalRequested | DeliveryAnnounced | None:
+    """What the run waits for, by the newest event that says so."""
+    asked = None
+    for entry in stores.events.entries(run_id):
+        if isinstance(entry.event, WorkPaused | ApprovalRequested | DeliveryAnnounced):
+            asked = entry.event
+    return asked
+
+
+def _requested(stores: Stores, run_id: str) -> tuple[str, str]:
+    """The topic that the run listens on, and the hash of its diff."""
     run = stores.runs.get(run_id)
     if _paused(stores, run_id):
         raise InvalidInput(f"{run_id} is paused; there is nothing to approve", f"karkhana runs resume {run_id}")
@@ -114,5 +123,9 @@ def _requested(stores: Stores, run_id: str) -> str:
             f"{run_id} is {run.status.value.replace('_', ' ')} and waits for no approval",
             "See what waits: karkhana runs list --status waiting_for_review",
         )
-    digests = [e.event.patch_sha256 for e in stores.events.entries(run_id) if isinstance(e.event, ApprovalRequested)]
-    return digests[-1]
+    match _asked(stores, run_id):
+        case DeliveryAnnounced(patch_sha256=digest):
+            return "veto", digest
+        case ApprovalRequested(patch_sha256=digest):
+            return "approval", digest
+    raise InvalidInput(f"{run_id} has not asked yet", f"See how it stands: karkhana runs show {run_id}")

@@ -17,7 +17,7 @@ from karkhana.domain.outcomes import Label, Outcome
 from karkhana.domain.policy import Autonomy, Policy
 from karkhana.factory.outcomes import OutcomeBook, outcome_book
 from karkhana.factory.stores import Stores
-from karkhana.quality.autonomy import Known, Ladder, climb, level_in_force, protected_because
+from karkhana.quality.autonomy import protected_because
 from karkhana.quality.guarantee.audit import audited
 from karkhana.quality.guarantee.report import Judged, Report, report
 from karkhana.storage.autonomy_store import AutonomyStore
@@ -36,38 +36,18 @@ class Consulted(msgspec.Struct, frozen=True, kw_only=True):
 class AutonomyBook:
     """The levels of all repositories and types of task."""
 
-    store: AutonomyStore
     outcomes: OutcomeBook
     events: EventLog
     clock: Callable[[], float] = time.time
 
+    @property
+    def store(self) -> AutonomyStore:
+        """The history of the levels."""
+        return self.outcomes.levels.store
+
     def standing(self, repository: str, task_type: str, policy: Policy) -> Standing:
         """What holds now; a level that has changed since the last look is written into the history."""
-        known = [o for o in self.outcomes.all(repository) if o.change.type == task_type]
-        ladder = climb([_known(o) for o in known if o.label is not Label.PENDING], policy.deploy_above)
-        history = self.store.history(repository, task_type)
-        level, because = level_in_force(ladder, policy, history)
-        previous = history[-1].level if history else policy.autonomy
-        if level is not previous:
-            self.store.add(
-                LevelChange(
-                    repository=repository,
-                    task_type=task_type,
-                    at=self.clock(),
-                    level=level,
-                    previous=previous,
-                    cause=_cause(ladder, level, previous),
-                    because=because,
-                )
-            )
-        return Standing(
-            repository=repository,
-            task_type=task_type,
-            level=level,
-            earned=ladder.earned,
-            guarantee=ladder.guarantee,
-            because=because,
-        )
+        return self.outcomes.levels.look(repository, task_type, self.outcomes.all(repository), policy)
 
     def consult(
         self, run_id: str, repository: str, task_type: str, policy: Policy, changed: Iterable[str]
@@ -133,17 +113,6 @@ class AutonomyBook:
 def autonomy_book(stores: Stores, outcomes: OutcomeBook | None = None) -> AutonomyBook:
     """Of a database."""
     return AutonomyBook(
-        store=AutonomyStore(stores.database, redact=stores.redactor.text),
         outcomes=outcomes or outcome_book(stores),
         events=stores.events,
     )
-
-
-def _known(outcome: Outcome) -> Known:
-    return Known(score=outcome.change.score, good=outcome.good, at=outcome.known_at)
-
-
-def _cause(ladder: Ladder, level: Autonomy, previous: Autonomy) -> Cause:
-    if above(level, previous):
-        return Cause.GUARANTEE
-    return Cause.BAD_OUTCOME if ladder.cause is Cause.GUARANTEE else ladder.cause

@@ -110,6 +110,7 @@ def _tightened(stated: Settings, allowed: Settings) -> dict[str, Any]:
         "audit_salt": mine.audit_salt,
         "protected_paths": tuple(dict.fromkeys((*mine.protected_paths, *theirs.protected_paths))),
         "four_eyes": theirs.four_eyes or mine.four_eyes,
+        "veto_s": max(theirs.veto_s, mine.veto_s),
     }
     return {"budget": budget, "policy": policy}
 

@@ -10,14 +10,14 @@ import msgspec
 
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.errors import KarkhanaError
-from karkhana.domain.events import Noted, ScoreComputed, StrategyChosen
+from karkhana.domain.events import Noted, RiskAssessed, ScoreComputed, StrategyChosen
 from karkhana.domain.evidence import Evidence
-from karkhana.domain.outcomes import Outcome
+from karkhana.domain.risks import Risk
 from karkhana.factory.calibration import calibration_for
-from karkhana.factory.changes import Contents, restore
+from karkhana.factory.changes import Contents
 from karkhana.factory.job import Job
 from karkhana.factory.records import Built
-from karkhana.factory.risk import AUTHOR, change_risk
+from karkhana.factory.risk import AUTHOR, change_risk, without_history
 from karkhana.factory.weights import current_weights
 from karkhana.git import Repository
 from karkhana.learning.outcomes.track_record import Kind, track_record
@@ -27,13 +27,8 @@ from karkhana.quality.confidence import score
 
 def score_change(job: Job, built: Built, evidence: Evidence) -> Confidence:
     """The score of a run's change, in the trail with what it rests on."""
-    outcomes = _outcomes(job)
-    contents = restore(job.order.repository, built.change.base, built.edits)
-    message = f"{built.change.title}\n\n{built.change.summary}"
-    source = Repository.open(job.order.repository)
-    evidence = with_risk(
-        evidence, source, built.change.base, contents, message, home=job.settings.home, trail=job.trail
-    )
+    sync_outcomes(job)
+    outcomes = job.rooms.book.all()
     confidence = score(
         evidence,
         track_record(outcomes, kind(job, built)),
@@ -53,17 +48,15 @@ def score_change(job: Job, built: Built, evidence: Evidence) -> Confidence:
     return confidence
 
 
-def _outcomes(job: Job) -> tuple[Outcome, ...]:
-    """What became of earlier changes, as far as can be known now."""
+def sync_outcomes(job: Job) -> None:
+    """Look for what became of earlier changes of this repository, unless the settings say not to."""
     if job.settings.outcomes.sync:
         synced = job.rooms.book.sync(job.order.repository)
         if synced.problem:
             job.trail.record(Noted(text=f"what became of earlier changes was not looked for: {synced.problem}"))
-    return job.rooms.book.all()
 
 
-def with_risk(
-    evidence: Evidence,
+def assess(
     source: Repository,
     base: str,
     contents: Contents,
@@ -72,12 +65,30 @@ def with_risk(
     home: Path,
     trail: Trail,
     author: str = AUTHOR,
-) -> Evidence:
-    """Evidence with the risk of such a change by the repository's past; without it when that cannot be read."""
+) -> Risk:
+    """The risk of such a change by the repository's past, and its likeliest kinds of bugs, in the trail.
+
+    Where the past cannot be read, what the lines of the change say.
+    """
     try:
         risk = change_risk(source, base, contents, message=message, now=int(time.time()), home=home, author=author)
     except KarkhanaError as error:
         trail.record(Noted(text=f"the risk of the change was not looked at: {error.message}"))
+        risk = without_history(contents, f"the history could not be read: {error.message}")
+    trail.record(RiskAssessed(risk=risk))
+    return risk
+
+
+def assess_change(job: Job, built: Built, contents: Contents) -> Risk:
+    """The same for a run's change."""
+    message = f"{built.change.title}\n\n{built.change.summary}"
+    source = Repository.open(job.order.repository)
+    return assess(source, built.change.base, contents, message, home=job.settings.home, trail=job.trail)
+
+
+def with_risk(evidence: Evidence, risk: Risk) -> Evidence:
+    """Evidence with what the score needs of a risk."""
+    if risk.chance is None:
         return evidence
     return msgspec.structs.replace(evidence, risk=risk.chance, risk_reasons=risk.reasons)
 

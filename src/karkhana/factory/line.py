@@ -1,21 +1,23 @@
 """The line: a task becomes a change, the change becomes evidence, evidence becomes a decision, and it is carried out.
 
 Every step is durable: once it has finished its result survives a crash, and another worker goes on from there.
-What each station does is in :mod:`karkhana.factory.building`, :mod:`karkhana.factory.comparing` and
-:mod:`karkhana.factory.stations`; this page is their order, and nothing else.
+What each station does is in :mod:`karkhana.factory.building`, :mod:`karkhana.factory.comparing`,
+:mod:`karkhana.factory.deciding` and :mod:`karkhana.factory.stations`; this page is their order, and nothing else.
 """
 
 import itertools
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
 
 from karkhana.domain.errors import KarkhanaError
-from karkhana.factory import building, comparing, stations
+from karkhana.factory import building, comparing, deciding, stations
 from karkhana.factory.job import Job
 from karkhana.factory.records import (
     Allowance,
+    Announced,
     Approval,
     Asked,
     Attempted,
@@ -44,17 +46,44 @@ def ship(job: Job, engine: Engine) -> Ending:
     built = _chosen(step, engine, plan, job.order.attempts)
     review = step("self_review", Review, stations.self_review, plan, built)
     verified = step("verify", Verified, stations.verify, plan, built, review)
-    judged = step("decide", Judged, stations.judge, plan, built, verified)
+    judged = step("decide", Judged, deciding.judge, plan, built, verified)
     if job.order.trial:
         return step("end_trial", Ending, stations.end_trial, built, judged)
-    if judged.decision.needs_approval:
-        step("request_approval", Asked, stations.request_approval, built)
-        answer = engine.wait("approval", None)
-        approval = step("record_approval", Approval, stations.record_approval, built, answer)
-        if not approval.approved:
-            return step("reject", Ending, stations.reject, built, judged, approval)
+    judged, word = _allowed(step, engine, built, verified, judged)
+    if word is not None and not word.approved:
+        return step("reject", Ending, stations.reject, built, judged, word)
     receipt = step("deliver", Receipt, stations.deliver, plan, built, verified, judged)
     return step("finish", Ending, stations.finish, built, judged, receipt)
+
+
+def _allowed(
+    step: "Steps", engine: Engine, built: Built, verified: Verified, judged: Judged
+) -> tuple[Judged, Approval | None]:
+    """A person's word, where one is wanted or given; else (no word) the change may go ahead alone, now."""
+    if not judged.decision.needs_approval:
+        if judged.decision.veto_s > 0:
+            announced = step("announce", Announced, deciding.announce, built, judged)
+            if (word := _word(step, engine, "veto", built, announced.until)) is not None:
+                return judged, word
+        judged = step("confirm", Judged, deciding.confirm, built, verified, judged)
+        if not judged.decision.needs_approval:
+            return judged, None
+    step("request_approval", Asked, deciding.request_approval, built)
+    return judged, _word(step, engine, "approval", built)
+
+
+def _word(step: "Steps", engine: Engine, topic: str, built: Built, until: float | None = None) -> Approval | None:
+    """Wait, durably and on no worker, for an answer that counts; ``None`` when there is none ``until`` a time."""
+    for number in itertools.count(1):
+        # What is left of the time is kept by the engine, so it does not matter that a replay finds another one.
+        answer = engine.wait(topic, None if until is None else max(0.0, until - time.time()))
+        if answer is None:
+            return None
+        name = f"record_{topic}_{number}" if number > 1 else f"record_{topic}"
+        word = step(name, Approval, deciding.record_approval, built, answer)
+        if not word.refused:
+            break
+    return word
 
 
 def _chosen(step: "Steps", engine: Engine, plan: Plan, attempts: int) -> Built:

@@ -1,8 +1,9 @@
 """What became of changes: kept when runs end, searched for in repositories, and spread to whoever learns from it.
 
 The one place from which an outcome goes on: to the strategies' and the router's bandits, and to the lessons of
-engineers; scores, thresholds and autonomy read the labels when they need them. Everything can be done twice; the second
-time changes nothing. The trails are the source: what is seen of a change later is written to its run's trail first.
+engineers; levels of autonomy are looked at in the same moment. Scores and thresholds read the labels when they need
+them. Everything can be done twice; the second time changes nothing. The trails are the source: what is seen of a
+change later is written to its run's trail first.
 
 Knows nothing of how a change is made.
 """
@@ -19,8 +20,11 @@ from karkhana.domain.confidence import TrackRecord
 from karkhana.domain.errors import InvalidInput, KarkhanaError
 from karkhana.domain.lessons import Verdict, taught
 from karkhana.domain.outcomes import Label, Outcome, ScoredChange, Sign, SignKind, settle
+from karkhana.domain.policy import Policy
 from karkhana.domain.routes import RouteOutcome
 from karkhana.domain.strategies import pool
+from karkhana.factory.levels import Levels
+from karkhana.factory.ordering import settings_for
 from karkhana.factory.stores import Stores
 from karkhana.git import Repository
 from karkhana.git.log import read_log
@@ -32,6 +36,7 @@ from karkhana.learning.outcomes.taxonomy import cause_of, taxonomy
 from karkhana.learning.outcomes.track_record import Kind, track_record
 from karkhana.quality.history.messages import reverted_by, says_fix
 from karkhana.quality.history.szz import origins
+from karkhana.storage.autonomy_store import AutonomyStore
 from karkhana.storage.event_log import EventLog
 from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.outcome_store import OutcomeStore
@@ -68,6 +73,8 @@ class OutcomeBook:
     runs: RunStore
     lessons: LessonStore
     routes: RouteStore
+    levels: Levels
+    """Of autonomy: they are looked at when a label changes."""
     window_days: float
 
     def all(self, repository: str | None = None) -> tuple[Outcome, ...]:
@@ -83,16 +90,9 @@ class OutcomeBook:
 
     def keep(self, run_id: str) -> None:
         """Take a run up from its trail, if it has a change that was delivered or refused."""
-        folded = self._folded(run_id)
-        change = folded.change()
-        if change is None:
-            return
-        self.store.keep(change)
-        for sign in folded.signs:
-            self.store.add(sign)
-        if change.landed_at is not None:
-            self.store.land(run_id, change.landed_as, change.landed_at)
-        self._spread([change])
+        change = self._take_up(run_id)
+        if change is not None:
+            self._spread([change])
 
     def add(self, sign: Sign) -> bool:
         """Something was seen; whether that is new. Raises ``UnknownRun``, or ``InvalidInput`` without a change."""
@@ -104,13 +104,9 @@ class OutcomeBook:
             raise InvalidInput(
                 f"{sign.run_id} has no change that was delivered or refused", "See: karkhana outcomes list"
             )
-        known = {each.sign_id for each in self.store.signs([sign.run_id]).get(sign.run_id, ())}
-        if sign.sign_id in known:
-            return False
-        self.events.trail(sign.run_id).record(ev.OutcomeObserved(sign=sign))
-        self.store.add(sign)
+        new = self._observe(sign)
         self._spread(changes)
-        return True
+        return new
 
     def traced(self, repository: str, fix: str) -> tuple[str, ...]:
         """The runs whose delivered changes wrote lines that the commit ``fix`` had to remove.
@@ -157,7 +153,7 @@ class OutcomeBook:
         for landing in new:
             self.events.trail(landing.run_id).record(ev.ChangeLanded(commit=landing.commit, at=landing.at))
             self.store.land(landing.run_id, landing.commit, landing.at)
-        signs = tuple(sign for sign in found.signs if self.add(sign))
+        signs = tuple(sign for sign in found.signs if self._observe(sign))
         until = seen_until(source, line, now)
         self.store.watched(repository, until)
         self._spread(self.store.changes(repository=repository))
@@ -174,16 +170,40 @@ class OutcomeBook:
         offset = 0
         while page := self.runs.list(limit=_PAGE, offset=offset):
             for run in page:
-                self.keep(run.run_id)
+                self._take_up(run.run_id)
             offset += _PAGE
-        return len(self.store.changes())
+        changes = self.store.changes()
+        # No level is looked at: until the repositories are searched, no outcome is known to be good.
+        self._spread(changes, look=False)
+        return len(changes)
+
+    def _take_up(self, run_id: str) -> ScoredChange | None:
+        folded = self._folded(run_id)
+        change = folded.change()
+        if change is None:
+            return None
+        self.store.keep(change)
+        for sign in folded.signs:
+            self.store.add(sign)
+        if change.landed_at is not None:
+            self.store.land(run_id, change.landed_as, change.landed_at)
+        return change
+
+    def _observe(self, sign: Sign) -> bool:
+        """Write a sign of a known change down, in the trail first; whether it is new."""
+        if sign.sign_id in {each.sign_id for each in self.store.signs([sign.run_id]).get(sign.run_id, ())}:
+            return False
+        self.events.trail(sign.run_id).record(ev.OutcomeObserved(sign=sign))
+        self.store.add(sign)
+        return True
 
     # Spreading
 
-    def _spread(self, changes: Iterable[ScoredChange]) -> None:
+    def _spread(self, changes: Iterable[ScoredChange], *, look: bool = True) -> None:
         """Pass on each label that differs from the one that was passed on last."""
         changes, rules, told = list(changes), taxonomy().rules(self.window_days), self.store.spread()
         signs = self.store.signs([change.run_id for change in changes])
+        moved = []
         for change in changes:
             outcome = settle(change, signs.get(change.run_id, ()), rules)
             before = told.get(change.run_id, "")
@@ -192,7 +212,13 @@ class OutcomeBook:
             # A delivered change counts as good until something speaks against it, and does not count again then.
             if not before or (outcome.label is Label.BAD) != (before == Label.BAD.value):
                 self._teach(change, Verdict.BAD if outcome.label is Label.BAD else Verdict.GOOD)
-            self.store.mark_spread(change.run_id, outcome.label.value)
+            moved.append(outcome)
+        if look:
+            # A change that is delivered and waits for its label moves nothing yet.
+            self.levels.moved((o for o in moved if told.get(o.change.run_id) or o.label is not Label.PENDING), self.all)
+        # At last, so that whoever dies before begins again.
+        for outcome in moved:
+            self.store.mark_spread(outcome.change.run_id, outcome.label.value)
 
     def _teach(self, change: ScoredChange, verdict: Verdict) -> None:
         folded, now = self._folded(change.run_id), time.time()
@@ -225,9 +251,21 @@ class OutcomeBook:
 
 def outcome_book(stores: Stores) -> OutcomeBook:
     """What became of changes, and everybody who learns from that."""
+
+    def policy(repository: str) -> Policy:
+        try:
+            source = Repository.open(repository)
+            return settings_for(source, source.head(), {}).policy
+        except KarkhanaError:
+            # One that is gone or cannot be read: what whoever runs the factory says.
+            return stores.settings.policy
+
     return OutcomeBook(
         store=OutcomeStore(stores.database, redact=stores.redactor.text),
         events=stores.events,
+        levels=Levels(
+            store=AutonomyStore(stores.database, redact=stores.redactor.text), events=stores.events, policy=policy
+        ),
         runs=stores.runs,
         lessons=LessonStore(stores.database),
         routes=RouteStore(stores.database),

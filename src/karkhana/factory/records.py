@@ -99,6 +99,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     patch_sha256: str
 
 
+class Announced(msgspec.Struct, frozen=True, kw_only=True):
+    """When the change goes ahead unless a person stops it."""
+
+    until: float
+    """Seconds since the epoch."""
+
+
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """A person's answer."""
 
@@ -108,6 +115,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     patch_sha256: str = ""
     account: str = ""
     """Of the operating system, that the answer came from."""
+    refused: str = ""
+    """Why the answer does not count; empty: it does."""
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ The trail is the one source of truth; nothing here is stored a second time.
 """
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from karkhana.domain.confidence import Confidence
 from karkhana.domain.errors import error_kind
 from karkhana.domain.evidence import Finding, GateResult
 from karkhana.domain.money import usd
+from karkhana.domain.risks import Risk
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Run, Task
 from karkhana.factory.stores import Stores
@@ -43,6 +45,8 @@ class RunResult(msgspec.Struct, kw_only=True):
     summary: str = ""
     probability: float | None = None
     """That the change is right, as its engineer calls it."""
+    risk: Risk | None = None
+    """How likely the change is to need a repair, the likeliest kinds of bugs, and what looks for them."""
     considered: list[ev.Candidate] = []
     """Changes that passed the selected tests, the likeliest first; the next person or engineer may take one up."""
     tests: Tests = Tests()
@@ -56,6 +60,8 @@ class RunResult(msgspec.Struct, kw_only=True):
     events: int = 0
     next: str = ""
     """The step that helps, when the run failed."""
+    goes_on: str = ""
+    """When the announced delivery goes ahead unless somebody rejects it: UTC, RFC 3339."""
     error_exit: int = 1
     """Exit code of the error that ended the run."""
 
@@ -72,6 +78,8 @@ class ScoreResult(msgspec.Struct, frozen=True, kw_only=True):
     gates: tuple[GateResult, ...]
     self_review: tuple[Finding, ...]
     diff: str
+    risk: Risk
+    """How likely it is to need a repair, the likeliest kinds of bugs, and what looks for them."""
 
 
 def summarise(run: Run, task: Task, entries: Iterable[ev.Entry]) -> RunResult:
@@ -127,6 +135,10 @@ def _gate(result: RunResult, event: ev.GateFinished) -> None:
         result.coverage_delta = event.result.measures["coverage_delta"]
 
 
+def _assessed(result: RunResult, event: ev.RiskAssessed) -> None:
+    result.risk = event.risk
+
+
 def _scored(result: RunResult, event: ev.ScoreComputed) -> None:
     result.confidence = event.confidence
 
@@ -140,9 +152,17 @@ def _delivered(result: RunResult, event: ev.Delivered) -> None:
     result.branch, result.commit, result.remote = event.branch, event.commit, event.remote
 
 
+def _announced(result: RunResult, event: ev.DeliveryAnnounced) -> None:
+    result.goes_on = datetime.fromtimestamp(event.until, UTC).isoformat(timespec="seconds")
+
+
+def _waits(result: RunResult, _event: ev.ApprovalRequested) -> None:
+    result.goes_on = ""
+
+
 def _finished(result: RunResult, event: ev.RunFinished) -> None:
     result.status = event.status.value
-    result.reason, result.next = event.reason, event.next
+    result.reason, result.next, result.goes_on = event.reason, event.next, ""
     if event.code:
         result.error_exit = error_kind(event.code).exit_code
 
@@ -172,8 +192,11 @@ _FOLDS: dict[type[Any], Callable[[RunResult, Any], None]] = {
     ev.ChangeHandedOver: _handed_over,
     ev.ReviewFinished: _reviewed,
     ev.GateFinished: _gate,
+    ev.RiskAssessed: _assessed,
     ev.ScoreComputed: _scored,
     ev.DecisionMade: _decided,
+    ev.DeliveryAnnounced: _announced,
+    ev.ApprovalRequested: _waits,
     ev.Delivered: _delivered,
     ev.RunFinished: _finished,
 }

@@ -4,17 +4,11 @@ Every function takes the job and the results of earlier stations, and returns pl
 be carried out twice when its worker dies in the middle of it, never after it has finished.
 """
 
-import time
-
 import msgspec
 
 from karkhana import __version__
 from karkhana.delivery.message import commit_message
 from karkhana.domain.events import (
-    ApprovalGiven,
-    ApprovalRequested,
-    AutonomyConsulted,
-    DecisionMade,
     Delivered,
     GateFinished,
     ReviewFinished,
@@ -22,19 +16,14 @@ from karkhana.domain.events import (
     RunStarted,
     SuiteMeasured,
 )
-from karkhana.domain.evidence import GateStatus
 from karkhana.domain.json import canonical
-from karkhana.domain.lessons import Verdict
-from karkhana.domain.policy import decide
 from karkhana.domain.tasks import Status
-from karkhana.factory.approvers import self_approval
 from karkhana.factory.changes import restore
 from karkhana.factory.job import Job
-from karkhana.factory.judging import score_change
+from karkhana.factory.judging import assess_change, with_risk
 from karkhana.factory.learning import learn_from_ending
 from karkhana.factory.records import (
     Approval,
-    Asked,
     Built,
     Ending,
     Judged,
@@ -42,7 +31,6 @@ from karkhana.factory.records import (
     Review,
     Verified,
 )
-from karkhana.factory.strategies import holds, record_strategy
 from karkhana.factory.suites import require_judge
 from karkhana.factory.writing_changes import write_after
 from karkhana.ports import DeliveryRequest, GateContext, Receipt
@@ -88,6 +76,7 @@ def verify(job: Job, plan: Plan, built: Built, review: Review) -> Verified:
     """Every gate measures the change between two fresh workspaces: the base commit, and the base with the change."""
     job.enter(Status.VERIFYING)
     contents = restore(job.order.repository, built.change.base, built.edits)
+    risk = assess_change(job, built, contents)
     with job.open_workspace() as before, job.open_workspace() as after:
         write_after(after, built.edits, contents)
         result = run_tests(after, plan.test_command)
@@ -108,74 +97,13 @@ def verify(job: Job, plan: Plan, built: Built, review: Review) -> Verified:
             progress=lambda gate: job.trail.record(GateFinished(result=gate)),
         )
     evidence = msgspec.structs.replace(
-        evidence,
+        with_risk(evidence, risk),
         review=review.findings,
         alternatives=built.handover.alternatives,
         disagreement=built.handover.disagreement,
         probability=built.handover.probability,
     )
     return Verified(evidence=evidence, result=result)
-
-
-def judge(job: Job, plan: Plan, built: Built, verified: Verified) -> Judged:
-    """Evidence becomes confidence, and policy turns it into a decision."""
-    confidence = score_change(job, built, verified.evidence)
-    hard = tuple(g.gate for g in verified.evidence.gates if g.hard and g.status is GateStatus.FAILED)
-    # What a person says of it later takes the place of this.
-    good = holds(job.order.type, plan.baseline.failing, verified.evidence.gates)
-    record_strategy(job, built.change.engineer, built.attempt, Verdict.GOOD if good else Verdict.BAD)
-    policy, order = job.settings.policy, job.order
-    changed = tuple(file.path for file in built.change.files)
-    consulted = job.rooms.autonomy.consult(job.run_id, order.repository, order.type.value, policy, changed)
-    job.trail.record(
-        AutonomyConsulted(standing=consulted.standing, protected=consulted.protected, audited=consulted.audited)
-    )
-    decision = decide(
-        confidence,
-        hard_failures=hard,
-        policy=msgspec.structs.replace(policy, autonomy=consulted.standing.level),
-        auto=order.auto,
-        guarantee=consulted.standing.guarantee,
-        protected=consulted.protected,
-        audited=consulted.audited,
-    )
-    job.trail.record(DecisionMade(decision=decision))
-    return Judged(confidence=confidence, decision=decision, at=int(time.time()), trail=job.head())
-
-
-def request_approval(job: Job, built: Built) -> Asked:
-    """A person is asked; the run waits durably, on no worker."""
-    job.trail.record(ApprovalRequested(patch_sha256=built.digest))
-    job.enter(Status.WAITING_FOR_REVIEW)
-    return Asked(patch_sha256=built.digest)
-
-
-def record_approval(job: Job, built: Built, answer: str | None) -> Approval:
-    """Write down who answered what. An approval of another diff is none."""
-    approval = msgspec.json.decode(answer or "{}", type=Approval)
-    if approval.approved and approval.patch_sha256 != built.digest:
-        approval = msgspec.structs.replace(
-            approval, approved=False, comment="the approval was given for a different diff"
-        )
-    refused = self_approval(
-        approval.by,
-        approval.account,
-        made_by=(built.change.engineer,),
-        ordered_by=job.order.by,
-        four_eyes=job.settings.policy.four_eyes,
-    )
-    if approval.approved and refused:
-        approval = msgspec.structs.replace(approval, approved=False, comment=f"the approval does not count: {refused}")
-    job.trail.record(
-        ApprovalGiven(
-            approved=approval.approved,
-            by=approval.by,
-            comment=approval.comment,
-            patch_sha256=built.digest,
-            account=approval.account,
-        )
-    )
-    return approval
 
 
 def deliver(job: Job, plan: Plan, built: Built, verified: Verified, judged: Judged) -> Receipt:

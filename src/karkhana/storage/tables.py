@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0008"
+SCHEMA_VERSION = "0009"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -280,6 +280,7 @@ autonomy_changes = sa.Table(
     sa.Column("cause", sa.Text, nullable=False),
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("because", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False, server_default=""),
 )
 sa.Index(
     "ix_autonomy_changes_repository_task_type",
