@@ -77,8 +77,15 @@ def test_a_sound_fix_is_delivered(folder: Path) -> None:
     ]
     assert order == [
         *("run.started", "environment.prepared", "suite.measured", "environment.prepared", "workspace.opened"),
-        *("change.handed_over", "review.finished", "environment.prepared", "environment.prepared", "suite.measured"),
-        *("score.computed", "autonomy.consulted", "decision.made", "change.delivered", "run.finished"),
+        *("change.handed_over", "review.finished", "risk.assessed", "environment.prepared", "environment.prepared"),
+        *(
+            "suite.measured",
+            "score.computed",
+            "autonomy.consulted",
+            "decision.made",
+            "change.delivered",
+            "run.finished",
+        ),
     ]
 
 

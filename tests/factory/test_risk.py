@@ -7,9 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from karkhana.factory.risk import change_risk, risk_rules
+from karkhana.domain.events import RiskAssessed
+from karkhana.factory.risk import change_risk, risk_rules, without_history
 from karkhana.git import Repository
 from karkhana.quality.history.features import NAMES
+from karkhana.quality.history.places import folder_for
 
 DAY = 86_400
 START = 1_700_000_000
@@ -26,7 +28,14 @@ def source(tmp_path: Path) -> Repository:
         (folder / "cart.py").write_text(CART.replace(f"x + {number // 3}", f"x * {number}"))
         (folder / "README.md").write_text(f"{number}\n")
         git(folder, number, "add", "--all")
-        git(folder, number, "commit", "--quiet", "--message", "Fix wrong price" if number % 3 == 2 else "Change prices")
+        git(
+            folder,
+            number,
+            "commit",
+            "--quiet",
+            "--message",
+            "Fix the missing value" if number % 3 == 2 else "Change prices",
+        )
     return Repository.open(folder)
 
 
@@ -75,3 +84,55 @@ def test_every_group_is_made_of_features() -> None:
     named = [name for names in risk_rules().groups.values() for name in names]
     assert len(named) == len(set(named))
     assert set(named) <= {*NAMES, "size"}
+
+
+CLOCK = """import datetime
+
+
+def late(due):
+    when = datetime.datetime.utcnow()
+    return when - due > datetime.timedelta(days=1)
+"""
+
+
+def test_kinds_that_the_change_speaks_for_ask_for_checks_and_advise(source: Repository, tmp_path: Path) -> None:
+    found = risk(source, tmp_path, "clock.py", CLOCK.encode())
+    (time,) = [kind for kind in found.kinds if kind.kind == "time"]
+    assert time.asks
+    assert time.share > 1.25 * time.usual
+    assert ("clock.py", 5) in {(line.path, line.line) for line in time.evidence}
+    assert "differential" in found.checks
+    assert any("time zone" in one for one in found.advice)
+
+
+def test_what_is_merely_usual_asks_for_nothing(source: Repository, tmp_path: Path) -> None:
+    found = risk(source, tmp_path, "plain.py", b"shop = other\n")
+    assert found.kinds
+    assert not any(kind.asks for kind in found.kinds)
+    assert (found.checks, found.advice) == ((), ())
+
+
+def test_past_repairs_of_the_file_are_named(source: Repository, tmp_path: Path) -> None:
+    cart = (source.root / "cart.py").read_bytes()
+    found = risk(source, tmp_path, "cart.py", cart.replace(b"x + 1\n", b"round(x) // 1\n"))
+    repaired = {commit for kind in found.kinds for commit in kind.repaired_here}
+    fixes = source.git.run("log", "--format=%H", "--grep=Fix the missing").decode().split()
+    assert repaired
+    assert repaired <= set(fixes)
+
+
+def test_without_a_history_the_lines_still_speak() -> None:
+    found = without_history({"clock.py": (None, CLOCK.encode())}, "it is broken")
+    assert (found.chance, found.reasons) == (None, ("it is broken",))
+    assert "time" in {kind.kind for kind in found.kinds if kind.asks}
+
+
+def test_bytes_that_are_no_text_do_not_end_in_the_trail() -> None:
+    found = without_history({"clock.py": (None, CLOCK.encode() + b"name = datetime.now('\xff')\n")}, "")
+    event = RiskAssessed(risk=found)
+    assert msgspec.json.decode(msgspec.json.encode(event), type=RiskAssessed) == event
+
+
+def test_each_repository_has_its_own_folder(source: Repository, tmp_path: Path) -> None:
+    assert folder_for(tmp_path, source) == folder_for(tmp_path, Repository.open(source.root))
+    assert folder_for(tmp_path, source).parent == tmp_path / "history"

@@ -15,6 +15,7 @@ from karkhana.domain.changes import Change
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.evidence import Evidence, Finding, GateStatus, Severity
 from karkhana.domain.policy import Decision
+from karkhana.domain.risks import Risk, in_full
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Ticket
 from karkhana.ports import Receipt
@@ -40,6 +41,7 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True):
     confidence: Confidence
     decision: Decision
     receipt: Receipt | None = None
+    risk: Risk | None = None
 
 
 def report(dossier: Dossier) -> str:
@@ -52,6 +54,7 @@ def report(dossier: Dossier) -> str:
         "## The change\n\n" + _files(dossier.change) + "\n\n" + fenced(_cut(dossier.change.patch, DIFF_MAX), "diff"),
         "## Tests\n\n" + _tests(dossier.baseline, dossier.result),
         "## Confidence\n\n" + _confidence(dossier.confidence),
+        *(["## Risk\n\n" + fenced("\n".join(in_full(dossier.risk)), "text")] if dossier.risk is not None else []),
         "## Gates\n\n" + _gates(dossier.evidence),
         "## Findings\n\n" + _findings(dossier.evidence),
         "## How to check this\n\n" + _trail(dossier),

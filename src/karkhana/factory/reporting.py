@@ -53,6 +53,7 @@ def dossier(stores: Stores, run_id: str) -> Dossier:
     suites = history.all(ev.SuiteMeasured)
     review = history.last(ev.ReviewFinished)
     compared = history.last(ev.CandidatesCompared)
+    assessed = history.last(ev.RiskAssessed)
     return Dossier(
         run_id=run_id,
         task_id=history.run.task_id,
@@ -68,6 +69,7 @@ def dossier(stores: Stores, run_id: str) -> Dossier:
         ),
         confidence=history.need(ev.ScoreComputed).confidence,
         decision=history.need(ev.DecisionMade).decision,
+        risk=assessed.risk if assessed else None,
         receipt=None
         if delivered is None
         else Receipt(branch=delivered.branch, commit=delivered.commit, remote=delivered.remote),

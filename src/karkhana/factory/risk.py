@@ -1,38 +1,45 @@
 """How risky a change is by its repository's past: features of the change on top of the commits before it, the shipped
-prior, and what became of the newest commits.
+prior, and what became of the newest commits; which kinds of bugs it would most likely bring, and what looks for them.
 
-Knows nothing of evidence; what it finds can be kept on disk, so that only new commits are read the next time.
+Knows nothing of evidence: it is asked before any gate runs. What it finds is kept on disk, so that only new commits are
+read the next time.
 """
 
-import hashlib
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 
 import msgspec
 
+from karkhana.domain.risks import LikelyBug, Risk
 from karkhana.factory.changes import Contents
 from karkhana.git import Repository
 from karkhana.git.log import LoggedCommit, TouchedFile
+from karkhana.git.patches import FilePatch, Hunk
 from karkhana.quality.diffs import line_diff
 from karkhana.quality.history.features import NAMES as FEATURES
 from karkhana.quality.history.features import CommitFeatures, Past, features, vector
 from karkhana.quality.history.labels import label
+from karkhana.quality.history.places import folder_for
 from karkhana.quality.history.reading import read_history
+from karkhana.quality.risk.kinds import PastRepairs, load_checks, predict
 from karkhana.quality.risk.model import RiskModel
 from karkhana.quality.risk.prior import load_prior
+from karkhana.quality.risk.repairs import past_repairs
 
 AUTHOR = "karkhana@localhost"
 """Whose commits the factory's are."""
 _DAY = 86_400
 
 
-class Risk(msgspec.Struct, frozen=True, kw_only=True):
-    """The chance that a change needs a fix later, and why."""
+class KindRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a kind of bug is told, and when its checks are asked for."""
 
-    chance: float | None
-    """In [0,1]; ``None``: nothing can be said."""
-    reasons: tuple[str, ...] = ()
+    told: int
+    least_share: float
+    least_lift: float
 
 
 class RiskRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,6 +49,7 @@ class RiskRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     window: int
     days: int
     least: float
+    kinds: KindRules
     groups: dict[str, tuple[str, ...]]
 
 
@@ -68,9 +76,11 @@ def change_risk(
     Raises ``GitFailed`` for a damaged repository.
     """
     rules = rules or risk_rules()
+    patch = tuple(_patches(contents))
     count = int(source.git.run("rev-list", "--count", "--no-merges", base))
     if count > rules.longest_history:
-        return Risk(chance=None, reasons=(f"the history of {count} commits is too long to be read each time",))
+        reason = f"the history of {count} commits is too long to be read each time"
+        return _with_kinds(Risk(chance=None, reasons=(reason,)), patch, PastRepairs(), rules.kinds)
     folder = folder_for(home, source)
     commits = read_history(source, base, folder)
     past = Past()
@@ -81,13 +91,51 @@ def change_risk(
         return Risk(chance=0.0, reasons=("it touches no code",))
     model = _model(source, commits, folder, rules)
     table = _table([row])
-    return Risk(chance=round(float(model.risk(table)[0]), 4), reasons=_words(table, rules))
+    risk = Risk(chance=round(float(model.risk(table)[0]), 4), reasons=_words(table, rules))
+    return _with_kinds(risk, patch, past_repairs(source, commits, folder), rules.kinds)
 
 
-def folder_for(home: Path, source: Repository) -> Path:
-    """Where what is read of a repository's history is kept."""
-    name = hashlib.sha256(str(source.common_dir).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return home / "history" / name
+def without_history(contents: Contents, reason: str, rules: RiskRules | None = None) -> Risk:
+    """What the lines of a change alone say, when its history cannot be read."""
+    rules = rules or risk_rules()
+    return _with_kinds(Risk(chance=None, reasons=(reason,)), tuple(_patches(contents)), PastRepairs(), rules.kinds)
+
+
+def _with_kinds(risk: Risk, patch: tuple[FilePatch, ...], past: PastRepairs, rules: KindRules) -> Risk:
+    """The likeliest kinds of bugs, and the checks of those that the change itself speaks for."""
+    kinds = tuple(
+        msgspec.structs.replace(one, share=round(one.share, 4), usual=round(one.usual, 4), asks=_asks(one, rules))
+        for one in predict(patch, past, rules.told)
+    )
+    known = load_checks()
+    wanted = list(dict.fromkeys(name for kind in kinds if kind.asks for name in kind.checks))
+    return msgspec.structs.replace(
+        risk,
+        kinds=kinds,
+        checks=tuple(dict.fromkeys(gate for name in wanted if (gate := known[name].gate) is not None)),
+        advice=tuple(known[name].says for name in wanted if known[name].gate is None),
+    )
+
+
+def _asks(kind: LikelyBug, rules: KindRules) -> bool:
+    """Kinds that are merely usual here would ask for the same checks of every change."""
+    shown = kind.evidence or kind.repaired_here
+    return bool(shown) and kind.share >= rules.least_share and kind.lift >= rules.least_lift
+
+
+def _patches(contents: Contents) -> Iterator[FilePatch]:
+    """The added lines of each file, as a hunk for each run of them."""
+    for path, (before, after) in contents.items():
+        diff = line_diff(before, after)
+        runs = (
+            [line for _, line in run] for _, run in groupby(enumerate(diff.added_lines()), lambda at: at[1][0] - at[0])
+        )
+        hunks = tuple(Hunk(0, (), lines[0][0], tuple(_readable(text) for _, text in lines)) for lines in runs)
+        yield FilePatch(path, None if before is None else path, hunks)
+
+
+def _readable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _commit(base: str, contents: Contents, message: str, now: int, author: str) -> LoggedCommit:

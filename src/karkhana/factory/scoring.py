@@ -6,18 +6,29 @@ from pathlib import Path
 import msgspec
 
 from karkhana.domain.changes import Change, FileChange, FileState
-from karkhana.domain.confidence import Confidence
+from karkhana.domain.confidence import Confidence, TrackRecord
 from karkhana.domain.errors import InvalidInput
-from karkhana.domain.events import AnyEvent, DecisionMade, GateFinished, ReviewFinished, ScoreComputed, SuiteMeasured
+from karkhana.domain.events import (
+    AnyEvent,
+    DecisionMade,
+    GateFinished,
+    ReviewFinished,
+    RiskAssessed,
+    ScoreComputed,
+    SuiteMeasured,
+)
 from karkhana.domain.evidence import Evidence, GateStatus
 from karkhana.domain.policy import Decision, Policy, decide
+from karkhana.domain.risks import Risk, in_full
 from karkhana.domain.tasks import Ticket
+from karkhana.factory.calibration import calibration_for
 from karkhana.factory.changes import Contents
-from karkhana.factory.judging import evidence_of, with_risk
+from karkhana.factory.judging import assess, evidence_of, with_risk
 from karkhana.factory.ordering import settings_for
+from karkhana.factory.outcomes import outcome_book
 from karkhana.factory.results import ScoreResult
 from karkhana.factory.sandboxes import workspaces_for
-from karkhana.factory.stores import Stores
+from karkhana.factory.stores import Stores, open_stores
 from karkhana.factory.trails import MemoryTrail
 from karkhana.factory.weights import current_weights
 from karkhana.git import Repository, make_patch
@@ -33,6 +44,7 @@ from karkhana.quality.weights import Weights
 from karkhana.workspace.testing import detect, require_usable, run_tests
 
 SUBMODULE = 0o160000
+PERSONS = TrackRecord(because="a track record is kept of the factory's changes, not of those of persons")
 
 
 def score_range(
@@ -58,6 +70,9 @@ def score_range(
     contents = _contents(source, files)
     change = _change(source, old, files, contents, text or source.message(new))
     trail = MemoryTrail(observer)
+    written = source.git.run("show", "--no-patch", "--no-show-signature", "--format=%ae", "--end-of-options", new)
+    author = written.decode("utf-8", "replace").strip().lower()
+    risk = assess(source, old, contents, change.summary, home=settings.home, trail=trail, author=author)
     workspaces = workspaces_for(settings, sandbox)
     root = str(source.root)
     with workspaces.open(root, old, record=trail) as before, workspaces.open(root, new, record=trail) as after:
@@ -86,18 +101,12 @@ def score_range(
             review=findings,
             progress=lambda gate: trail.record(GateFinished(result=gate)),
         )
-    author = source.git.run("show", "--no-patch", "--no-show-signature", "--format=%ae", "--end-of-options", new)
-    evidence = with_risk(
-        evidence,
-        source,
-        old,
-        contents,
-        change.summary,
-        home=settings.home,
-        trail=trail,
-        author=author.decode("utf-8", "replace").strip().lower(),
-    )
-    confidence = score(evidence, weights=current_weights(settings.home))
+    evidence = with_risk(evidence, risk)
+    with open_stores(settings) as stores:
+        known = outcome_book(stores).all()
+    weights = current_weights(settings.home)
+    # No type of task: what is known of this repository, and of others, whatever was asked there.
+    confidence = score(evidence, PERSONS, weights, calibration_for(known, root, ""))
     hard = tuple(g.gate for g in evidence.gates if g.hard and g.status is GateStatus.FAILED)
     decision: Decision = decide(confidence, hard_failures=hard, policy=settings.policy)
     trail.record(ScoreComputed(confidence=confidence, risk=evidence.risk, risk_reasons=evidence.risk_reasons))
@@ -112,6 +121,7 @@ def score_range(
         gates=evidence.gates,
         self_review=findings,
         diff=change.patch,
+        risk=risk,
     )
 
 
@@ -167,6 +177,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """What the score would be if one thing were better, the most first."""
     ways: tuple[Way, ...]
     """The least that would reach the canary and the deployment."""
+    risk: Risk | None = None
+    """How likely the change is to need a repair, the likeliest kinds of bugs, and what looks for them."""
     text: str
     """The same as a page for a person."""
 
@@ -182,11 +194,18 @@ def explain_run(stores: Stores, run_id: str) -> Explanation:
     review = next((event.findings for event in reversed(events) if isinstance(event, ReviewFinished)), ())
     evidence = evidence_of(Evidence(gates=tuple(gates.values()), review=review), scored)
     weights = current_weights(stores.settings.home)
-    return explanation(run_id, evidence, scored.confidence, stores.settings.policy, weights)
+    risk = next((event.risk for event in reversed(events) if isinstance(event, RiskAssessed)), None)
+    return explanation(run_id, evidence, scored.confidence, stores.settings.policy, weights, risk=risk)
 
 
 def explanation(
-    run_id: str, evidence: Evidence, confidence: Confidence, policy: Policy, weights: Weights
+    run_id: str,
+    evidence: Evidence,
+    confidence: Confidence,
+    policy: Policy,
+    weights: Weights,
+    *,
+    risk: Risk | None = None,
 ) -> Explanation:
     """Everything that can be said of a score; what it could be only as long as its weights still hold."""
     holds = confidence.weights_version == weights.version
@@ -201,7 +220,12 @@ def explanation(
         missing=confidence.missing,
         counterfactuals=single,
         ways=reached,
-        text=explain(confidence, weights, _told(single, reached) if holds else _OLD),
+        risk=risk,
+        text=explain(
+            confidence,
+            weights,
+            [*(_told(single, reached) if holds else _OLD), *(["", *in_full(risk)] if risk is not None else [])],
+        ),
     )
 
 

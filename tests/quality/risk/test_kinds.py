@@ -3,6 +3,7 @@
 import pytest
 
 from karkhana.git.patches import FilePatch, Hunk
+from karkhana.quality.gates import GATES
 from karkhana.quality.risk.kinds import (
     MOST_EVIDENCE,
     Learned,
@@ -79,3 +80,18 @@ def test_more_inviting_lines_never_speak_less_for_a_kind():
         assert learned.cuts[0] <= learned.cuts[1]
     one = Learned(share=0.1, steps=(-0.5, 0.0, 0.2, 0.4), cuts=(10.0, 50.0))
     assert [step(one, count, 100) for count in (0, 5, 10, 49, 50, 100)] == [-0.5, 0.0, 0.2, 0.2, 0.4, 0.4]
+
+
+def test_each_check_is_done_by_a_gate_that_stands_or_told_to_a_person():
+    checks = load_checks()
+    assert {check.gate for check in checks.values() if check.gate is not None} <= set(GATES)
+    named = {name for kind in load_catalogue().kinds.values() for name in kind.checks}
+    assert named == set(checks)
+
+
+def test_what_is_usual_is_told_beside_the_share():
+    found = predict(change("x = y[1:]"), PastRepairs(), 99)
+    assert sum(one.usual for one in found) == pytest.approx(1, abs=1e-3)
+    assert {one.kind: round(one.usual, 6) for one in found} == {
+        name: round(one.share, 6) for name, one in load_learned().items()
+    }

@@ -3,7 +3,6 @@
 gathered = gather(Repository.open(path, bare=True), limit=1000, days=180, folder=folder)
 """
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,15 +47,6 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     labels: Labels
     within: int
     """Seconds in which a commit can turn out bad."""
-
-
-def folder_for(home: Path, repository: Repository) -> Path:
-    """Where what is found out about a repository is kept."""
-    return (
-        home
-        / "history"
-        / hashlib.sha256(str(repository.common_dir).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    )
 
 
 def gather(

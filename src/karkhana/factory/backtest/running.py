@@ -15,11 +15,12 @@ import numpy as np
 
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.policy import Policy
-from karkhana.factory.backtest.history import Gathered, Judged, Progress, folder_for, gather, silent
+from karkhana.factory.backtest.history import Gathered, Judged, Progress, gather, silent
 from karkhana.factory.backtest.reading import bands, examples, guarantee, notes, table
 from karkhana.factory.backtest.results import Backtest, Block
 from karkhana.git.repository import Repository
 from karkhana.quality.history.journal import Journal
+from karkhana.quality.history.places import folder_for
 from karkhana.quality.risk.measuring import (
     at_threshold,
     calibration,

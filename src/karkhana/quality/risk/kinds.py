@@ -24,12 +24,15 @@ from importlib import resources
 
 import msgspec
 
+from karkhana.domain.risks import InvitingLine, LikelyBug
 from karkhana.git.patches import FilePatch
 from karkhana.quality.history.code import is_source, means_something
 
 MOST_LINES = 3_000
 """Added lines of a change that are looked at."""
 MOST_EVIDENCE = 5
+SHIPPED = 30
+"""Repairs that the shipped shares count like; a repository with many repairs speaks for itself."""
 _LONGEST = 400
 """Characters of a line that patterns see."""
 
@@ -39,7 +42,7 @@ class Check(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     says: str
     gate: str | None = None
-    """The gate that carries it out; ``None``: a person or a later tool."""
+    """The gate that carries it out; ``None``: nothing does, and a person who reviews the change is told."""
 
 
 class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,28 +72,6 @@ class _Catalogue(msgspec.Struct, frozen=True):
     checks: dict[str, Check]
 
 
-class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of a change that invites a kind of bug."""
-
-    path: str
-    line: int
-    text: str
-
-
-class Prediction(msgspec.Struct, frozen=True, kw_only=True):
-    """One kind of bug."""
-
-    kind: str
-    says: str
-    share: float
-    """Probability that a bug of this change is of this kind; all kinds sum to 1."""
-    evidence: tuple[Evidence, ...]
-    repaired_here: tuple[str, ...]
-    """Past repairs of this kind in the files of the change."""
-    checks: tuple[str, ...]
-    """Names of the checks that look for it; :func:`load_checks` explains them."""
-
-
 class PastRepairs:
     """How a repository's repairs so far divide among kinds; add them in the order of time."""
 
@@ -100,11 +81,24 @@ class PastRepairs:
 
     def add(self, commit: str, message: str, patch: Sequence[FilePatch]) -> None:
         """Remember one repair."""
-        for kind in kinds_of_repair(message, patch):
+        self.remember(commit, kinds_of_repair(message, patch), sources(patch))
+
+    def remember(self, commit: str, kinds: Iterable[str], paths: Sequence[str]) -> None:
+        """Remember one repair, of these kinds and in these files of source code."""
+        for kind in kinds:
             self.kinds[kind] += 1
-            for file in patch:
-                if is_source(file.path):
-                    self.files.setdefault(file.path, {}).setdefault(kind, []).append(commit)
+            for path in paths:
+                self.files.setdefault(path, {}).setdefault(kind, []).append(commit)
+
+    def usual(self, learned: Mapping[str, Learned]) -> dict[str, float]:
+        """Kind → its share of repairs; the shipped shares count like so many repairs (``SHIPPED``) more."""
+        total = sum(self.kinds.values()) + SHIPPED
+        return {kind: (self.kinds[kind] + SHIPPED * one.share) / total for kind, one in learned.items()}
+
+
+def sources(patch: Sequence[FilePatch]) -> tuple[str, ...]:
+    """The files of source code that a patch touches."""
+    return tuple(file.path for file in patch if is_source(file.path))
 
 
 def kinds_of_repair(message: str, patch: Sequence[FilePatch] = ()) -> tuple[str, ...]:
@@ -120,7 +114,7 @@ def kinds_of_repair(message: str, patch: Sequence[FilePatch] = ()) -> tuple[str,
 
 def predict(
     patch: Sequence[FilePatch], past: PastRepairs, most: int = 5, learned: Mapping[str, Learned] | None = None
-) -> tuple[Prediction, ...]:
+) -> tuple[LikelyBug, ...]:
     """The likeliest kinds first, at most ``most``; nothing when the change adds no line of source code.
 
     ``learned``: other numbers than those that ship.
@@ -129,24 +123,27 @@ def predict(
     if not lines:
         return ()
     catalogue, learned = load_catalogue(), learned or load_learned()
-    total = sum(past.kinds.values())
-    found: dict[str, tuple[float, list[Evidence], list[str]]] = {}
+    usual = past.usual(learned)
+    found: dict[str, tuple[float, list[InvitingLine], list[str]]] = {}
     for name in catalogue.kinds:
         invites = _patterns()[name][2]
-        evidence = [Evidence(path=p, line=n, text=text.strip()[:160]) for p, n, text in lines if invites.search(text)]
+        evidence = [
+            InvitingLine(path=p, line=n, text=text.strip()[:160]) for p, n, text in lines if invites.search(text)
+        ]
         here = [one for file in patch for one in past.files.get(file.path, {}).get(name, ())]
-        # the shipped share counts like 30 repairs; a repository with many repairs speaks for itself
-        share = (past.kinds[name] + 30 * learned[name].share) / (total + 30)
-        odds = math.log(share) + step(learned[name], len(evidence), len(lines)) + 0.35 * math.log1p(len(set(here)))
+        odds = (
+            math.log(usual[name]) + step(learned[name], len(evidence), len(lines)) + 0.35 * math.log1p(len(set(here)))
+        )
         found[name] = (odds, evidence, list(dict.fromkeys(here)))
     top = max(odds for odds, _, _ in found.values())
     whole = sum(math.exp(odds - top) for odds, _, _ in found.values())
     ordered = sorted(found.items(), key=lambda item: (-item[1][0], item[0]))[:most]
     return tuple(
-        Prediction(
+        LikelyBug(
             kind=name,
             says=catalogue.kinds[name].says,
             share=math.exp(odds - top) / whole,
+            usual=usual[name],
             evidence=tuple(evidence[:MOST_EVIDENCE]),
             repaired_here=tuple(here[-MOST_EVIDENCE:]),
             checks=catalogue.kinds[name].checks,
