@@ -9,11 +9,13 @@ import msgspec
 import pytest
 
 from karkhana.domain import events as ev
+from karkhana.domain.autonomy import Cause, LevelChange
 from karkhana.domain.changes import Change
 from karkhana.domain.confidence import Component, Confidence
 from karkhana.domain.errors import InvalidInput, UnknownRun
 from karkhana.domain.lessons import Credit, Role, Verdict, taught
 from karkhana.domain.outcomes import Label, SignKind
+from karkhana.domain.policy import Autonomy
 from karkhana.domain.routes import RouteOutcome
 from karkhana.domain.settings import OutcomeSettings
 from karkhana.domain.strategies import Strategy
@@ -23,6 +25,7 @@ from karkhana.factory.outcomes import OutcomeBook, make_sign, outcome_book
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.learning.outcomes.track_record import Kind
 
+IN, ON, _ = Autonomy
 CREDITS = (Credit(subject="template:a", circumstance="KeyError", role=Role.USED),)
 CONFIDENCE = Confidence(
     score=0.8,
@@ -183,6 +186,88 @@ def test_the_store_is_made_again_from_the_trails(stores: Stores, book: OutcomeBo
     book.sync(str(repository), now=later)
     assert book.all() == before
     assert (book.store.signs(), told(book)) == (signs, known)
+
+
+def on_the_loop(book: OutcomeBook, repository: Path) -> None:
+    """A person has granted the level before."""
+    word = LevelChange(
+        repository=str(repository), task_type="bugfix", at=0.0, level=ON, previous=IN, cause=Cause.PERSON, by="asha"
+    )
+    book.levels.store.add(word)
+
+
+def test_a_bad_outcome_takes_the_level_away_in_the_same_search(
+    stores: Stores,
+    book: OutcomeBook,
+    repository: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("KARKHANA_POLICY_AUTONOMY_LIMIT", ON.value)
+    on_the_loop(book, repository)
+    run_id, name = delivered(stores, book, repository)
+    assert len(book.levels.store.history()) == 1
+    commit(repository, "def total():\n    return 1\n", f"This reverts commit {name}.")
+    book.sync(str(repository))
+    fallen = book.levels.store.history(str(repository), "bugfix")[-1]
+    assert (fallen.previous, fallen.level, fallen.cause, fallen.run_id) == (ON, IN, Cause.BAD_OUTCOME, run_id)
+    assert [e.event.change for e in stores.events.entries(run_id) if isinstance(e.event, ev.AutonomyChanged)] == [
+        fallen
+    ]
+    (line,) = [r for r in caplog.records if r.name == "karkhana.autonomy"]
+    assert line.levelname == "WARNING"
+    assert run_id in line.getMessage()
+    book.sync(str(repository))
+    book.rebuild()
+    book.sync(str(repository))
+    assert book.levels.store.history(str(repository))[-1] == fallen
+    assert stores.events.verify(run_id) == []
+
+
+def test_a_worker_that_died_before_the_event_is_made_up_for(
+    stores: Stores, book: OutcomeBook, repository: Path
+) -> None:
+    on_the_loop(book, repository)
+    run_id, _ = delivered(stores, book, repository)
+    row = LevelChange(
+        repository=str(repository),
+        task_type="bugfix",
+        at=5.0,
+        level=IN,
+        previous=ON,
+        cause=Cause.BAD_OUTCOME,
+        run_id=run_id,
+    )
+    assert book.levels.store.add(row)
+    book.add(make_sign(run_id, SignKind.ROLLED_BACK, reference="deployment 7", comment="", by="eve"))
+    assert [e.event.change for e in stores.events.entries(run_id) if isinstance(e.event, ev.AutonomyChanged)] == [row]
+
+
+def test_every_kind_of_sign_comes_again_from_the_trails(stores: Stores, book: OutcomeBook, repository: Path) -> None:
+    _, name = delivered(stores, book, repository)
+    git(repository, "checkout", "--quiet", "-b", "karkhana/x", name)
+    commit(repository, "def total():\n    return 5\n", "Better so")
+    git(repository, "checkout", "--quiet", "main")
+    fix = commit(repository, "def total():\n    return 3\n", "Fix total()")
+    commit(repository, "def total():\n    return 2\n", f"This reverts commit {fix}.")
+    refused = ev.ApprovalGiven(approved=False, by="eve", comment="no")
+    book.keep(run(stores, repository, refused, ev.RunFinished(status=Status.REJECTED)))
+    sent = ev.Delivered(branch="karkhana/y", commit="c" * 40)
+    taken_back = run(stores, repository, sent, ev.RunFinished(status=Status.ROLLED_BACK, reason="errors"))
+    book.keep(taken_back)
+    for kind, reference in (("rolled_back", "deployment 7"), ("incident", "INC-1"), ("finding_dismissed", "ruff:S101")):
+        sign = make_sign(taken_back, SignKind(kind), reference=reference, comment="", by="eve")
+        assert book.add(sign)
+        assert not book.add(sign)
+    book.add(make_sign(taken_back, SignKind.CLEARED, reference=sign.sign_id, comment="", by="eve"))
+    later = book.all()[0].change.at + 1000
+    book.sync(str(repository), now=later)
+    before, signs, known = book.all(), book.store.signs(), told(book)
+    assert {sign.kind for some in signs.values() for sign in some} == set(SignKind) - {SignKind.REVERTED}
+    for _ in range(2):
+        book.rebuild()
+        book.sync(str(repository), now=later)
+        assert (book.all(), book.store.signs(), told(book)) == (before, signs, known)
 
 
 def test_an_outcome_that_others_recorded_stays(stores: Stores, book: OutcomeBook, repository: Path) -> None:

@@ -203,3 +203,61 @@ def test_the_main_line_is_known_until_the_last_fetch(history: History, tmp_path:
     (clone.common_dir / "FETCH_HEAD").touch()
     os.utime(clone.common_dir / "FETCH_HEAD", (0, START + 40 * DAY))
     assert seen_until(clone, line, START + 90 * DAY) == START + 40 * DAY
+
+
+SMALLER = FIXED.replace("width * height", "abs(width * height)")
+
+
+def on_branch(history: History, *steps: tuple[dict[str, str], str]) -> str:
+    """Commits of a person on the factory's branch; the newest one's name."""
+    history.git("checkout", "--quiet", "karkhana/BUILD-1")
+    for files, message in steps:
+        history.commit(files, message)
+    name = history.git("rev-parse", "HEAD")
+    history.git("checkout", "--quiet", "main")
+    return name
+
+
+def test_an_edit_on_the_branch_counts_before_anything_is_merged(history: History) -> None:
+    change = history.deliver()
+    edit = on_branch(history, ({"area.py": SMALLER}, "Never negative"))
+    found = history.search(change)
+    assert found.landings == ()
+    assert [(sign.kind, sign.reference) for sign in found.signs] == [(SignKind.EDITED, edit)]
+
+
+def test_an_edit_that_came_with_a_merge_without_a_commit_is_one(history: History) -> None:
+    change = history.deliver()
+    on_branch(history, ({"area.py": SMALLER}, "Never negative"), ({"other.py": "A = 3\n"}, "And another thing"))
+    history.git("merge", "--quiet", "--ff-only", "karkhana/BUILD-1")
+    found = history.search(change)
+    assert len(found.landings) == 1
+    assert kinds(found) == [SignKind.EDITED]
+
+
+def test_a_change_that_was_amended_on_its_branch_was_edited(history: History) -> None:
+    change = history.deliver()
+    history.git("checkout", "--quiet", "karkhana/BUILD-1")
+    (history.folder / "area.py").write_text(SMALLER)
+    history.git("commit", "--quiet", "--all", "--amend", "--no-edit")
+    history.git("checkout", "--quiet", "main")
+    assert kinds(history.search(change)) == [SignKind.EDITED]
+
+
+def test_other_commits_on_the_branch_and_a_rebase_are_no_edits(history: History) -> None:
+    change = history.deliver()
+    history.commit({"more.py": "B = 1\n"}, "meanwhile")
+    on_branch(history, ({"other.py": "A = 3\n"}, "Another thing"))
+    assert kinds(history.search(change)) == []
+    history.git("rebase", "--quiet", "main", "karkhana/BUILD-1")
+    history.git("checkout", "--quiet", "main")
+    assert kinds(history.search(change)) == []
+
+
+def test_edits_at_the_remote_are_seen(history: History, tmp_path: Path) -> None:
+    change = history.deliver()
+    on_branch(history, ({"area.py": SMALLER}, "Never negative"))
+    clone = tmp_path / "clone"
+    history.git("clone", "--quiet", str(history.folder), str(clone))
+    history.folder = clone
+    assert kinds(history.search(change)) == [SignKind.EDITED]

@@ -16,7 +16,7 @@ Pair = tuple[float, bool]
 
 
 def calibration_for(outcomes: Iterable[Outcome], repository: str, type: str) -> Calibration:
-    """The identity without settled outcomes."""
+    """The identity without settled outcomes; an empty ``type`` is that of a change that nobody ordered."""
     settled = [each for each in outcomes if each.label is not Label.PENDING and each.change.raw is not None]
     settled.sort(key=lambda each: (each.known_at, each.change.run_id))
     name = PurePath(repository).name or repository

@@ -3,7 +3,8 @@
 A change has landed when its commit is in the main line, or one that carries its run's trailer, or one that changes the
 same lines in the same way. Then: a later commit takes it back by name or by changing exactly those lines back; within
 the window a commit that calls itself a repair removes lines that it wrote; and a change that landed otherwise than it
-was delivered was edited. Whatever took a revert back clears that.
+was delivered was edited, as is one that somebody altered on its branch, landed or not. Whatever took a revert back
+clears that.
 
 Reads commits only, never a work tree; messages, names and lines are untrusted, and a false one costs a wrong label.
 Knows nothing of how a message is read and of how lines are traced to commits: that is handed in.
@@ -11,7 +12,6 @@ Knows nothing of how a message is read and of how lines are traced to commits: t
 
 import bisect
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,10 +21,10 @@ from karkhana.domain.outcomes import ScoredChange, Sign, SignKind
 from karkhana.git import Repository
 from karkhana.git.log import LoggedCommit, read_log
 from karkhana.git.patches import FilePatch, read_patches
+from karkhana.learning.outcomes.branches import TRAILER, OnBranch, on_branches
 from karkhana.learning.outcomes.mainline import Commit, MainLine
 from karkhana.learning.outcomes.taxonomy import cause_of
 
-_TRAILER = re.compile(r"^Karkhana-Run: *(\S{1,120}) *$", re.MULTILINE)
 _TITLE = 200
 
 
@@ -63,7 +63,7 @@ def search(
 ) -> Found:
     """Landings and signs of all ``changes`` that were delivered. Raises ``GitFailed`` for a damaged repository."""
     delivered = [change for change in changes if change.commit]
-    if not delivered or not line.commits:
+    if not delivered:
         return Found()
     return _Search(repository, delivered, line, reader, window_s).result()
 
@@ -83,13 +83,16 @@ class _Search:
         landed_as = [change.landed_as for change in changes if change.landed_as in line]
         own = dict(read_patches(repository, list(dict.fromkeys([*known, *landed_as]))))
         paths = {path for patch in own.values() for file in patch for path in (file.path, file.before) if path}
-        self._near = line.touching(sorted(paths))
+        self._near = line.touching(sorted(paths)) if line.commits else []
+        self._branches = on_branches(repository, {change.commit: change.run_id for change in changes})
         self._patches = own | dict(read_patches(repository, [c for c in self._near if c not in own]))
 
     def result(self) -> Found:
         by_trailer = self._by_trailer()
         landings, signs = list[Landing](), list[Sign]()
         for change in self._changes:
+            if change.run_id in self._branches:
+                signs += self._edits_on_branch(change, self._branches[change.run_id])
             landing = self._landing(change, by_trailer)
             if landing is None:
                 continue
@@ -100,7 +103,7 @@ class _Search:
             signs += reverts
             undone = {sign.reference for sign in reverts}
             signs += self._fixes(change, landing, [commit for commit in later if commit not in undone])
-        return Found(landings=tuple(landings), signs=tuple(signs))
+        return Found(landings=tuple(landings), signs=tuple({sign.sign_id: sign for sign in signs}.values()))
 
     # Landings
 
@@ -108,7 +111,7 @@ class _Search:
         """Run → the oldest commit of the main line that carries its trailer."""
         found: dict[str, str] = {}
         for commit in self._line.commits:
-            for run_id in _TRAILER.findall(commit.message):
+            for run_id in TRAILER.findall(commit.message):
                 found.setdefault(run_id, commit.commit)
         return found
 
@@ -136,6 +139,17 @@ class _Search:
         for commit in on_top:
             if self._wrote(commit).get(change.commit):
                 yield self._sign(change, SignKind.EDITED, self._line[commit])
+
+    def _edits_on_branch(self, change: ScoredChange, branch: OnBranch) -> Iterable[Sign]:
+        """The same, as long as the branch is there: also when it was merged without a merge commit, or rewritten."""
+        delivered, base = self._patches.get(change.commit), branch.base
+        rewritten = delivered and base.commit != change.commit
+        if rewritten and _signature(delivered or ()) != _signature(self._patch(base.commit)):
+            yield self._sign(change, SignKind.EDITED, base)
+        for commit in branch.above:
+            wrote = self._wrote(commit.commit)
+            if wrote.get(change.commit) or wrote.get(base.commit):
+                yield self._sign(change, SignKind.EDITED, commit)
 
     # What came later
 
