@@ -10,7 +10,7 @@ nothing of what the answers mean.
 import json
 import secrets
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -49,6 +49,13 @@ class Replayed(msgspec.Struct, frozen=True):
     answers: dict[int, Answer] = {}
 
 
+class Told(NamedTuple, Generic[T]):
+    """What a program printed, and whether its time was up before its end."""
+
+    lines: list[T]
+    timed_out: bool
+
+
 _KNOWN: WeakKeyDictionary[Workspace, Survey] = WeakKeyDictionary()
 
 
@@ -57,7 +64,7 @@ def survey(workspace: Workspace) -> Survey:
     if workspace not in _KNOWN:
         job = {"root": workspace.root, "most": MOST_APPLICATIONS}
         names = ("openapi_probe", "web_probe", "survey_probe")
-        _KNOWN[workspace] = run(workspace, names, "survey", job, Survey, timeout_s=60)[0]
+        _KNOWN[workspace] = run(workspace, names, "survey", job, Survey, timeout_s=60).lines[0]
     return _KNOWN[workspace]
 
 
@@ -72,19 +79,24 @@ def replay(
     asked = [msgspec.json.decode(msgspec.json.encode((r.method, r.target, r.headers, r.body))) for r in requests]
     job = {"root": workspace.root, "most": MOST_APPLICATIONS, "seconds": seconds, "largest": largest}
     names = ("openapi_probe", "web_probe", "calling_probe")
-    lines = run(workspace, names, "replay", {**job, "requests": asked}, dict[str, Any], timeout_s=timeout_s)
+    told = run(workspace, names, "replay", {**job, "requests": asked}, dict[str, Any], timeout_s=timeout_s)
+    lines = told.lines
     try:
         found = msgspec.convert(lines[0], Found)
         answers = [msgspec.convert(line, Answer) for line in lines[1:] if "number" in line]
         refused = [msgspec.convert(line, Found) for line in lines[1:] if "number" not in line]
     except msgspec.ValidationError as error:
         false_answer("replay", str(error))
-    return Replayed(found=refused[-1] if refused else found, answers={a.number: a for a in answers})
+    by_number = {a.number: a for a in answers}
+    if found.application and not refused and not told.timed_out and len(by_number) < len(requests):
+        ended = min(set(range(len(requests))) - set(by_number))
+        by_number[ended] = Answer(number=ended, status=500, error="it ended the process")
+    return Replayed(found=refused[-1] if refused else found, answers=by_number)
 
 
 def run(
     workspace: Workspace, names: tuple[str, ...], call: str, job: dict[str, Any], kind: type[T], *, timeout_s: float
-) -> list[T]:
+) -> Told[T]:
     """The marked lines that ``call`` of the joined programs prints, each a ``kind``. Raises ``ProbeFailed``."""
     marker = secrets.token_hex(16)
     text = f"{program(*names)}\n{call}(json.loads({json.dumps({**job, 'marker': marker})!r}))\n"
@@ -99,6 +111,6 @@ def run(
             next="import the application by hand in the same environment",
         )
     try:
-        return [msgspec.json.decode(line, type=kind) for line in found]
+        return Told([msgspec.json.decode(line, type=kind) for line in found], result.timed_out)
     except msgspec.MsgspecError as error:
         false_answer(call, str(error))

@@ -71,6 +71,8 @@ def test_references_that_lead_nowhere_are_remembered() -> None:
         b"a: &a {k: 1}\n"
         + b"".join(b"%c: &%c {<<: [%s]}\n" % (c, c, b",".join([b"*%c" % (c - 1)] * 9)) for c in range(98, 107)),
         b"[" * 5000,
+        b"[" * 100_000,
+        b"- " * 100_000,
         b"{" * 900 + b"a" + b"}" * 900,
         b'{"a":' * 400 + b"1" + b"}" * 400,
         b"a: !!python/object/apply:os.system [ls]\n",
@@ -78,7 +80,19 @@ def test_references_that_lead_nowhere_are_remembered() -> None:
         b"\xff\xfe\x00",
         b"? [a]\n: 1\n",
     ],
-    ids=["aliases", "merges", "brackets", "braces", "deep", "tag", "broken", "binary", "key"],
+    ids=[
+        "aliases",
+        "merges",
+        "brackets",
+        "many brackets",
+        "dashes",
+        "braces",
+        "deep",
+        "tag",
+        "broken",
+        "binary",
+        "key",
+    ],
 )
 def test_hostile_files_are_refused_in_no_time(text: bytes) -> None:
     with pytest.raises(Unreadable):

@@ -33,6 +33,10 @@ MOST_HOPS = 50
 """References that lead to references."""
 
 
+_INDENTED = re.compile(rb"^[ ?-]{%d}" % (DEEPEST + 1), re.MULTILINE)
+"""Block collections need a column each, also those that begin on one line."""
+
+
 class Unreadable(Exception):
     """The text is no document that can be read safely."""
 
@@ -173,7 +177,7 @@ def load(content: bytes) -> Any:
     if len(content) > LARGEST_YAML:
         raise Unreadable(f"{len(content)} bytes are too many to read")
     try:
-        if b"<<" in content:
+        if b"<<" in content or _may_be_deep(content):
             _refuse_bombs(content)
         return _bounded(yaml.load(content, Loader=_Loader), len(content))  # noqa: S506 - a subclass of the safe loader
     # ValueError, TypeError: a number or key that YAML admits and Python does not
@@ -211,6 +215,11 @@ def _bounded(value: Any, size: int) -> Any:
         elif isinstance(node, list):
             waiting.extend((child, depth + 1) for child in node)
     return value
+
+
+def _may_be_deep(content: bytes) -> bool:
+    """Whether it could be nested deeper than is read: the loader goes down on the C stack, which it can exhaust."""
+    return content.count(b"[") + content.count(b"{") > DEEPEST or _INDENTED.search(content) is not None
 
 
 def _refuse_bombs(content: bytes) -> None:
