@@ -62,3 +62,14 @@ def test_parts_are_not_asked_for_where_no_test_needs_the_change() -> None:
     tests = HEAD + "def test_below():\n    assert grade(40) == 'fail'\n"
     with real_context({"calc.py": BUGGY, "test_calc.py": tests}, {"calc.py": FIXED, "test_calc.py": tests}) as found:
         assert Mutation().check(found).measures["parts"] == 0
+
+
+def test_tests_that_rely_on_their_order_are_run_in_it() -> None:
+    tests = (
+        "import calc\n\n\nstate = []\n\n\n"
+        "def test_below():\n    assert not state\n    assert calc.grade(40) == 'fail'\n\n\n"
+        "def test_limit():\n    state.append(1)\n    assert calc.grade(50) == 'pass'\n"
+    )
+    loose = tests.replace("assert calc.grade(40) == 'fail'", "calc.grade(40)")
+    with real_context({"calc.py": BUGGY, "test_calc.py": loose}, {"calc.py": FIXED, "test_calc.py": loose}) as found:
+        assert Mutation().check(found).measures["survived"] == 1

@@ -4,8 +4,8 @@ Puts small faults (``behaviour.mutation``) into the changed lines that tests rea
 program, and runs only the tests that reach the line. A fault that no test notices is a finding. Faults that make no
 other program are left out; one that lets a test run out of time is noticed. Where tests need the change, its parts are
 taken back one at a time too (``behaviour.parts``): a part that no test needs is one that nobody asked for, as far as
-tests can ask. Before that, each function is run once as
-another program that does the same: when its tests do not pass then, nothing is concluded from them.
+tests can ask. Before that, each group of tests is run once on another program that does the same: when they do not pass
+then, nothing is concluded from them.
 
 Knows nothing of whether the change is right: only how much green tests say about it. Faults in lines outside of
 functions are not tried.
@@ -92,7 +92,8 @@ def _plan(context: GateContext, functions: list[ChangedFunction]) -> tuple[list[
     taken = _parts(context, functions, measurement)
     back = {(f, apply(f.text, [part.edit])): part for f, part, _ in taken}
     faults = {(f, apply(f.text, [fault.edit])): fault for f, fault, _ in found}
-    found += [(f, part, tests) for f, part, tests in taken if (f, apply(f.text, [part.edit])) not in faults]
+    # Parts come first: of two that make the same program the first is run.
+    found = taken + [(f, fault, tests) for f, fault, tests in found if (f, apply(f.text, [fault.edit])) not in back]
     names = {name for _, _, tests in found for name in tests}
     order = [r.name for r in context.result.results if r.name in names]
     numbers = {name: n for n, name in enumerate(order)}
@@ -101,16 +102,15 @@ def _plan(context: GateContext, functions: list[ChangedFunction]) -> tuple[list[
     for function in dict.fromkeys(f for f, _, _ in found):
         rows = [(m, tests) for f, m, tests in found if f == function]
         same = unchanged(function.text, function.place.start)
-        union = {name for _, tests in rows for name in tests}
         if same is None:
             continue
-        targets.append(_target(function, [n for n in order if n in union], numbers))
-        trials.append(_Trial(function, None, None, Proposal(len(targets) - 1, (same,))))
         for shared in dict.fromkeys(tests for _, tests in rows):
+            number = len(targets)
             targets.append(_target(function, shared, numbers))
+            trials.append(_Trial(function, None, None, Proposal(number, (same,))))
             for one in (m for m, tests in rows if tests == shared):
                 key = (function, apply(function.text, [one.edit]))
-                trials.append(_Trial(function, faults.get(key), back.get(key), Proposal(len(targets) - 1, (one.edit,))))
+                trials.append(_Trial(function, faults.get(key), back.get(key), Proposal(number, (one.edit,))))
     return trials, targets, order
 
 
@@ -139,13 +139,14 @@ def _quickest(context: GateContext, tests: frozenset[str]) -> tuple[str, ...]:
     wanted = reach.target_tests(context)
     rows = [r for r in context.result.results if r.name in tests]
     rows.sort(key=lambda r: (r.name not in wanted, r.duration_s))
-    left, chosen = float(limits(NAME)["tests_s"]), list[str]()
+    left, chosen = float(limits(NAME)["tests_s"]), set[str]()
     for row in rows:
         left -= row.duration_s
         if chosen and left < 0:
             break
-        chosen.append(row.name)
-    return tuple(chosen)
+        chosen.add(row.name)
+    # In the order of the suite, which some tests rely on.
+    return tuple(r.name for r in context.result.results if r.name in chosen)
 
 
 def _run(context: GateContext, trials: list[_Trial], targets: list[Target], tests: list[str]) -> str:
@@ -168,10 +169,11 @@ def _run(context: GateContext, trials: list[_Trial], targets: list[Target], test
 
 def _result(trials: list[_Trial], answers: str) -> GateResult:
     both = list(zip(trials, answers, strict=True))
-    sound = {t.function for t, letter in both if not t.mutant and not t.part and letter == PASSES}
-    judged = [(t, letter) for t, letter in both if t.mutant and t.function in sound]
-    needed = [t.part for t, letter in both if t.part and t.function in sound and letter in _KILLED]
-    idle = [(t.function, t.part) for t, letter in both if t.part and t.function in sound and letter == PASSES]
+    sound = {t.proposal.target for t, letter in both if not t.mutant and not t.part and letter == PASSES}
+    both = [(t, letter) for t, letter in both if t.proposal.target in sound]
+    judged = [(t, letter) for t, letter in both if t.mutant]
+    needed = [t.part for t, letter in both if t.part and letter in _KILLED]
+    idle = [(t.function, t.part) for t, letter in both if t.part and letter == PASSES]
     killed = [t for t, letter in judged if letter in _KILLED]
     survived = [t for t, letter in judged if letter == PASSES]
     count = len(killed) + len(survived)
