@@ -1,8 +1,8 @@
 """Measures a suite inside a workspace: outcome and duration per test, coverage of chosen files.
 
-The program that does it (``probes/suite_probe.py``) runs in the sandbox with the target's interpreter; nothing
-of the target is imported here. Per-test figures need a command that ends up in pytest; for any other command
-only the totals are there. Coverage needs a command that ends up in Python.
+The programs that do it (``probes/suite_probe.py``, and ``probes/line_probe.py`` for coverage) run in the sandbox with
+the target's interpreter; nothing of the target is imported here. Per-test figures need a command that ends up in
+pytest; for any other command only the totals are there. Coverage needs a command that ends up in Python.
 
     measure(context.after, ("python", "-m", "pytest", "-q"), cover=("src/cart.py",)).coverage["src/cart.py"].missing
 """
@@ -60,7 +60,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     output: str = ""
     tests: tuple[TestTime, ...] = ()
     coverage: dict[str, LineCoverage] | None = None
-    """By path; ``None`` when no process of the suite left any data."""
+    """By path; ``None`` when the suite started no interpreter of Python."""
 
     def named(self, outcome: Outcome) -> frozenset[str]:
         return frozenset(t.name for t in self.tests if t.outcome is outcome)
@@ -87,9 +87,9 @@ def measure(
     """
     job = {"command": command, "root": workspace.root, "cover": cover, "timeout_s": timeout_s}
     job |= {"test_cpu_s": test_cpu_s, "reach": {path: list(spans) for path, spans in reach.items()}}
-    job |= {"only": list(only), "seed": seed}
+    job |= {"only": list(only), "seed": seed, "lines": _text("line_probe.py") if cover else ""}
     # json, not msgspec: names that are not UTF-8 hold lone surrogates, which only json can write
-    program = _probe() + f"\nmain(json.loads({json.dumps(job)!r}))\n"
+    program = _text("suite_probe.py") + f"\nmain(json.loads({json.dumps(job)!r}))\n"
     result = workspace.run(("python", "-I", "-"), stdin=program.encode(), timeout_s=timeout_s + 60)
     try:
         return msgspec.json.decode(result.stdout, type=Measurement)
@@ -104,7 +104,7 @@ def measure(
 def allowance(duration_s: float) -> float:
     """Wall-clock seconds to allow for a measured run of a suite that took ``duration_s`` on its own.
 
-    Line tracing slows pure Python by up to about ten times.
+    A loop in a changed file may take a few times as long with its lines noted, and one that must be traced ten times.
     """
     return max(60.0, 12 * duration_s + 20)
 
@@ -118,6 +118,6 @@ def per_test_allowance(report: TestReport) -> float:
     return max(2.0, 20 * slowest)
 
 
-@lru_cache(maxsize=1)
-def _probe() -> str:
-    return resources.files("karkhana.quality").joinpath("probes", "suite_probe.py").read_text("utf-8")
+@lru_cache(maxsize=2)
+def _text(name: str) -> str:
+    return resources.files("karkhana.quality").joinpath("probes", name).read_text("utf-8")

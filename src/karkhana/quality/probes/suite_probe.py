@@ -1,11 +1,10 @@
-"""Runs a test command and says, per test, how it ended and how long it took; with coverage on request.
+"""Runs a test command and says, per test, how it ended and how long it took; with the lines that ran on request.
 
-A program for the sandbox: standard library only (and ``coverage`` when asked for), run by the target's own
-interpreter, read from standard input. It prints one JSON object. Everything it prints is as untrustworthy as
-the code it ran. Knows nothing of the factory.
+A program for the sandbox: standard library only, run by the target's own interpreter, read from standard input. It
+prints one JSON object. Everything it prints is as untrustworthy as the code it ran. Knows nothing of the factory.
 
-    main({"command": ["python", "-m", "pytest"], "root": "/workspace", "cover": ["cart.py"],
-          "reach": {"cart.py": [[10, 20]]}, "only": [], "seed": 0, "timeout_s": 60, "test_cpu_s": 10.0})
+    main({"command": ["python", "-m", "pytest"], "root": "/workspace", "cover": ["cart.py"], "lines": text of
+          line_probe.py, "reach": {"cart.py": [[10, 20]]}, "only": [], "seed": 0, "timeout_s": 60, "test_cpu_s": 10.0})
 """
 
 import ast
@@ -27,18 +26,20 @@ Job = Dict[str, Any]  # noqa: UP006
 OBSERVER = """
 import json, os, random
 import pytest
-if os.environ.get("COVERAGE_PROCESS_START"):
-    import coverage
 
 class _Reach:
+    def __init__(self, lines, wanted, stream):
+        self.lines, self.wanted, self.stream = lines, wanted, stream
+
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_protocol(self, item):
-        tracer = coverage.Coverage.current()
-        if tracer is not None:
-            tracer.switch_context(item.nodeid)
+        self.lines.settle()
         yield
-        if tracer is not None:
-            tracer.switch_context("")
+        ran = self.lines.settle()
+        found = [first + n for first, last in self.wanted for n in self.lines.numbers(ran[first : last + 1])]
+        if found:
+            self.stream.write(json.dumps([item.nodeid, found]) + "\\n")
+            self.stream.flush()
 
 class _Chosen:
     def __init__(self, choice):
@@ -73,29 +74,20 @@ def pytest_configure(config):
     if target and os.path.exists(choice):
         with open(choice) as stream:
             config.pluginmanager.register(_Chosen(json.load(stream)), "karkhana-choice")
-    if target and os.environ.get("COVERAGE_PROCESS_START"):
-        config.pluginmanager.register(_Reach(), "karkhana-reach")
+    if target and os.environ.get("KARKHANA_LINES"):
+        import karkhana_lines
+        if hasattr(config, "workerinput"):
+            karkhana_lines.separate()
+        with open(os.path.join(target, "wanted")) as stream:
+            wanted = json.load(stream)
+        stream = open(os.path.join(target, "reach-%d" % os.getpid()), "w")
+        config.pluginmanager.register(_Reach(karkhana_lines, wanted, stream), "karkhana-reach")
+        config.add_cleanup(stream.close)
     if target and not hasattr(config, "workerinput"):
         stream = open(os.path.join(target, "tests-%d" % os.getpid()), "w")
         config.pluginmanager.register(_Observer(stream), "karkhana-observer")
         config.add_cleanup(stream.close)
 """
-
-COVERAGE_RC = """
-[run]
-branch = False
-parallel = True
-data_file = {data}
-include =
-    {include}
-disable_warnings = no-data-collected, module-not-imported, module-not-measured, couldnt-parse, trace-changed
-[report]
-exclude_lines =
-    if (typing\\.)?TYPE_CHECKING:
-    @(typing\\.)?overload
-"""
-
-GLOB = set("*?[]{},\n#;%$")
 
 
 def main(job: Job) -> None:
@@ -113,13 +105,13 @@ def measure(job: Job, scratch: Path) -> Job:
         choice = {"only": job["only"], "seed": job["seed"]}
         (scratch / "choice").write_text(json.dumps(choice), encoding="utf-8")
     # A cache folder of our own instead of none: suites may name the cache's options in their configuration.
-    places = environment.get("PYTHONPATH", "").split(os.pathsep)
-    limited = any(Path(place, "karkhana_limit.py").exists() for place in places)
+    folders = environment.get("PYTHONPATH", "").split(os.pathsep)
+    limited = any(Path(folder, "karkhana_limit.py").exists() for folder in folders)
     environment["KARKHANA_TEST_LIMIT_S"], environment["KARKHANA_TEST_CPU_S"] = "60", str(job["test_cpu_s"])
     addopts = ["-p karkhana_limit" if limited else "", environment.get("PYTEST_ADDOPTS", "")]
     addopts += ["-p karkhana_observer", "-o cache_dir=%s/cache" % scratch]  # noqa: UP031
     if job["cover"]:
-        prepare_coverage(job, scratch, environment)
+        places = prepare_lines(job, scratch, environment)
         if importlib.util.find_spec("pytest_cov") is not None:
             addopts.append("--no-cov")
     environment["PYTEST_ADDOPTS"] = " ".join(part for part in addopts if part)
@@ -129,7 +121,7 @@ def measure(job: Job, scratch: Path) -> Job:
     answer = run(job, environment)
     answer["tests"] = read_tests(scratch)
     if job["cover"]:
-        answer["coverage"] = read_coverage(job, scratch)
+        answer["coverage"] = read_lines(job, scratch, places)
     return answer
 
 
@@ -161,47 +153,59 @@ def run(job: Job, environment: Dict[str, str]) -> Job:  # noqa: UP006
     }
 
 
-def prepare_coverage(job: Job, scratch: Path, environment: Dict[str, str]) -> None:  # noqa: UP006
-    root = Path(job["root"]).resolve()
-    paths = [str(root / path) for path in job["cover"]]
-    if any(GLOB & set(path) for path in paths):
-        paths = [str(root / "*")]
-    settings = COVERAGE_RC.format(data=scratch / "data", include="\n    ".join(paths))
-    (scratch / "coverage.rc").write_text(settings, encoding="utf-8", errors="surrogateescape")
-    (scratch / "sitecustomize.py").write_text("import coverage\ncoverage.process_startup()\n", encoding="utf-8")
-    environment["COVERAGE_PROCESS_START"] = str(scratch / "coverage.rc")
-
-
-def read_coverage(job: Job, scratch: Path) -> Optional[Job]:  # noqa: UP045
-    import coverage
-
-    measured = coverage.Coverage(config_file=str(scratch / "coverage.rc"))
-    try:
-        measured.combine(strict=True)
-    except coverage.CoverageException:
-        return None  # no process wrote any data: nothing was imported, or the suite never started
-    found = {}
+def prepare_lines(job: Job, scratch: Path, environment: Dict[str, str]) -> Dict[str, int]:  # noqa: UP006
+    """Have the lines of some files noted; returns where each file's begin in the map."""
+    found, listed, size = {}, [], 0
     for path in job["cover"]:
-        file = str(Path(job["root"]).resolve() / path)
-        try:
-            _, statements, _, missing, _ = measured.analysis2(file)
-        except coverage.CoverageException:
-            continue  # not parseable by this interpreter: stays unmeasured
-        found[path] = {"statements": statements, "missing": missing, "owners": owners(job, path)}
-        found[path]["reach"] = reach(measured.get_data(), file, job["reach"].get(path, []))
+        file = Path(job["root"]).resolve() / path
+        data = file.read_bytes()
+        found[path] = size
+        listed += [str(size).encode(), os.fsencode(str(file.resolve()))]
+        size += data.count(b"\n") + data.count(b"\r") + 2
+    wanted = [[found[path] + a, found[path] + b] for path, spans in job["reach"].items() for a, b in spans]
+    (scratch / "files").write_bytes(b"\0".join(listed))
+    (scratch / "map").write_bytes(bytes(2 * size))
+    (scratch / "wanted").write_text(json.dumps(wanted), encoding="utf-8")
+    (scratch / "karkhana_lines.py").write_text(job["lines"], encoding="utf-8")
+    (scratch / "sitecustomize.py").write_text("import karkhana_lines\nkarkhana_lines.begin()\n", encoding="utf-8")
+    environment["KARKHANA_LINES"] = str(scratch)
     return found
 
 
-def reach(data: Any, file: str, spans: List[Tuple[int, int]]) -> Dict[str, List[str]]:  # noqa: UP006
-    """Line → the tests that ran it, for the lines in ``spans``."""
-    lines = data.contexts_by_lineno(file) if spans else {}
-    inside = {line: tests for line, tests in lines.items() if any(a <= line <= b for a, b in spans)}
-    return {str(line): sorted(set(tests) - {""}) for line, tests in inside.items()}
+def read_lines(job: Job, scratch: Path, places: Dict[str, int]) -> Optional[Job]:  # noqa: UP006, UP045
+    if not (scratch / "begun").exists():
+        return None  # no interpreter was started: the suite is of another kind, or never began
+    lines = {"__name__": "karkhana_lines"}  # type: Dict[str, Any]
+    exec(compile(job["lines"], "karkhana_lines", "exec"), lines)  # noqa: S102 - our own text, not a file that the suite could write
+    ran = {n % (file.stat().st_size // 2) for file in scratch.glob("map*") for n in lines["numbers"](file.read_bytes())}
+    tests = {}  # type: Dict[int, Dict[str, None]]
+    for file in sorted(scratch.glob("reach-*")):
+        for line in file.read_text().splitlines(True):
+            if line.endswith("\n"):
+                nodeid, numbers = json.loads(line)
+                for number in numbers:
+                    tests.setdefault(number, {})[nodeid] = None
+    found = {}
+    for path, at in places.items():
+        try:
+            tree = ast.parse((Path(job["root"]) / path).read_bytes())
+        except (SyntaxError, ValueError, RecursionError):
+            continue  # not parseable by this interpreter: stays unmeasured
+        rest = owners(tree)
+        first = dict(rest)
+        statements = lines["statements"](tree)
+        seen = {first.get(n, n) for n in statements | first.keys() if at + n in ran}
+        names = {}  # type: Dict[int, Dict[str, None]]
+        for line in statements | first.keys():
+            names.setdefault(first.get(line, line), {}).update(tests.get(at + line, {}))
+        reach = {str(line): sorted(rows) for line, rows in names.items() if rows}
+        missing = sorted(statements - seen)
+        found[path] = {"statements": sorted(statements), "missing": missing, "owners": rest, "reach": reach}
+    return found
 
 
-def owners(job: Job, path: str) -> List[Tuple[int, int]]:  # noqa: UP006
-    """``(line, first line)`` for every further line of a statement: coverage knows only the first."""
-    tree = ast.parse((Path(job["root"]) / path).read_bytes())
+def owners(tree: ast.Module) -> List[Tuple[int, int]]:  # noqa: UP006
+    """``(line, first line)`` for every further line of a statement, of which only the first is noted."""
     found = {}
     for node in ast.walk(tree):  # outer statements come before those in them, which overwrite their lines
         if isinstance(node, ast.stmt):
