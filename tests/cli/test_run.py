@@ -64,6 +64,12 @@ def test_a_fix_waits_for_approval_and_is_delivered_after_it(karkhana: Karkhana, 
     assert "## Confidence" in report
     explained = karkhana.json("score", "explain", result["run_id"])[1]
     assert explained["score"] == result["confidence"]["score"]
+    assert kinds.index("risk.assessed") < kinds.index("gate.finished")
+    assert 0 < result["risk"]["chance"] < 1
+    assert explained["risk"] == result["risk"]
+    assert result["risk"]["kinds"][0]["kind"] in karkhana("score", "explain", result["run_id"]).stdout
+    assert "If it brings a bug, most likely:" in report
+    assert "If it brings a bug, most likely:" in karkhana("runs", "show", result["run_id"]).stdout
 
 
 def test_a_rejected_change_is_not_delivered(karkhana: Karkhana, repository: Repository) -> None:
@@ -159,6 +165,10 @@ def test_the_score_of_a_human_change(karkhana: Karkhana, repository: Repository)
     code, good = karkhana.json("score", "--repo", folder, "--base", base, "--head", "HEAD")
     assert code == 0
     assert good["decision"] in ("canary", "deploy")
+    assert good["risk"]["kinds"]
+    assert [kind["share"] for kind in good["risk"]["kinds"]] == sorted(
+        (kind["share"] for kind in good["risk"]["kinds"]), reverse=True
+    )
     (folder / "tests/test_prices.py").write_text("def test_nothing():\n    assert True\n")
     git(folder, "commit", "--all", "--quiet", "--message", "Simplify the tests")
     code, bad = karkhana.json("score", "--repo", folder, "--base", "HEAD^", "--head", "HEAD")
