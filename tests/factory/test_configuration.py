@@ -42,6 +42,16 @@ def test_a_repository_may_not_set_what_belongs_to_the_operator(environ: dict[str
         load_settings({}, environ=environ, repository_text="[sandbox]\nmemory_mb = 1")
 
 
+def test_a_repository_may_not_say_how_hard_it_is_looked_at(environ: dict[str, str]) -> None:
+    for text in ('[gates]\neffort = "brief"', '[gates]\nskip = ["mutation"]'):
+        with pytest.raises(InvalidSetting, match="may not set gates"):
+            load_settings({}, environ=environ, repository_text=text)
+    assert load_settings({}, environ=environ).gates.effort == "auto"
+    assert load_settings({}, environ={**environ, "KARKHANA_GATES_EFFORT": "thorough"}).gates.effort == "thorough"
+    with pytest.raises(InvalidSetting):
+        load_settings({}, environ={**environ, "KARKHANA_GATES_EFFORT": "none"})
+
+
 def test_a_repository_may_not_name_a_program_for_the_host_to_run(environ: dict[str, str]) -> None:
     with pytest.raises(InvalidSetting, match=r"environment\.python"):
         load_settings({}, environ=environ, repository_text="[environment]\npython = './evil'")

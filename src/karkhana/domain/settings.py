@@ -7,6 +7,7 @@ The TOML table and key are the field names: ``[sandbox] memory_mb = 2048``; the 
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -117,6 +118,8 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     skip: tuple[str, ...] = ()
     """Dear gates that are left out. What they would have shown is missing from the score, so it can only be lower."""
+    effort: Literal["auto", "brief", "usual", "thorough"] = "auto"
+    """How much dear gates do: by the risk of the change, or always the same."""
 
     def __post_init__(self) -> None:
         if unknown := set(self.skip) - DEAR_GATES:

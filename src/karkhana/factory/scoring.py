@@ -38,6 +38,7 @@ from karkhana.quality.confidence import score
 from karkhana.quality.counterfactuals import Counterfactual, Way, counterfactuals, ways
 from karkhana.quality.explanation import Row, explain, rows
 from karkhana.quality.gates import default_gates, without
+from karkhana.quality.gates.selection import select
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify
 from karkhana.quality.weights import Weights
@@ -95,11 +96,13 @@ def score_range(
         )
         findings = review(change, contents, context.ticket, baseline)
         trail.record(ReviewFinished(findings=findings))
+        rule = settings.gates
         evidence = verify(
-            without(default_gates(), settings.gates.skip),
+            select(without(default_gates(), rule.skip), risk=risk.chance, checks=risk.checks, effort=rule.effort),
             context,
             review=findings,
             progress=lambda gate: trail.record(GateFinished(result=gate)),
+            to_the_end=rule.effort != "auto",
         )
     evidence = with_risk(evidence, risk)
     with open_stores(settings) as stores:

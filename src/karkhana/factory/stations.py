@@ -35,6 +35,7 @@ from karkhana.factory.suites import require_judge
 from karkhana.factory.writing_changes import write_after
 from karkhana.ports import DeliveryRequest, GateContext, Receipt
 from karkhana.quality.gates import without
+from karkhana.quality.gates.selection import select
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify as run_gates
 from karkhana.workspace.testing import detect, run_tests
@@ -91,10 +92,12 @@ def verify(job: Job, plan: Plan, built: Built, review: Review) -> Verified:
             baseline=plan.baseline,
             result=result,
         )
+        rule = job.settings.gates
         evidence = run_gates(
-            without(job.rooms.gates, job.settings.gates.skip),
+            select(without(job.rooms.gates, rule.skip), risk=risk.chance, checks=risk.checks, effort=rule.effort),
             context,
             progress=lambda gate: job.trail.record(GateFinished(result=gate)),
+            to_the_end=rule.effort != "auto",
         )
     evidence = msgspec.structs.replace(
         with_risk(evidence, risk),

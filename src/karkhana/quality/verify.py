@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from karkhana.domain.errors import InfrastructureFailure, ToolRefused
 from karkhana.domain.evidence import Evidence, Finding, GateResult, GateStatus
 from karkhana.ports import Gate, GateContext
+from karkhana.quality.gates.selection import left_out
 
 
 def verify(
@@ -21,16 +22,20 @@ def verify(
     alternatives: int = 0,
     disagreement: float = 0.0,
     progress: Callable[[GateResult], None] | None = None,
+    to_the_end: bool = True,
 ) -> Evidence:
     """Measure the change by every gate, in order.
 
-    ``progress`` is called after each gate. ``review``, ``alternatives`` and ``disagreement`` are carried over
-    into the evidence as they are.
+    Without ``to_the_end`` dear gates are left out once a hard one has failed: nothing that they find could let the
+    change go ahead then. ``progress`` is called after each gate. ``review``, ``alternatives`` and ``disagreement`` are
+    carried over into the evidence as they are.
     """
-    results = []
+    results = list[GateResult]()
+    decided = False
     for gate in gates:
-        result = check(gate, context)
+        result = check(left_out(gate) if decided else gate, context)
         results.append(result)
+        decided = decided or (not to_the_end and result.hard and result.status is GateStatus.FAILED)
         if progress is not None:
             progress(result)
     return Evidence(gates=tuple(results), review=review, alternatives=alternatives, disagreement=disagreement)

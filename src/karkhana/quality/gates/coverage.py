@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from karkhana.domain.errors import InfrastructureFailure
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
+from karkhana.domain.suites import Outcome
 from karkhana.ports import GateContext
 from karkhana.quality import paths, suite
 from karkhana.quality.diffs import line_diff
@@ -58,7 +59,8 @@ def _worth_measuring(context: GateContext, after: Coverage | None) -> bool:
     if after is None or sum(r.duration_s for r in context.baseline.results) <= limits(NAME)["shortest_s"]:
         return True
     added = any(after[p].touched(line_diff(*context.contents[p]).added) for p in after)
-    return not added or not set(context.baseline.passed) <= set(context.result.passed)
+    running = {r.name for r in context.result.results if r.outcome is not Outcome.SKIPPED}
+    return not added or not running.issuperset(context.baseline.passed)
 
 
 def _left_alone(context: GateContext, after: Coverage) -> Coverage:
