@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from karkhana.domain.events import RiskAssessed
-from karkhana.factory.risk import change_risk, risk_rules, without_history
+from karkhana.factory.risk import change_risk, moved, risk_rules, without_history
 from karkhana.git import Repository
 from karkhana.quality.history.features import NAMES
 from karkhana.quality.history.places import folder_for
@@ -84,6 +84,12 @@ def test_every_group_is_made_of_features() -> None:
     named = [name for names in risk_rules().groups.values() for name in names]
     assert len(named) == len(set(named))
     assert set(named) <= {*NAMES, "size"}
+
+
+def test_words_for_each_change_the_most_first() -> None:
+    small, large = moved({"la": [1.0, 900.0], "ld": [0.0, 400.0], "lt": [400.0, 400.0], "nf": [1.0, 1.0]})
+    assert large[0] == "its size raises the risk"
+    assert "its size lowers the risk" in small
 
 
 CLOCK = """import datetime

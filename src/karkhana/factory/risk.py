@@ -91,7 +91,7 @@ def change_risk(
         return Risk(chance=0.0, reasons=("it touches no code",))
     model = _model(source, commits, folder, rules)
     table = _table([row])
-    risk = Risk(chance=round(float(model.risk(table)[0]), 4), reasons=_words(table, rules))
+    risk = Risk(chance=round(float(model.risk(table)[0]), 4), reasons=moved(table, rules)[0])
     return _with_kinds(risk, patch, past_repairs(source, commits, folder), rules.kinds)
 
 
@@ -166,16 +166,22 @@ def _table(rows: list[CommitFeatures]) -> dict[str, list[float]]:
     return {name: [row[place] for row in values] for place, name in enumerate(FEATURES)}
 
 
-def _words(table: dict[str, list[float]], rules: RiskRules) -> tuple[str, ...]:
-    """Which groups of features move the prior, and which way, the most first."""
+def moved(features: dict[str, list[float]], rules: RiskRules | None = None) -> list[tuple[str, ...]]:
+    """For each change which groups of its features move the prior, and which way, the most first."""
+    rules = rules or risk_rules()
     groups = {name: group for group, names in rules.groups.items() for name in names}
-    names, added = load_prior().contributions(table)
-    sums: dict[str, float] = {}
-    for name, amount in zip(names, added[0].tolist(), strict=True):
-        group = groups.get(name.split("_per_")[0])
-        if group is not None:
-            sums[group] = sums.get(group, 0.0) + amount
-    moved = sorted(((abs(amount), group, amount > 0) for group, amount in sums.items()), reverse=True)
-    return tuple(
-        f"{group} {'raises' if riskier else 'lowers'} the risk" for size, group, riskier in moved if size >= rules.least
-    )
+    names, added = load_prior().contributions(features)
+    found = []
+    for row in added.tolist():
+        sums: dict[str, float] = {}
+        for name, amount in zip(names, row, strict=True):
+            group = groups.get(name.split("_per_")[0])
+            if group is not None:
+                sums[group] = sums.get(group, 0.0) + amount
+        ordered = sorted(((abs(amount), group, amount > 0) for group, amount in sums.items()), reverse=True)
+        found.append(
+            tuple(
+                f"{group} {'raises' if up else 'lowers'} the risk" for size, group, up in ordered if size >= rules.least
+            )
+        )
+    return found

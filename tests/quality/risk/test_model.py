@@ -66,15 +66,12 @@ def test_outcomes_of_one_kind_are_borne():
         assert np.all((risk > 0) & (risk < 1))
 
 
-def test_reasons_add_up_to_the_prior():
+def test_contributions_add_up_to_the_prior():
     features, _ = world(3)
     prior = load_prior()
     names, added = prior.contributions(features)
     assert set(names) <= set(columns(features)[0])
     assert np.allclose(1 / (1 + np.exp(-(prior.intercept + added.sum(axis=1)))), prior.risk(features))
-    why = RiskModel().reasons(features, most=3)
-    assert [len(one) for one in why] == [3, 3, 3]
-    assert abs(why[0][0][1]) >= abs(why[0][2][1])
 
 
 def test_the_shipped_prior_says_what_it_rests_on():

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from karkhana.factory.backtest.plots import Plot, ceiling
+from karkhana.factory.backtest.plots import Plot, ceiling, floor
 from karkhana.factory.backtest.results import Backtest
 
 
@@ -32,6 +32,7 @@ def page(result: Backtest) -> str:
     """The page, ending with a line feed."""
     reach = ceiling([one.forecast for one in result.calibration] + [one.high for one in result.calibration], 0.1)
     shares = [one.high for one in result.thresholds if one.high is not None and one.deployed]
+    through = [one.share for one in result.thresholds if one.deployed]
     rates = [one.bad / one.count for one in result.blocks] + [one.forecast for one in result.blocks]
     timeline = Plot(x=(0, max(1, len(result.blocks) - 1)), y=(0, ceiling(rates, 0.1)), width=900, height=240)
     return (
@@ -41,7 +42,7 @@ def page(result: Backtest) -> str:
             result=result,
             calibration=Plot(x=(0, reach), y=(0, reach)),
             curve=Plot(x=(0, 1), y=(0, 1)),
-            tradeoff=Plot(x=(0, 1), y=(0, ceiling(shares, 0.1))),
+            tradeoff=Plot(x=(floor(through), 1), y=(0, ceiling(shares, 0.1))),
             timeline=timeline,
         )
         + "\n"

@@ -21,14 +21,14 @@ class Tick(msgspec.Struct, frozen=True):
 class Plot(msgspec.Struct, frozen=True, kw_only=True):
     """A rectangle with two linear axes."""
 
-    width: int = 440
-    height: int = 300
+    width: int = 330
+    height: int = 270
     x: tuple[float, float]
     y: tuple[float, float]
     left: int = 48
     bottom: int = 40
     top: int = 12
-    right: int = 14
+    right: int = 24
 
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Where a value is drawn; one outside the axes at their end."""
@@ -69,6 +69,16 @@ def ceiling(values: Sequence[float], least: float) -> float:
     """A round number that none of ``values`` exceeds, at least ``least``, at most 1."""
     top = max([*values, least])
     return next((end for end in (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8) if top <= end), 1.0)
+
+
+def floor(values: Sequence[float]) -> float:
+    """A round number below 1 that is below all of ``values``.
+
+    >>> floor([0.57, 0.9]), floor([]), floor([1.0])
+    (0.4, 0.0, 0.8)
+    """
+    low = min(values, default=0.0)
+    return next((start for start in (0.8, 0.6, 0.4, 0.2) if low >= start + 0.05), 0.0)
 
 
 def _text(value: float, percent: bool) -> str:

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from karkhana.domain.policy import Policy
 from karkhana.factory.backtest.history import Gathered, Judged
 from karkhana.factory.backtest.results import Band, Example
+from karkhana.factory.risk import moved
 from karkhana.quality.guarantee.binomial import interval, needed, p_value
 from karkhana.quality.history.features import NAMES
 from karkhana.quality.risk.measuring import LEVEL, AtThreshold
-from karkhana.quality.risk.model import RiskModel
 
 ALPHA = DELTA = 0.10
 """Of the promise: the share of bad changes, and the chance that it is broken."""
@@ -81,7 +81,7 @@ def examples(
     chosen = [scored[place] for place in order[:EXAMPLES]]
     if not chosen:
         return ()
-    reasons = RiskModel().reasons(table(chosen))
+    reasons = moved(table(chosen))
     found = []
     for one, place, why in zip(chosen, order, reasons, strict=False):
         bad = gathered.labels.bad.get(one.row.commit) if one.bad else None
@@ -93,7 +93,7 @@ def examples(
                 bad=one.bad,
                 because=bad.because if bad else None,
                 by=bad.by if bad else None,
-                reasons=tuple(f"{name} {added:+.2f}" for name, added in why[:3]),
+                reasons=why[:2],
             )
         )
     return tuple(found)

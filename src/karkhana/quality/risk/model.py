@@ -85,15 +85,6 @@ class RiskModel:
         own = self._own.risk(_table(features, self.calibration))
         return _sigmoid((1 - self.share_of_own) * _log_odds(prior) + self.share_of_own * _log_odds(own))
 
-    def reasons(self, features: Features, most: int = 5) -> list[list[tuple[str, float]]]:
-        """For each change the columns that move the prior's log odds most, and by how much; the forests give none."""
-        names, added = load_prior().contributions(features)
-        found = []
-        for row in added:
-            order = np.argsort(-np.abs(row))[:most]
-            found.append([(names[place], float(row[place])) for place in order])
-        return found
-
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """What a forecast rests on, for a report."""
