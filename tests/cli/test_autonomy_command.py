@@ -57,8 +57,10 @@ def test_a_person_grants_a_level_within_the_limit(repository: Path) -> None:
 
 
 def test_the_report_of_a_month(repository: Path) -> None:
-    assert "0 outcomes became known" in told("report", "--repo", str(repository), "--month", "2026-02")
-    assert json.loads(told("report", "--repo", str(repository), "--json"))["deploy_above"] is None
+    assert "2026-02: 0 outcomes became known" in told("report", "--repo", str(repository), "--month", "2026-02")
+    found = json.loads(told("report", "--repo", str(repository), "--month", "2026-02", "--months", "3", "--json"))
+    assert [each["month"] for each in found["months"]] == ["2025-12", "2026-01", "2026-02"]
+    assert found["months"][0]["whole"]["deploy_above"] is None
     with pytest.raises(InvalidInput, match="no month"):
         told("report", "--repo", str(repository), "--month", "soon")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from karkhana.domain import events as ev
 from karkhana.domain.autonomy import Cause
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.outcomes import ScoredChange, Sign, SignKind
@@ -61,9 +62,9 @@ def test_levels_are_earned_and_lost_and_the_history_tells(stores: Stores, book: 
         (IN, ON, Cause.GUARANTEE),
         (ON, IN, Cause.BAD_OUTCOME),
     ]
-    found = book.report(SHOP, "bugfix", 0.0, 10_000 * DAY)
-    assert (found.outcomes, found.bad) == (28, 1)
-    assert (found.alone, found.false_positives) == (28, 1)
+    (found,) = book.months(SHOP, "bugfix", [("always", 0.0, 10_000 * DAY)])
+    assert (found.whole.outcomes, found.whole.bad) == (28, 1)
+    assert (found.whole.alone, found.whole.false_positives) == (28, 1)
 
 
 def test_a_person_grants_and_a_bad_outcome_takes(stores: Stores, book: AutonomyBook) -> None:
@@ -83,3 +84,21 @@ def test_a_change_is_told_what_holds_for_it(book: AutonomyBook) -> None:
     alone = book.consult("run_1", SHOP, "bugfix", Policy(audit_share=1.0), ["shop/cart.py"])
     assert not alone.audited
     assert alone.protected == ()
+
+
+def test_months_tell_types_apart_and_what_was_known_by_then(stores: Stores, book: AutonomyBook) -> None:
+    for number in range(27):
+        delivered(stores, book, number)
+    asked = delivered(stores, book, 40, bad=True)
+    trail = stores.events.trail(asked)
+    trail.record(ev.AutonomyConsulted(standing=book.standing(SHOP, "deps", Policy()), audited=True))
+    trail.record(ev.ApprovalRequested(patch_sha256="0" * 64))
+    book.outcomes.store.watched(SHOP, 1000 * DAY)
+    early, late = book.months(SHOP, None, [("early", 0.0, 60 * DAY), ("late", 60 * DAY, 100 * DAY)])
+    assert (early.whole.outcomes, late.whole.outcomes, late.whole.bad) == (27, 1, 1)
+    assert (early.by_then["bugfix"].outcomes, early.by_then["bugfix"].deploy_above) == (27, 0.70)
+    assert (late.by_then["bugfix"].outcomes, late.by_then["bugfix"].bad) == (28, 1)
+    assert list(late.by_type) == ["bugfix"]
+    audit = late.by_type["bugfix"].overlooked
+    assert (late.whole.alone, audit.audited, audit.refused, audit.share) == (0, 1, 1, 1.0)
+    assert early.whole.overlooked.share == 0.0

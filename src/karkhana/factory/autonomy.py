@@ -5,7 +5,7 @@ everybody can see when and why one changed. Everything can be done twice. Knows 
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -19,7 +19,7 @@ from karkhana.factory.outcomes import OutcomeBook, outcome_book
 from karkhana.factory.stores import Stores
 from karkhana.quality.autonomy import protected_because
 from karkhana.quality.guarantee.audit import audited
-from karkhana.quality.guarantee.report import Judged, Report, report
+from karkhana.quality.guarantee.report import Judged, Report, Should, report, should
 from karkhana.storage.autonomy_store import AutonomyStore
 from karkhana.storage.event_log import EventLog
 
@@ -30,6 +30,23 @@ class Consulted(msgspec.Struct, frozen=True, kw_only=True):
     standing: Standing
     protected: tuple[str, ...]
     audited: bool
+
+
+Period = tuple[str, float, float]
+"""Its name, and from when up to when, in seconds since the epoch."""
+_DECIDING = ("run.started", "approval.requested", "approval.given", "autonomy.consulted")
+
+
+class Month(msgspec.Struct, frozen=True, kw_only=True):
+    """What became known in a month, and what it says of the thresholds."""
+
+    month: str
+    """YYYY-MM, in UTC."""
+    whole: Report
+    by_type: dict[str, Report]
+    """Type of task → the same of its outcomes alone."""
+    by_then: dict[str, Should]
+    """Type of task → what the thresholds should have been by all that was known at the end of the month."""
 
 
 @dataclass(frozen=True)
@@ -87,26 +104,47 @@ class AutonomyBook:
         self.store.add(change)
         return self.standing(repository, task_type, policy)
 
-    def report(self, repository: str, task_type: str | None, start: float, end: float) -> Report:
-        """Of the outcomes that became known from ``start`` up to ``end``, seconds since the epoch."""
-        found = [
+    def months(self, repository: str, task_type: str | None, periods: Sequence[Period]) -> tuple[Month, ...]:
+        """Of the outcomes that became known in each of ``periods``."""
+        settled = [
             o
             for o in self.outcomes.all(repository)
-            if o.label is not Label.PENDING
-            and start <= o.known_at < end
-            and (task_type is None or o.change.type == task_type)
+            if o.label is not Label.PENDING and task_type in (None, o.change.type)
         ]
-        return report([self._judged(o) for o in found])
+        return tuple(self._month(settled, *period) for period in periods)
+
+    def _month(self, settled: Sequence[Outcome], name: str, start: float, end: float) -> Month:
+        inside = [(o.change.type, self._judged(o)) for o in settled if start <= o.known_at < end]
+        by_then: dict[str, list[Judged]] = {}
+        for o in settled:
+            if o.known_at < end:
+                judged = Judged(score=o.change.score, good=o.good, at=o.known_at, alone=False, audited=False)
+                by_then.setdefault(o.change.type, []).append(judged)
+        types = sorted({type_ for type_, _ in inside})
+        return Month(
+            month=name,
+            whole=report([judged for _, judged in inside]),
+            by_type={each: report([judged for type_, judged in inside if type_ == each]) for each in types},
+            by_then={each: should(judged) for each, judged in sorted(by_then.items())},
+        )
 
     def _judged(self, outcome: Outcome) -> Judged:
-        asked = drawn = False
-        for entry in self.events.entries(outcome.change.run_id):
-            if isinstance(entry.event, ev.ApprovalRequested):
-                asked = True
-            elif isinstance(entry.event, ev.AutonomyConsulted):
-                drawn = entry.event.audited
+        ordered = asked = drawn = False
+        for entry in self.events.entries(outcome.change.run_id, kinds=_DECIDING):
+            match entry.event:
+                case ev.RunStarted(order=order):
+                    ordered = order.auto
+                case ev.ApprovalRequested() | ev.ApprovalGiven():
+                    asked = True
+                case ev.AutonomyConsulted(audited=audited_):
+                    drawn = audited_
         return Judged(
-            score=outcome.change.score, good=outcome.good, at=outcome.known_at, alone=not asked, audited=drawn and asked
+            score=outcome.change.score,
+            good=outcome.good,
+            at=outcome.known_at,
+            alone=not asked,
+            audited=drawn and asked,
+            ordered=ordered,
         )
 
 

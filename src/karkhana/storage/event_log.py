@@ -11,7 +11,7 @@ import hashlib
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,13 +58,15 @@ class EventLog:
         """``text`` as the trail would store it."""
         return self._store.redactor.text(text)
 
-    def entries(self, run_id: str, after: int = 0) -> Iterator[Entry]:
-        """The events with a ``seq`` above ``after``, in order. Raises ``UnknownRun``, or ``InvalidInput``
-        for an event that this version cannot read."""
+    def entries(self, run_id: str, after: int = 0, *, kinds: Collection[str] = ()) -> Iterator[Entry]:
+        """The events with a ``seq`` above ``after``, in order; only of these ``kinds`` (tags), if any.
+
+        Raises ``UnknownRun``, or ``InvalidInput`` for an event that this version cannot read.
+        """
         with self._database.reading() as connection:
             if connection.execute(sa.select(runs.c.run_id).where(runs.c.run_id == run_id)).scalar() is None:
                 raise unknown_run(run_id)
-        while page := self._rows(run_id, after):
+        while page := self._rows(run_id, after, kinds):
             for row in page:
                 yield self._entry(row)
             after = page[-1].seq
@@ -109,8 +111,10 @@ class EventLog:
     def close(self) -> None:
         self._store.appender.close()
 
-    def _rows(self, run_id: str, after: int) -> list[sa.Row[Any]]:
+    def _rows(self, run_id: str, after: int, kinds: Collection[str]) -> list[sa.Row[Any]]:
         query = sa.select(events).where(events.c.run_id == run_id, events.c.seq > after)
+        if kinds:
+            query = query.where(events.c.type.in_(kinds))
         with self._database.reading() as connection:
             return list(connection.execute(query.order_by(events.c.seq).limit(_PAGE)))
 

@@ -1,7 +1,7 @@
 """``karkhana autonomy``: how far the factory decides alone, why, and what became of what it decided."""
 
 import calendar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import typer
@@ -13,7 +13,7 @@ from karkhana.domain.errors import InvalidInput
 from karkhana.domain.json import plain
 from karkhana.domain.policy import Autonomy, Policy
 from karkhana.domain.tasks import TaskType
-from karkhana.factory.autonomy import autonomy_book
+from karkhana.factory.autonomy import Month, Period, autonomy_book
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.stores import open_stores
 from karkhana.git import Repository
@@ -77,52 +77,85 @@ def report(
     repo: Path = Repo,
     type: TaskType | None = typer.Option(None, "--type", help="Only this kind of work.", show_default=False),
     month: str = typer.Option("", "--month", help="YYYY-MM, UTC; the present one when absent."),
+    months: int = typer.Option(1, "--months", min=1, max=120, help="So many months, of which that is the last."),
     json: bool = AsJson,
 ) -> None:
     """A month's false positives and negatives, the audit, and what the thresholds should be."""
-    name, _ = _at(repo)
-    start, end = _month(month)
+    name, policy = _at(repo)
     with open_stores() as stores:
-        found = autonomy_book(stores).report(name, type.value if type else None, start, end)
+        book = autonomy_book(stores)
+        found = book.months(name, type.value if type else None, _months(month, months))
+        levels = [book.standing(name, each, policy) for each in sorted({t for m in found for t in m.by_then})]
     if json:
-        print_json(plain(found))
-        return
-    for line in _lines(found):
-        typer.echo(line)
-
-
-def _lines(found: Report) -> list[str]:
-    none = "none can be shown to be safe"
-    said = [
-        f"{found.outcomes} outcomes became known, {found.bad} of them bad",
-        f"false positives: {found.false_positives} of {found.alone} that went ahead alone were bad",
-        f"false negatives: {found.false_negatives} of {found.waited} that waited for a person were good",
-        f"threshold for a deploy: {none if found.deploy_above is None else f'{found.deploy_above:.3f}'}"
-        f" (alpha {found.alpha:g}, delta {found.delta:g})",
-        f"threshold for a canary: {'not to be said' if found.canary_from is None else f'{found.canary_from:.3f}'}",
-    ]
-    audit = found.overlooked
-    if audit.rate is None:
-        said.append("audit: nothing was drawn yet")
-    else:
-        said.append(
-            f"audit: {audit.refused} of {audit.audited} were bad; {audit.rate:.1%} ({audit.low:.1%} to"
-            f" {audit.high:.1%}) of what goes ahead alone is bad without being known"
+        print_json(
+            {
+                "repository": name,
+                "policy": {"deploy_above": policy.deploy_above, "canary_from": policy.canary_from},
+                "audit_share": policy.audit_share,
+                "levels": plain(levels),
+                "months": plain(found),
+            }
         )
-    return said + [
-        f"score {band.low:.2f} to {band.high:.2f}: said {band.said:.2f}, good {band.good} of {band.outcomes}"
-        f" ({band.good_low:.2f} to {band.good_high:.2f})"
-        for band in found.bands
-    ]
+        return
+    for each in found:
+        for line in _lines(each, policy):
+            typer.echo(line)
+    for standing in levels:
+        typer.echo(f"now, {standing.task_type}: {standing.level.value}; {visible(standing.because)}")
 
 
-def _month(text: str) -> tuple[float, float]:
+def _lines(month: Month, policy: Policy) -> list[str]:
+    said = [f"{month.month}: {month.whole.outcomes} outcomes became known, {month.whole.bad} of them bad"]
+    for name, each in (month.by_type | {"all": month.whole} if len(month.by_type) > 1 else month.by_type).items():
+        said += [
+            f"  {name}: {each.outcomes} outcomes, {each.bad} bad",
+            f"    false positives: {each.false_positives} of {each.alone} that went ahead alone were bad",
+            f"    false negatives: {each.false_negatives} of {each.waited} that waited for a person were good",
+            f"    {_audit(each, policy)}",
+            *(
+                f"    score {band.low:.2f} to {band.high:.2f}: said {band.said:.2f}, good {band.good} of"
+                f" {band.outcomes} ({band.good_low:.2f} to {band.good_high:.2f})"
+                for band in each.bands
+            ),
+        ]
+    for name, then in month.by_then.items():
+        deploy = "none can be shown to be safe" if then.deploy_above is None else f"above {then.deploy_above:.3f}"
+        canary = "not to be said" if then.canary_from is None else f"from {then.canary_from:.3f}"
+        said.append(
+            f"  by all {then.outcomes} outcomes until then ({then.bad} bad), {name} should deploy {deploy} (it is"
+            f" {policy.deploy_above:.2f}), and go to canary {canary} (it is {policy.canary_from:.2f})"
+        )
+    return said
+
+
+def _audit(found: Report, policy: Policy) -> str:
+    audit = found.overlooked
+    if audit.share is None:
+        return "audit: nothing could go ahead alone"
+    share = f"audit: {audit.share:.1%} of what could go ahead alone was drawn (wanted {policy.audit_share:.1%})"
+    if audit.rate is None:
+        return share
+    return (
+        f"{share}, {audit.refused} of {audit.audited} were bad; so {audit.rate:.1%} ({audit.low:.1%} to"
+        f" {audit.high:.1%}) of what goes ahead alone is bad without being known"
+    )
+
+
+def _months(text: str, count: int) -> list[Period]:
+    """The last ``count`` ones up to that of ``text``, the oldest first."""
     try:
         first = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC) if text else datetime.now(UTC).replace(day=1)
     except ValueError as error:
         raise InvalidInput(f"{text!r} is no month", "Write it as YYYY-MM.") from error
     first = first.replace(hour=0, minute=0, second=0, microsecond=0)
-    return first.timestamp(), first.timestamp() + calendar.monthrange(first.year, first.month)[1] * 86_400.0
+    found = list[Period]()
+    for _ in range(count):
+        days = calendar.monthrange(first.year, first.month)[1]
+        found.append((f"{first:%Y-%m}", first.timestamp(), first.timestamp() + days * 86_400.0))
+        if (first.year, first.month) == (1, 1):
+            break
+        first = (first - timedelta(days=1)).replace(day=1)
+    return found[::-1]
 
 
 def _time(at: float) -> str:

@@ -27,7 +27,10 @@ class Overlooked(msgspec.Struct, frozen=True, kw_only=True):
     audited: int
     refused: int
     alone: int
+    """Of those that could have been drawn."""
     alone_bad: int
+    share: float | None = None
+    """Of what could go ahead alone, the part that was drawn; ``None``: nothing could."""
     rate: float | None = None
     """Estimated share of what went ahead alone that is bad without being known to be; ``None``: no audit yet."""
     low: float = 0.0
@@ -38,7 +41,8 @@ class Overlooked(msgspec.Struct, frozen=True, kw_only=True):
 def overlooked(*, refused: int, of_audited: int, bad: int, of_alone: int, confidence: float) -> Overlooked:
     """Rate among the audited minus known rate among the rest; the interval joins the exact ones of both (each at half
     the error, Bonferroni)."""
-    found = Overlooked(audited=of_audited, refused=refused, alone=of_alone, alone_bad=bad)
+    drawn = of_audited / (of_audited + of_alone) if of_audited + of_alone else None
+    found = Overlooked(audited=of_audited, refused=refused, alone=of_alone, alone_bad=bad, share=drawn)
     if not of_audited:
         return found
     each = 1 - (1 - confidence) / 2

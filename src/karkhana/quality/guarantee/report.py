@@ -31,6 +31,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """It went ahead without a person."""
     audited: bool
     """It could have, and was drawn for the audit."""
+    ordered: bool = False
+    """A person had said beforehand that this one may go ahead; such a change is never drawn."""
 
 
 class Band(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,11 +69,33 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     delta: float
 
 
+class Should(msgspec.Struct, frozen=True, kw_only=True):
+    """What the thresholds should have been, by all outcomes that were known by a time."""
+
+    outcomes: int
+    bad: int
+    deploy_above: float | None
+    """As in :class:`Report`."""
+    canary_from: float | None
+
+
+def should(outcomes: Sequence[Judged], *, lowest: float | None = None, rules: Rules | None = None) -> Should:
+    """A month alone is seldom enough to show anything; this looks at everything that came before as well."""
+    rules = rules or load_rules()
+    return Should(
+        outcomes=len(outcomes),
+        bad=sum(not o.good for o in outcomes),
+        deploy_above=_threshold(outcomes, lowest, rules),
+        canary_from=_canary(outcomes, rules),
+    )
+
+
 def report(outcomes: Sequence[Judged], *, lowest: float | None = None, rules: Rules | None = None) -> Report:
     """What these outcomes say; thresholds are looked for from ``lowest`` (default: the rules') upwards."""
     rules = rules or load_rules()
     alone = [o for o in outcomes if o.alone]
     audits = [o for o in outcomes if o.audited]
+    drawable = [o for o in alone if not o.ordered]
     waited = [o for o in outcomes if not o.alone]
     squares = brier([o.score for o in outcomes], [o.good for o in outcomes])
     return Report(
@@ -87,8 +111,8 @@ def report(outcomes: Sequence[Judged], *, lowest: float | None = None, rules: Ru
         overlooked=overlooked(
             refused=sum(not o.good for o in audits),
             of_audited=len(audits),
-            bad=sum(not o.good for o in alone),
-            of_alone=len(alone),
+            bad=sum(not o.good for o in drawable),
+            of_alone=len(drawable),
             confidence=rules.report.confidence,
         ),
         bands=tuple(_bands(outcomes, rules)),
