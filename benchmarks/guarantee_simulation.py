@@ -5,11 +5,15 @@ row per draw. A draw breaks the promise
 
 - once: when the threshold that was given has a true rate of bad changes above alpha;
 - again and again: when any threshold that was ever given has;
-- with drift: when, over the whole stretch, the changes that went ahead alone were bad above alpha on average (their
-  true chances are averaged, not their luck).
+- as shipped, and with drift: when, over the whole stretch, the changes that went ahead alone were bad above alpha on
+  average (their true chances are averaged, not their luck).
+
+*As shipped* is the keeper that decides in the product: nothing below ``policy.deploy_above``, alarm and pause on. The
+other settings ask more (thresholds down to 0.70, each one that was ever given) or show what the parts are worth alone.
 """
 
 import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.guarantee_worlds import WORLDS, Floats, World, rate_above
+from karkhana.domain.policy import Policy
+from karkhana.quality.autonomy import keepers
 from karkhana.quality.guarantee.binomial import most_bad
 from karkhana.quality.guarantee.keeping import Keeper
 from karkhana.quality.guarantee.rules import Rules, load_rules
@@ -48,6 +54,16 @@ class Drift:
         return math.exp(share * math.log(self.odds))
 
 
+@dataclass(frozen=True)
+class Late:
+    """After so many more changes an outcome is known: a bad one when somebody stumbles over it, a good one when the
+    window is over."""
+
+    bad: int = 0
+    good: int = 0
+
+
+LATE = (Late(), Late(bad=30, good=100))
 LIFE = 3000
 """Outcomes of a history in which something gets worse."""
 DRIFTS = (
@@ -144,6 +160,21 @@ def repeated(draws: int, seed: int) -> Iterator[dict[str, Any]]:
         yield tally.row(kind="repeated", world=name, alpha=alpha, delta=delta, outcomes=STRETCH)
 
 
+def shipped(
+    draws: int, seed: int, drifts: tuple[Drift, ...] = DRIFTS, kind: str = "shipped", worlds: tuple[str, ...] = ()
+) -> Iterator[dict[str, Any]]:
+    """What the product does, in each world, with each change of it; with outcomes that are known at once, and late."""
+    for name, drift, late in ((w, d, lt) for w in worlds or WORLDS for d in drifts for lt in LATE):
+        rules = load_rules()
+        chance = np.random.default_rng([seed, 13, *name.encode(), *drift.name.encode(), late.good])
+        keeper, _ = keepers(Policy().deploy_above, rules, histories=draws)
+        run = _Stretch(WORLDS[name], drift, keeper, rules.alpha, chance, late)
+        for number in range(LIFE):
+            run.step(number)
+        setting = {"world": name, "drift": drift.name, "late": late.good, "alpha": rules.alpha, "delta": rules.delta}
+        yield run.tally().row(kind=kind, **setting)
+
+
 def drifting(
     draws: int,
     seed: int,
@@ -169,8 +200,18 @@ def drifting(
 class _Stretch:
     """One setting with drift, all draws side by side."""
 
-    def __init__(self, world: World, drift: Drift, keeper: Keeper, alpha: float, chance: np.random.Generator) -> None:
+    def __init__(  # noqa: PLR0917 - what a setting is made of
+        self,
+        world: World,
+        drift: Drift,
+        keeper: Keeper,
+        alpha: float,
+        chance: np.random.Generator,
+        late: Late = LATE[0],
+    ) -> None:
         self._world, self._drift, self._keeper, self._alpha, self._chance = world, drift, keeper, alpha, chance
+        self._late, self._unknown = late, deque[tuple[Floats, NDArray[np.bool_]]](maxlen=late.good + 1)
+        self._now = 0
         self._draws = len(keeper.number)
         self._count, self._risk, self._since = np.zeros(self._draws), np.zeros(self._draws), np.zeros(self._draws)
         self._false = np.zeros(self._draws, dtype=bool)
@@ -186,9 +227,22 @@ class _Stretch:
         self._risk += np.where(alone, risk, 0)
         self._since += alone & (number >= self._drift.at) & (self._drift.odds > 1) & (self._keeper.alarms == 0)
         before = self._keeper.alarms.copy()
-        self._keeper.learn(score, self._chance.random(self._draws) < risk)
+        self._learn(score, self._chance.random(self._draws) < risk)
         if worse == 1.0 and (number < self._drift.at or self._drift.odds == 1.0):
             self._false |= self._keeper.alarms > before
+
+    def _learn(self, score: Floats, bad: NDArray[np.bool_]) -> None:
+        """What becomes known now."""
+        self._unknown.appendleft((score, bad))
+        self._now += 1
+        if self._late.good == self._late.bad == 0:
+            self._keeper.learn(score, bad)
+            return
+        for after, want in ((self._late.bad, True), (self._late.good, False)):
+            if after < len(self._unknown):
+                score, bad = self._unknown[after]
+                # A score below every threshold: for this history nothing becomes known.
+                self._keeper.learn(np.where(bad == want, score, -1.0), bad & want, self._now - after, self._now)
 
     def tally(self) -> Tally:
         rate = self._risk / np.maximum(self._count, 1)

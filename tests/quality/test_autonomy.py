@@ -108,3 +108,20 @@ def test_the_settings_add_places() -> None:
     assert protected_because(["shop/cart.py", "README.md"], Policy()) == ()
     found = protected_because(["shop/cart.py", "shop/tax.py"], Policy(protected_paths=("shop/c*.py",)))
     assert found == ("shop/cart.py: the settings protect it",)
+
+
+def late(good: bool, at: float, decided: float) -> Known:
+    return Known(score=0.95, good=good, at=at, decided=decided)
+
+
+def test_after_two_bad_outcomes_only_changes_that_were_decided_since_give_it_back() -> None:
+    good = [late(True, 100.0 + n, 70.0 + n) for n in range(120)]
+    bad = [late(False, 220.0, 190.0), late(False, 221.0, 191.0)]
+    # Known later, and decided before: they tell of the world before.
+    before = [late(True, 230.0 + n, 200.0 + n) for n in range(10)]
+    since = [late(True, 260.0 + n, 230.0 + n) for n in range(10)]
+    assert climb([*good, bad[0], *before]).earned is not IN
+    fallen = climb([*good, *bad, *before])
+    assert fallen.earned is IN
+    assert "decided since" in fallen.guarantee.says
+    assert climb([*good, *bad, *before, *since]).earned is not IN

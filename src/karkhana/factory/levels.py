@@ -84,7 +84,8 @@ class Levels:
 
 
 def _known(outcome: Outcome) -> Known:
-    return Known(score=outcome.change.score, good=outcome.good, at=outcome.known_at)
+    change = outcome.change
+    return Known(score=change.score, good=outcome.good, at=outcome.known_at, decided=change.at)
 
 
 def _cause(ladder: Ladder, level: Autonomy, previous: Autonomy) -> Cause:

@@ -32,6 +32,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     good: bool
     at: float
     """Seconds since the epoch, when the outcome became known."""
+    decided: float | None = None
+    """When the change was delivered or refused; ``None``: then as well."""
 
 
 class Ladder(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,14 +51,13 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
 
 def climb(outcomes: Sequence[Known], lowest: float = 0.90, rules: Rules | None = None) -> Ladder:
     """Fold outcomes, in the order in which they became known; none below ``lowest`` can ever go ahead alone."""
-    rules = rules or load_rules()
-    keeper = Keeper(rules, lowest)
-    strict = Keeper(msgspec.structs.replace(rules, alpha=min(rules.alpha, rules.strict_alpha)), lowest)
+    keeper, strict = keepers(lowest, rules)
     level, cause = Autonomy.IN_THE_LOOP, Cause.GUARANTEE
     for known in sorted(outcomes, key=lambda known: known.at):
         alarms = int(keeper.alarms[0])
         for each in (keeper, strict):
-            each.learn(np.array([known.score]), np.array([not known.good]))
+            decided = known.at if known.decided is None else known.decided
+            each.learn(np.array([known.score]), np.array([not known.good]), decided, known.at)
         before, level = level, _level(keeper, strict)
         if above(level, before):
             cause = Cause.GUARANTEE
@@ -72,6 +73,16 @@ def climb(outcomes: Sequence[Known], lowest: float = 0.90, rules: Rules | None =
         last_bad_at=max((known.at for known in outcomes if not known.good), default=None),
         known=len(outcomes),
     )
+
+
+def keepers(lowest: float = 0.90, rules: Rules | None = None, histories: int = 1) -> tuple[Keeper, Keeper]:
+    """Who keeps the promise, and who keeps the stricter one that nobody watches; with the alarm and the pause, always.
+
+    The simulation in ``benchmarks/guarantee.py`` has its keepers from here, so that it measures what is shipped.
+    """
+    rules = rules or load_rules()
+    strict = msgspec.structs.replace(rules, alpha=min(rules.alpha, rules.strict_alpha))
+    return Keeper(rules, lowest, histories), Keeper(strict, lowest, histories)
 
 
 def _level(keeper: Keeper, strict: Keeper) -> Autonomy:
@@ -109,7 +120,8 @@ def _says(found: Guarantee, keeper: Keeper) -> str:
     waiting = int(keeper.outcomes[0])
     if found.paused:
         left = keeper.rules.regain - int(keeper.streak[0])
-        return f"the guarantee ({promise}) pauses after a bad outcome: {left} more good ones in a row are needed"
+        since = " of changes that were decided since the newest" if np.isfinite(keeper.bad_since[0]) else ""
+        return f"the guarantee ({promise}) pauses after a bad outcome: {left} more good ones{since} are needed in a row"
     if found.deploy_above is not None:
         return (
             f"at most {found.alpha:.0%} of the changes with a score above {found.deploy_above:.3f} are bad, with"

@@ -4,7 +4,8 @@ After each outcome it knows the threshold above which changes may go ahead alone
 ``growth`` times as many outcomes, and spends a part of delta each time; watches the rate of bad ones above the
 threshold; and when the drift alarm is raised it forgets everything and begins again with what is left of delta. A
 calibration that can no longer show a threshold takes it away, and after a bad change nothing goes ahead alone until
-there are some good ones in a row.
+there are some good ones in a row. When another bad one comes before that, only changes count that were decided after
+it: a good outcome takes a month to be known, so those that come in first tell of the world before.
 
 The fold has no state but the outcomes, so anybody who has them gets the same result. It works on many histories side
 by side, which is how the simulation in ``benchmarks/guarantee.py`` runs exactly this code.
@@ -57,6 +58,8 @@ class Keeper:
         """After a bad change that went ahead alone, until there are ``regain`` good ones in a row."""
         self.streak: Integers = np.zeros(histories, dtype=np.int64)
         """Good outcomes above the threshold since the last bad one."""
+        self.bad_since: Floats = np.full(histories, -np.inf)
+        """Good outcomes of changes that were decided before do not end a pause; on the clock of :meth:`learn`."""
         self._all = np.arange(histories)
         self.outcomes: Integers = np.zeros(histories, dtype=np.int64)
         """Above the lowest threshold, since the last alarm."""
@@ -75,23 +78,29 @@ class Keeper:
         """Whether changes of these scores, one for each history, may go ahead alone now."""
         return (score > self.deploy_above) & ~self.paused
 
-    def learn(self, score: Floats, bad: Booleans) -> None:
-        """One more outcome for each history, with the score at which it was decided."""
+    def learn(self, score: Floats, bad: Booleans, decided: float = 0.0, at: float = 0.0) -> None:
+        """One more outcome for each history, with the score at which it was decided.
+
+        ``decided`` and ``at``: when its change was decided, and when the outcome became known, on one clock. Equal
+        where nobody has to wait for an outcome.
+        """
         place = np.searchsorted(-self.grid, -score, side="right")
         self._between[bad.astype(np.int64), self._all, place] += 1
         counted = place < len(self.grid)
         self.outcomes += counted
-        self._watch(score, bad)
+        self._watch(score, bad, decided, at)
         due = counted & (self.outcomes >= self._due)
         if due.any():
             self._calibrate(due)
 
-    def _watch(self, score: Floats, bad: Booleans) -> None:
+    def _watch(self, score: Floats, bad: Booleans, decided: float, at: float) -> None:
         above = score > self.deploy_above
         if not above.any():
             return
-        self.streak = np.where(above, np.where(bad, 0, self.streak + 1), self.streak)
+        fresh = decided >= self.bad_since
+        self.streak = np.where(above, np.where(bad, 0, self.streak + fresh), self.streak)
         if self._demoting:
+            self.bad_since[above & bad & self.paused] = at
             self.paused = np.where(above, (self.paused | bad) & (self.streak < self.rules.regain), self.paused)
         if not self._watching:
             return
