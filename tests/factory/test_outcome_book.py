@@ -19,10 +19,12 @@ from karkhana.domain.policy import Autonomy
 from karkhana.domain.routes import RouteOutcome
 from karkhana.domain.settings import OutcomeSettings
 from karkhana.domain.strategies import Strategy
-from karkhana.domain.tasks import Order, Status, Ticket
+from karkhana.domain.tasks import Order, Status, TaskType, Ticket
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.outcomes import OutcomeBook, make_sign, outcome_book
 from karkhana.factory.stores import Stores, open_stores
+from karkhana.factory.trials import past_tickets
+from karkhana.learning.failure_patterns import recurring
 from karkhana.learning.outcomes.track_record import Kind
 
 IN, ON, _ = Autonomy
@@ -83,6 +85,7 @@ def run(stores: Stores, repository: Path, *ending: ev.AnyEvent, trial: str = "")
         ev.StrategyChosen(
             engineer="llm", attempt=2, strategy=Strategy(name="plain"), model="large", propensity=1.0, options=()
         ),
+        ev.ModelAnswered(turn=1, purpose="work", model="large", place="cloud/large-1", answer={}),
         ev.ChangeHandedOver(
             change=Change(base="a" * 40, files=(), patch="", summary="", engineer="llm", title="Mend total()")
         ),
@@ -127,14 +130,22 @@ def test_a_delivered_change_is_pending_then_good(stores: Stores, book: OutcomeBo
 
 def test_a_revert_is_found_once_and_told_to_everybody(stores: Stores, book: OutcomeBook, repository: Path) -> None:
     run_id, name = delivered(stores, book, repository)
-    assert told(book) == {"run": ("", "llm", True), "strategy": ("strategy:large", "plain@1", True)}
+    assert told(book) == {
+        "run": ("", "llm", True),
+        "strategy": ("strategy:large", "plain@1", True),
+        "place": ("", "cloud/large-1", True),
+    }
     commit(repository, "def total():\n    return 1\n", f"Undo\n\nThis reverts commit {name}.")
     assert [sign.kind for sign in book.sync(str(repository)).signs] == [SignKind.REVERTED]
     assert book.sync(str(repository)).signs == ()
     assert labels(book) == [Label.BAD]
-    assert told(book) == {"run": ("", "llm", False), "strategy": ("strategy:large", "plain@1", False)}
+    assert told(book) == {
+        "run": ("", "llm", False),
+        "strategy": ("strategy:large", "plain@1", False),
+        "place": ("", "cloud/large-1", False),
+    }
     assert [(x.good, x.bad) for x in book.lessons.recall(str(repository))] == [(0.0, 1.0)]
-    assert len(book.routes.outcomes()) == 2
+    assert len(book.routes.outcomes()) == 3
     observed = [e.event for e in stores.events.entries(run_id) if isinstance(e.event, ev.OutcomeObserved)]
     assert len(observed) == 1
     assert stores.events.verify(run_id) == []
@@ -304,3 +315,16 @@ def test_causes_and_references_are_checked() -> None:
         make_sign("run_1", SignKind.INCIDENT, reference="INC-1", comment="", by="eve", cause="bad luck")
     with pytest.raises(InvalidInput, match="taken back"):
         make_sign("run_1", SignKind.CLEARED, reference="", comment="", by="eve")
+
+
+def test_a_ticket_whose_change_was_reverted_is_not_solved_and_the_cause_is_a_pattern(
+    stores: Stores, book: OutcomeBook, repository: Path
+) -> None:
+    run_id, name = delivered(stores, book, repository)
+    stores.runs.finish(run_id, 1, Status.DELIVERED, b"{}")
+    assert [past.solved for past in past_tickets(stores, TaskType.BUGFIX)] == [True]
+    commit(repository, "def total():\n    return 1\n", f"Hard-coded\n\nThis reverts commit {name}.")
+    book.sync(str(repository))
+    (past,) = past_tickets(stores, TaskType.BUGFIX)
+    assert not past.solved
+    assert [pattern.name for pattern, _ in recurring([past.events()], least=1)] == ["overfit"]

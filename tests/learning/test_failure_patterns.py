@@ -2,8 +2,10 @@ import pytest
 
 from karkhana.domain import events as ev
 from karkhana.domain.changes import Change, FileChange, FileState
+from karkhana.domain.outcomes import Sign, SignKind
 from karkhana.domain.suites import Outcome, TestReport, TestResult
 from karkhana.learning.failure_patterns import asked, features, patterns, recurring
+from karkhana.learning.outcomes.taxonomy import taxonomy
 
 OPENED = ev.WorkspaceOpened(commit="c", engineer="llm")
 HANDED = ev.ChangeHandedOver(change=Change(base="c", files=(), patch="", summary="", engineer="llm"))
@@ -26,6 +28,10 @@ def answer(stop: str, *parts: dict[str, str]) -> ev.ModelAnswered:
     return ev.ModelAnswered(turn=1, purpose="work", model="m", answer={"stop": stop, "parts": list(parts)})
 
 
+def caused(cause: str) -> list[ev.AnyEvent]:
+    return [ev.OutcomeObserved(sign=Sign.make("run_1", SignKind.REVERTED, "5c1f", at=1.0, cause=cause))]
+
+
 EDIT = call("edit_file", edits=True)
 FAILED, PASSED = Outcome.FAILED, Outcome.PASSED
 CASES: dict[str, list[ev.AnyEvent]] = {
@@ -38,6 +44,12 @@ CASES: dict[str, list[ev.AnyEvent]] = {
     "silence": [answer("end", {"part": "text"})] * 2,
     "gave-up": [*call("read_file"), ev.EngineerAbstained(reason="no idea", tried=())],
     "budget": [ev.WorkPaused(reason="used up", next="")],
+    "overfit": [ev.ApprovalGiven(approved=False, by="eve", comment="this is hard-coded")],
+    "incomplete": caused("incomplete"),
+    "regression": caused("regression"),
+    "compatibility": caused("compatibility"),
+    "slowness": caused("performance"),
+    "scope": caused("scope"),
 }
 
 
@@ -71,3 +83,9 @@ def test_a_model_is_told_of_patterns_and_counts_only() -> None:
     told = asked("bugfix", [(patterns()[0], 7)])
     assert "7 times" in told
     assert patterns()[0].told in told
+
+
+def test_every_cause_that_a_pattern_names_is_in_the_taxonomy() -> None:
+    named = {each.feature.removeprefix("cause_") for each in patterns() if each.feature.startswith("cause_")}
+    assert len(named) == 6
+    assert named <= set(taxonomy().causes)

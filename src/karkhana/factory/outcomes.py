@@ -226,6 +226,9 @@ class OutcomeBook:
         if change.strategy:
             reference = f"strategy:{change.run_id}:{change.engineer}:{folded.attempt}"
             told.append((reference, pool(change.model), change.strategy))
+        if folded.place:
+            # The router's own rung: whom to ask for a model depends on what came of whose answers.
+            told.append((f"place:{change.run_id}:{folded.place}", "", folded.place))
         for reference, where, rung in told:
             before = self.routes.outcome(reference)
             if before is None or before.passed != (verdict is Verdict.GOOD):

@@ -19,9 +19,11 @@ from karkhana.domain.events import (
     SuiteMeasured,
 )
 from karkhana.domain.evidence import GateResult
+from karkhana.domain.outcomes import Label
 from karkhana.domain.strategies import Strategy
 from karkhana.domain.tasks import Order, Status, TaskType
 from karkhana.factory.assembly import Factory
+from karkhana.factory.outcomes import outcome_book
 from karkhana.factory.results import result_of
 from karkhana.factory.stores import Stores
 from karkhana.factory.strategies import holds
@@ -36,13 +38,15 @@ _BAD = (Status.FAILED, Status.REJECTED, Status.ROLLED_BACK)
 def past_tickets(stores: Stores, type: TaskType, limit: int = NEWEST) -> list[Past]:
     """The newest tickets of a type that a model worked on and that ended, each ticket once."""
     found: dict[tuple[str, str, str], Past] = {}
+    bad = {each.change.run_id for each in outcome_book(stores).all() if each.label is Label.BAD}
     for run in stores.runs.list(limit=limit):
         order = stores.tasks.order(run.task_id)
         key = order.repository, order.commit, order.ticket.text
         if order.type is not type or order.trial or key in found:
             continue
         events = functools.partial(_events, stores, run.run_id)
-        solved = _solved(run.status, events())
+        # A delivered change that was reverted or mended later has not solved its ticket.
+        solved = False if run.run_id in bad else _solved(run.status, events())
         chosen = [event for event in events() if isinstance(event, StrategyChosen)]
         if solved is not None and chosen:
             found[key] = Past(order=order, solved=solved, strategy=chosen[-1].strategy.key, events=events)

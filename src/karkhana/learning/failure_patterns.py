@@ -1,5 +1,7 @@
 """What goes wrong again and again in a model's runs, seen in their trails. The patterns are data, with their remedies.
 
+Besides what happened in a run this is what became of its change: why it was refused, reverted or mended.
+
 Only counts leave this module, never a word of a ticket, a file or a model: what is drafted from them cannot carry
 orders that somebody planted there.
 
@@ -17,11 +19,13 @@ import msgspec
 from karkhana.domain.chat import StopReason
 from karkhana.domain.events import (
     AnyEvent,
+    ApprovalGiven,
     ChangeHandedOver,
     EngineerAbstained,
     GateFinished,
     ModelAnswered,
     ModelNudged,
+    OutcomeObserved,
     ReviewFinished,
     SuiteMeasured,
     ToolCalled,
@@ -31,6 +35,7 @@ from karkhana.domain.events import (
 )
 from karkhana.domain.evidence import GateStatus
 from karkhana.domain.strategies import StrategyLimits
+from karkhana.learning.outcomes.taxonomy import cause_of
 
 _EDITS = ("edit_file", "write_file")
 _EARLY = 6
@@ -123,6 +128,14 @@ class _Watch:
                 self.counts["claims"] = sum("claim" in finding.rule for finding in event.findings)
             case GateFinished() if event.result.hard and event.result.status is GateStatus.FAILED:
                 self.counts["hard_gates"] += 1
+            case ApprovalGiven(approved=False):
+                self._caused(cause_of(event.comment))
+            case OutcomeObserved():
+                self._caused(event.sign.cause)
+
+    def _caused(self, cause: str) -> None:
+        if cause:
+            self.counts[f"cause_{cause}"] += 1
 
     def _returned(self, name: str, event: ToolReturned) -> None:
         if name in _EDITS and event.error:

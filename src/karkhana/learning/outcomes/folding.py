@@ -22,6 +22,8 @@ class Folded:
         self._order: ev.RunStarted | None = None
         self._strategies: dict[tuple[str, int], ev.StrategyChosen] = {}
         self._model = ""
+        self._places: dict[tuple[str, int], str] = {}
+        self._at_work = ("", 1)
         self.attempt = 1
         """The one whose change was handed over."""
         self.credits: tuple[Credit, ...] = ()
@@ -42,8 +44,10 @@ class Folded:
                 self._strategies[event.engineer, event.attempt] = event
             case ev.ModelAnswered(purpose="work"):
                 self._model = event.model
+                self._places[self._at_work] = event.place
             case ev.WorkspaceOpened():
                 self.attempt = event.attempt
+                self._at_work = event.engineer, event.attempt
             case ev.AttemptsCompared():
                 self.attempt = event.chosen
             case ev.ChangeHandedOver():
@@ -62,6 +66,11 @@ class Folded:
                 self.signs.append(event.sign)
             case ev.RunFinished(status=Status.ROLLED_BACK):
                 self._sign(SignKind.ROLLED_BACK, _seconds(entry.at), event.reason)
+
+    @property
+    def place(self) -> str:
+        """Who served the model that made the change that was handed over, ``PROVIDER/MODEL``; empty: nobody."""
+        return self._places.get((self._engineer, self.attempt), "")
 
     def change(self) -> ScoredChange | None:
         """``None`` when nothing was scored, or nobody has delivered or refused it, or it was only a trial."""
