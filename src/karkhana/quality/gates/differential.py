@@ -14,7 +14,7 @@ then says of itself that it keeps the behaviour.
 Knows nothing else of what the ticket says in words, nor of inputs that tests never come near.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -23,7 +23,7 @@ from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
 from karkhana.domain.suites import Outcome
 from karkhana.ports import GateContext
 from karkhana.quality import reach
-from karkhana.quality.changed import ChangedFile
+from karkhana.quality.changed import ChangedFile, changed_functions
 from karkhana.quality.examples import documentation, examples
 from karkhana.quality.gates.limits import limits
 from karkhana.quality.gates.wording import plural
@@ -54,6 +54,33 @@ class Differential:
             # Functions that capture other variables than before cannot stand in for each other.
             found = _compare(context, files, needing, others, fresh=True)
         return judge(found.pairs, found.examples)
+
+
+def against(context: GateContext, other: Mapping[str, bytes | None]) -> tuple[Pair, ...] | None:
+    """The program after the change beside another one, on inputs that tests of the change lead to.
+
+    ``other``: path → bytes of the files in which the other program is not the one before the change. Each pair has as
+    ``before`` what the other program does. ``None``: the two are the same; no pairs: they cannot be compared. Raises
+    ``InfrastructureFailure``.
+    """
+    files = []
+    try:
+        for path in sorted({*reach.python_code(context), *(p for p in other if p.endswith(".py"))}):
+            before, after = context.contents.get(path) or (None, context.after.read(path))
+            text = other.get(path, before)
+            if after is not None and after != text:
+                files.append(changed_functions(path, text, after))
+        changed = reach.changed_files(context)
+    except Unparsable:
+        return ()
+    files = [file for file in files if file.functions or file.outside]
+    if not files:
+        return None
+    needing, others = _tests(context, changed)
+    if not needing and not others:
+        return ()
+    fresh = not all(file.swappable for file in files)
+    return _compare(context, files, needing, others, fresh=fresh).pairs
 
 
 def _unknown(summary: str) -> GateResult:
