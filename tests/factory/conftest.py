@@ -2,7 +2,7 @@
 
 import pytest
 
-DEAR = "mutation,differential,performance"
+DEAR = "mutation,differential,performance,second_opinion"
 
 
 @pytest.fixture(autouse=True)

@@ -109,7 +109,7 @@ class OutcomeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError("outcomes.window_days must be above 0 and at most 3650")
 
 
-DEAR_GATES = frozenset({"mutation", "differential", "performance"})
+DEAR_GATES = frozenset({"mutation", "differential", "performance", "second_opinion"})
 """Gates that start the suite again, some of its tests many times."""
 
 

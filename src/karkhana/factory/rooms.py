@@ -10,9 +10,9 @@ from karkhana.factory.autonomy import autonomy_book
 from karkhana.factory.job import Rooms
 from karkhana.factory.models import Models
 from karkhana.factory.outcomes import outcome_book
+from karkhana.factory.second_opinion import all_gates
 from karkhana.factory.stores import Stores
 from karkhana.ports import Engineer
-from karkhana.quality.gates import default_gates
 from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.route_store import RouteStore
 
@@ -20,10 +20,11 @@ from karkhana.storage.route_store import RouteStore
 def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None, models: Models | None = None) -> Rooms:
     """The rooms of one process; ``engineers`` replaces the usual ones."""
     book = outcome_book(stores)
+    engineers = engineers or default_engineers()
     return Rooms(
         runs=stores.runs,
-        engineers=engineers or default_engineers(),
-        gates=default_gates(),
+        engineers=engineers,
+        gates=all_gates(engineers),
         forge=GitForge(),
         redact=stores.redactor.nested,
         book=book,

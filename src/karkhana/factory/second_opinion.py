@@ -19,9 +19,11 @@ from karkhana.domain.errors import BudgetExhausted
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
 from karkhana.domain.suites import TestReport, TestResult
 from karkhana.domain.tasks import Budget
+from karkhana.engineers.registry import only_repairs
 from karkhana.factory.trails import MemoryTrail
-from karkhana.ports import Assignment, Engineer, GateContext, Handover
+from karkhana.ports import Assignment, Engineer, Gate, GateContext, Handover
 from karkhana.quality import paths
+from karkhana.quality.gates import default_gates
 from karkhana.quality.gates.differential import against
 from karkhana.quality.gates.limits import limits
 from karkhana.quality.gates.wording import plural
@@ -29,6 +31,11 @@ from karkhana.workspace.testing import run_tests
 from karkhana.workspace.toolbox import Toolbox
 
 NAME = "second_opinion"
+
+
+def all_gates(engineers: Mapping[str, Engineer]) -> tuple[Gate, ...]:
+    """Every gate, with a second opinion of the engineer that needs no model."""
+    return (*default_gates(), *(SecondOpinion(each) for each in engineers.values() if only_repairs(each.name)))
 
 
 class SecondOpinion:
