@@ -37,6 +37,7 @@ def change(run_id: str, repository: str = SHOP, at: float = 5.0) -> ScoredChange
         commit="c" * 40,
         score=0.81,
         raw=0.83,
+        weights="3",
         components={"coverage": 1.0, "behaviour": 0.5},
         at=at,
     )

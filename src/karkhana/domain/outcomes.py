@@ -105,6 +105,8 @@ class ScoredChange(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     raw: float | None = None
     """Before calibration and caps."""
+    weights: str = ""
+    """Version of the weights that ``raw`` was made with; empty: not known."""
     components: Mapping[str, float] = {}
     """Values of the score's components."""
     at: float

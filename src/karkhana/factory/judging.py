@@ -17,6 +17,7 @@ from karkhana.factory.calibration import calibration_for
 from karkhana.factory.changes import Contents
 from karkhana.factory.job import Job
 from karkhana.factory.records import Built
+from karkhana.factory.rescoring import raw_again
 from karkhana.factory.risk import AUTHOR, change_risk, without_history
 from karkhana.factory.weights import current_weights
 from karkhana.git import Repository
@@ -29,12 +30,15 @@ def score_change(job: Job, built: Built, evidence: Evidence) -> Confidence:
     """The score of a run's change, in the trail with what it rests on."""
     sync_outcomes(job)
     outcomes = job.rooms.book.all()
-    confidence = score(
-        evidence,
-        track_record(outcomes, kind(job, built)),
-        current_weights(job.settings.home),
-        calibration_for(outcomes, job.order.repository, job.order.type.value),
+    weights = current_weights(job.settings.home)
+    calibration = calibration_for(
+        outcomes,
+        job.order.repository,
+        job.order.type.value,
+        version=weights.version,
+        again=lambda run: raw_again(job.rooms.events(run), weights),
     )
+    confidence = score(evidence, track_record(outcomes, kind(job, built)), weights, calibration)
     job.trail.record(
         ScoreComputed(
             confidence=confidence,
@@ -108,16 +112,4 @@ def kind(job: Job, built: Built) -> Kind:
         model=chosen.model if chosen else "",
         repository=job.order.repository,
         strategy=chosen.strategy.key if chosen else "",
-    )
-
-
-def evidence_of(evidence: Evidence, event: ScoreComputed) -> Evidence:
-    """Evidence with what the event of its score keeps beside the gates and the review."""
-    return msgspec.structs.replace(
-        evidence,
-        alternatives=event.alternatives,
-        disagreement=event.disagreement,
-        probability=event.probability,
-        risk=event.risk,
-        risk_reasons=event.risk_reasons,
     )

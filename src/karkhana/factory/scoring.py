@@ -23,9 +23,10 @@ from karkhana.domain.risks import Risk, in_full
 from karkhana.domain.tasks import Ticket
 from karkhana.factory.calibration import calibration_for
 from karkhana.factory.changes import Contents
-from karkhana.factory.judging import assess, evidence_of, with_risk
+from karkhana.factory.judging import assess, with_risk
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.outcomes import outcome_book
+from karkhana.factory.rescoring import raw_again, scored_in
 from karkhana.factory.results import ScoreResult
 from karkhana.factory.sandboxes import workspaces_for
 from karkhana.factory.stores import Stores, open_stores
@@ -106,10 +107,16 @@ def score_range(
         )
     evidence = with_risk(evidence, risk)
     with open_stores(settings) as stores:
-        known = outcome_book(stores).all()
-    weights = current_weights(settings.home)
-    # No type of task: what is known of this repository, and of others, whatever was asked there.
-    confidence = score(evidence, PERSONS, weights, calibration_for(known, root, ""))
+        weights = current_weights(settings.home)
+        # No type of task: what is known of this repository, and of others, whatever was asked there.
+        calibration = calibration_for(
+            outcome_book(stores).all(),
+            root,
+            "",
+            version=weights.version,
+            again=lambda run: raw_again((entry.event for entry in stores.events.entries(run)), weights),
+        )
+    confidence = score(evidence, PERSONS, weights, calibration)
     hard = tuple(g.gate for g in evidence.gates if g.hard and g.status is GateStatus.FAILED)
     decision: Decision = decide(confidence, hard_failures=hard, policy=settings.policy)
     trail.record(ScoreComputed(confidence=confidence, risk=evidence.risk, risk_reasons=evidence.risk_reasons))
@@ -189,13 +196,11 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 def explain_run(stores: Stores, run_id: str) -> Explanation:
     """Why a run's score is what it is. Raises ``UnknownRun``, or ``InvalidInput`` when it never came so far."""
     events = [entry.event for entry in stores.events.entries(run_id)]
-    scored = next((event for event in reversed(events) if isinstance(event, ScoreComputed)), None)
-    if scored is None:
+    kept = scored_in(events)
+    if kept is None:
         status = stores.runs.get(run_id).status.value.replace("_", " ")
         raise InvalidInput(f"{run_id} has no score: it ended as {status}", "Choose a run with a change.")
-    gates = {event.result.gate: event.result for event in events if isinstance(event, GateFinished)}
-    review = next((event.findings for event in reversed(events) if isinstance(event, ReviewFinished)), ())
-    evidence = evidence_of(Evidence(gates=tuple(gates.values()), review=review), scored)
+    evidence, scored = kept
     weights = current_weights(stores.settings.home)
     risk = next((event.risk for event in reversed(events) if isinstance(event, RiskAssessed)), None)
     return explanation(run_id, evidence, scored.confidence, stores.settings.policy, weights, risk=risk)

@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0009"
+SCHEMA_VERSION = "0010"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -247,6 +247,7 @@ outcome_changes = sa.Table(
     sa.Column("commit", sa.Text, nullable=False),
     sa.Column("score", sa.Double, nullable=False),
     sa.Column("raw", sa.Double),
+    sa.Column("weights", sa.Text, nullable=False, server_default=""),
     sa.Column("components", sa.Text, nullable=False),
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("landed_at", sa.Double),

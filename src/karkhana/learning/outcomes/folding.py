@@ -89,6 +89,7 @@ class Folded:
             commit=self._delivered[1] if self._delivered else "",
             score=confidence.score,
             raw=confidence.raw,
+            weights=confidence.weights_version,
             components={component.name: component.value for component in confidence.components},
             at=at,
             landed_at=self._landed.at if self._landed else None,
