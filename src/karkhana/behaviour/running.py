@@ -30,6 +30,8 @@ Run = Callable[[tuple[str, ...], bytes, float | None], CommandResult]
 """``(argv, stdin, timeout in seconds)`` → what the command did."""
 
 PROBES = "/opt/karkhana/probes"
+FUZZER = "/opt/karkhana/fuzzer"
+"""Where schemathesis is found inside, when the host has it."""
 _RUNNER = PROBES + "/run.py"
 _BYTES = 48 << 20
 """Of answers that are read at all; typed decoding takes a few times that in memory."""

@@ -19,6 +19,7 @@ from karkhana.domain.events import (
 from karkhana.domain.json import canonical
 from karkhana.domain.tasks import Status
 from karkhana.factory.changes import restore
+from karkhana.factory.gating import gates_for
 from karkhana.factory.job import Job
 from karkhana.factory.judging import assess_change, with_risk
 from karkhana.factory.learning import learn_from_ending
@@ -33,9 +34,8 @@ from karkhana.factory.records import (
 )
 from karkhana.factory.suites import require_judge
 from karkhana.factory.writing_changes import write_after
+from karkhana.git import Repository
 from karkhana.ports import DeliveryRequest, GateContext, Receipt
-from karkhana.quality.gates import without
-from karkhana.quality.gates.selection import select
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify as run_gates
 from karkhana.workspace.testing import detect, run_tests
@@ -92,12 +92,12 @@ def verify(job: Job, plan: Plan, built: Built, review: Review) -> Verified:
             baseline=plan.baseline,
             result=result,
         )
-        rule = job.settings.gates
+        source = Repository.open(job.order.repository)
         evidence = run_gates(
-            select(without(job.rooms.gates, rule.skip), risk=risk.chance, checks=risk.checks, effort=rule.effort),
+            gates_for(job.rooms.gates, job.settings, risk, source, built.change.base),
             context,
             progress=lambda gate: job.trail.record(GateFinished(result=gate)),
-            to_the_end=rule.effort != "auto",
+            to_the_end=job.settings.gates.effort != "auto",
         )
     evidence = msgspec.structs.replace(
         with_risk(evidence, risk),

@@ -8,13 +8,15 @@ The contract is :class:`karkhana.ports.Workspace`. It knows nothing of tools, ti
 
 import contextlib
 import platform
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from karkhana.behaviour.running import PROBES
+from karkhana.behaviour.running import FUZZER, PROBES
 from karkhana.domain.errors import UsageError
 from karkhana.domain.events import Noted
+from karkhana.domain.json import canonical
 from karkhana.domain.settings import SandboxSettings
 from karkhana.domain.tools import CommandResult
 from karkhana.ports import Trail
@@ -29,6 +31,11 @@ from karkhana.workspace.scan import Changed, Scan
 
 _BOXES: Mapping[str, type[Sandbox] | type[PlainBox]] = {"bubblewrap": Sandbox, "none": PlainBox}
 _PACKAGE = Path(__file__).parent.parent
+
+
+def fuzzer_folder() -> Path:
+    """Where schemathesis is installed on the host, if it is: apart from Karkhana, so that no other program loads it."""
+    return Path(sys.prefix) / "share" / "karkhana" / "fuzzer"
 
 
 class Prepared(Protocol):
@@ -84,8 +91,10 @@ class LocalWorkspace:
     python_version: tuple[int, int]
     """Of the interpreter that commands get as ``python``."""
 
-    def __init__(self, box: Box, scan: Scan, python: str) -> None:
+    def __init__(self, box: Box, scan: Scan, python: str, place: str = "") -> None:
         self.box = box
+        self.place = place
+        """The same for workspaces whose environments and limits are the same; empty for one that isolates nothing."""
         major, minor = python.split(".")[:2]
         self.python_version = (int(major), int(minor))
         self._scan = scan
@@ -148,12 +157,20 @@ class LocalWorkspaces:
                 whole=box.upper is None,
                 note=lambda text: record.record(Noted(text=text)),
             )
-            yield LocalWorkspace(box, scan, prepared.version if prepared else platform.python_version())
+            version = prepared.version if prepared else platform.python_version()
+            yield LocalWorkspace(box, scan, version, self._place(version, prepared))
+
+    def _place(self, version: str, prepared: Prepared | None) -> str:
+        key = getattr(prepared, "key", "")
+        if self._kind == "none" or not key:
+            return ""
+        return f"{self._kind} {version} {key} {canonical(self._settings).decode()}"
 
     def _spec(self, checkout: Path, prepared: Prepared | None) -> SandboxSpec:
         programs = (
             Bind(str(_PACKAGE / "behaviour" / "probes"), PROBES),
             Bind(str(_PACKAGE / "workspace" / "inside"), INSIDE),
+            *((Bind(str(fuzzer_folder()), FUZZER),) if fuzzer_folder().is_dir() else ()),
         )
         sources = [f"{WORKSPACE}/src"] if (checkout / "src").is_dir() else []
         return SandboxSpec(

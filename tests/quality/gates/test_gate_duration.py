@@ -8,6 +8,7 @@ from karkhana.domain.evidence import GateStatus
 from karkhana.domain.suites import TestReport
 from karkhana.quality.gates.duration import Duration, slower
 from karkhana.quality.gates.limits import limits
+from karkhana.workspace.memory import TemporaryWorkspace
 
 FAST = "def work():\n    return 1\n"
 SLOW = "import time\n\n\ndef work():\n    time.sleep(0.4)\n    return 1\n"
@@ -67,3 +68,12 @@ def test_small_differences_are_not_slower(before: float, after: float) -> None:
 def test_past_the_margin_is_slower() -> None:
     limit = limits("duration")
     assert slower(1.0, limit["ratio"] + limit["noise_s"] + 0.01)
+
+
+def test_the_run_with_coverage_may_be_enough() -> None:
+    files = {"calc.py": FAST, "test_calc.py": TEST}
+    with real_context(files, {**files, "calc.py": FAST.replace("1", "1 + 0")}) as context, TemporaryWorkspace({}) as no:
+        quick = with_reports(msgspec.structs.replace(context, before=no), report(0.5), report(5.0))
+        result = Duration().check(quick)
+    assert result.status is GateStatus.PASSED
+    assert result.summary.endswith("after, the best of 2 measurements")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from karkhana.domain.errors import InfrastructureFailure
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
-from karkhana.domain.suites import Outcome
+from karkhana.domain.suites import Outcome, TestReport
 from karkhana.ports import GateContext
 from karkhana.quality import paths, suite
 from karkhana.quality.diffs import line_diff
@@ -56,11 +56,16 @@ def _measure(context: GateContext, *, after: bool) -> Coverage | None:
 
 def _worth_measuring(context: GateContext, after: Coverage | None) -> bool:
     """Whether the coverage before says more than that after: lost tests and removed lines show nowhere else."""
-    if after is None or sum(r.duration_s for r in context.baseline.results) <= limits(NAME)["shortest_s"]:
+    if after is None or _small(context.baseline):
         return True
     added = any(after[p].touched(line_diff(*context.contents[p]).added) for p in after)
     running = {r.name for r in context.result.results if r.outcome is not Outcome.SKIPPED}
     return not added or not running.issuperset(context.baseline.passed)
+
+
+def _small(suite: TestReport) -> bool:
+    rule, rows = limits(NAME), suite.results
+    return bool(len(rows) <= rule["fewest"] and sum(row.duration_s for row in rows) <= rule["shortest_s"])
 
 
 def _left_alone(context: GateContext, after: Coverage) -> Coverage:

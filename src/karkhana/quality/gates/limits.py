@@ -28,6 +28,11 @@ def limits(gate: str) -> dict[str, Any]:
     return {**_data()[gate], **_OTHER.get().get(gate, {})}
 
 
+def all_limits() -> dict[str, dict[str, Any]]:
+    """The tables of all gates, as they hold here."""
+    return {gate: limits(gate) for gate in _data()}
+
+
 @contextmanager
 def other_limits(gate: str, rows: Mapping[str, Any]) -> Iterator[None]:
     """Within the block, ``rows`` take the place of those of the gate's table. Raises ``KeyError`` for unknown ones."""

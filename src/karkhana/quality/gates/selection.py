@@ -30,6 +30,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """The typed form of ``selection.toml``."""
 
     dear: frozenset[str]
+    remembered: frozenset[str]
     brief_below: float
     thorough_from: float
     brief: dict[str, dict[str, Any]]
@@ -66,14 +67,15 @@ def select(
 
 def left_out(gate: Gate) -> Gate:
     """A gate in whose place nothing is measured, if it is a dear one whose effort was not asked for by a person."""
-    if gate.name not in rules().dear or (isinstance(gate, _Told) and gate.forced):
+    if gate.name not in rules().dear or getattr(gate, "forced", False):
         return gate
     return _LeftOut(gate.name)
 
 
 def effort_of(gate: Gate) -> Effort:
     """The effort that a gate was given."""
-    return gate.effort if isinstance(gate, _Told) else "usual"
+    effort: Effort = getattr(gate, "effort", "usual")
+    return effort
 
 
 def _one(
