@@ -87,9 +87,14 @@ def test_an_outcome_from_pending_to_bad_and_back(repository: Path, run_id: str) 
     assert json.loads(said(outcomes.app, "list", "--label", "good", "--json")) == []
     (row,) = json.loads(said(outcomes.app, "list", "--json"))
     assert row["signs"][0]["reference"] == "INC-7"
+    (cause,) = json.loads(said(outcomes.app, "causes", "--json"))
+    assert (cause["cause"], cause["bad"]) == ("performance", 1)
+    assert cause["gates"] == {"performance": {"passed": 1}, "duration": {"passed": 1}}
+    assert "performance: 1 passed" in said(outcomes.app, "causes", "--repo", str(repository))
     cleared = ("add", run_id, "--sign", "cleared", "--reference", row["signs"][0]["sign_id"])
     assert "pending" in said(outcomes.app, *cleared)
     assert "1 pending" in said(outcomes.app, "sync", "--rebuild", "--repo", str(repository), "--branch", "main")
+    assert json.loads(said(outcomes.app, "causes", "--json")) == []
     assert "0.50" in said(outcomes.app, "records")
     assert json.loads(said(outcomes.app, "learn", "--json"))["learned"] is None
     nobody = CliRunner().invoke(outcomes.app, ["add", "--sign", "incident", "--fixed-by", "HEAD"]).exception

@@ -165,6 +165,8 @@ def test_the_score_of_a_human_change(karkhana: Karkhana, repository: Repository)
     code, good = karkhana.json("score", "--repo", folder, "--base", base, "--head", "HEAD")
     assert code == 0
     assert good["decision"] in ("canary", "deploy")
+    record = next(part for part in good["confidence"]["components"] if part["name"] == "track_record")
+    assert "not of those of persons" in record["because"]
     assert good["risk"]["kinds"]
     assert [kind["share"] for kind in good["risk"]["kinds"]] == sorted(
         (kind["share"] for kind in good["risk"]["kinds"]), reverse=True

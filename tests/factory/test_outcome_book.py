@@ -313,6 +313,8 @@ def test_an_incident_is_traced_from_its_fix_to_the_change(stores: Stores, book: 
 def test_causes_and_references_are_checked() -> None:
     with pytest.raises(InvalidInput, match="bad luck"):
         make_sign("run_1", SignKind.INCIDENT, reference="INC-1", comment="", by="eve", cause="bad luck")
+    with pytest.raises(InvalidInput, match="false alarm"):
+        make_sign("run_1", SignKind.FINDING_DISMISSED, reference="", comment="", by="eve")
     with pytest.raises(InvalidInput, match="taken back"):
         make_sign("run_1", SignKind.CLEARED, reference="", comment="", by="eve")
 

@@ -283,6 +283,8 @@ def make_sign(run_id: str, kind: SignKind, *, reference: str, comment: str, by: 
         raise InvalidInput(f"there is no cause {cause!r}", f"Choose one of: {', '.join(causes)}.")
     if kind is SignKind.CLEARED and not reference:
         raise InvalidInput("say which sign is taken back", "--reference SIGN, see: karkhana outcomes list --json")
+    if kind is SignKind.FINDING_DISMISSED and not reference:
+        raise InvalidInput("say which finding is a false alarm", "--reference RULE, see: karkhana runs show RUN --json")
     return Sign.make(run_id, kind, reference, at=time.time(), detail=comment, by=by, cause=cause or cause_of(comment))
 
 

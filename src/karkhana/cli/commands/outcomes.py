@@ -11,15 +11,16 @@ from karkhana.cli.output import print_json, table, visible
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.json import plain
 from karkhana.domain.outcomes import Label, Outcome, SignKind
+from karkhana.factory.causes import causes as causes_of
 from karkhana.factory.configuration import load_settings
-from karkhana.factory.outcomes import Synced, make_sign, outcome_book, repository_name
+from karkhana.factory.outcomes import make_sign, outcome_book, repository_name
 from karkhana.factory.stores import open_stores
 from karkhana.factory.weights import keep_learned
 from karkhana.learning.outcomes.track_record import Kind, track_record
 from karkhana.quality.weights import load_weights
 
 app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="What became of changes: list, add, sync, learn, records."
+    rich_markup_mode=None, no_args_is_help=True, help="What became of changes: list, add, sync, learn, records, causes."
 )
 OfRepository = typer.Option(None, "--repo", help="Only changes to this repository.", show_default=False)
 
@@ -102,10 +103,10 @@ def sync(
         book = outcome_book(stores)
         if rebuild:
             book.rebuild()
-        if repo is not None:
-            synced: tuple[Synced, ...] = (book.sync(repository_name(repo), branch=branch),)
-        else:
-            synced = book.sync_all()
+        named = (book.sync(repository_name(repo), branch=branch),) if repo is not None else ()
+        # How far a repository was searched is in no trail: made again, the store knows it of none.
+        others = book.sync_all() if repo is None or rebuild else ()
+        synced = tuple({each.repository: each for each in (*others, *named)}.values())
         labels = [each.label for each in book.all()]
     counts = {label.value: labels.count(label) for label in Label}
     if json:
@@ -159,4 +160,24 @@ def records(json: bool = AsJson) -> None:
             (k.type, k.engineer, k.model, k.strategy, str(r.good), str(r.bad), f"{r.mean or 0:.2f}", k.repository)
             for k, r in found
         ],
+    )
+
+
+@app.command()
+def causes(repo: Path | None = OfRepository, json: bool = AsJson) -> None:
+    """Why changes turned out badly, and what the gates had said that should have noticed."""
+    with open_stores() as stores:
+        found = causes_of(stores.events, outcome_book(stores).all(None if repo is None else repository_name(repo)))
+    if json:
+        print_json(plain(found))
+        return
+    table(
+        ("type", "cause", "bad", "gates that should have noticed", "meaning"),
+        [(each.type, each.cause, str(each.bad), _gates(each.gates), each.meaning) for each in found],
+    )
+
+
+def _gates(gates: dict[str, dict[str, int]]) -> str:
+    return "; ".join(
+        f"{gate}: {', '.join(f'{count} {status}' for status, count in said.items())}" for gate, said in gates.items()
     )
