@@ -124,6 +124,7 @@ def _judge(context: GateContext, other: Mapping[str, bytes | None], handover: Ha
             "differing": float(len(differing)),
             "share": round(share, 4),
             "sure": round(sure, 4),
+            "against": 0.0 if agrees else round(sure, 4),
         },
         findings=tuple(
             Finding(
