@@ -10,6 +10,7 @@ judge changes by machines and by people. Order matters only for how soon a perso
 from collections.abc import Callable, Collection, Iterable
 
 from karkhana.ports import Gate
+from karkhana.quality.gates.api_fuzz import ApiFuzz
 from karkhana.quality.gates.coverage import CoverageGate
 from karkhana.quality.gates.dependencies import Dependencies
 from karkhana.quality.gates.differential import Differential
@@ -40,6 +41,7 @@ GATES: dict[str, Callable[[], Gate]] = {
     "mutation": Mutation,
     "differential": Differential,
     "traffic": Traffic,
+    "api_fuzz": ApiFuzz,
     "duration": Duration,
     "performance": Performance,
 }
