@@ -131,7 +131,8 @@ def _best(gate: GateResult, weights: Weights) -> GateResult:
     rule = weights.gates.get(gate.gate)
     if rule is not None and rule.graded:
         measures |= {graded.worse: 0.0 for graded in rule.graded}
-        if not rule.measured(measures):
+        wanted = any(cap.when == "nothing_passed" and gate.gate in cap.gates for cap in weights.caps)
+        if wanted and not rule.measured(measures):
             measures[rule.graded[0].of] = 1.0
     for cap in weights.caps:
         if cap.when == "measure" and gate.gate in cap.gates and measures.get(cap.measure, 0.0) >= cap.from_:
