@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
+FUZZER := $(VENV)/share/karkhana/fuzzer
 BENCH_DATA ?= .benchmarks
 
 .PHONY: setup check test demo bench clean lock
@@ -11,13 +12,15 @@ BENCH_DATA ?= .benchmarks
 
 setup: $(STAMP)
 
-$(STAMP): requirements.lock pyproject.toml scripts/system-packages
+$(STAMP): requirements.lock requirements-fuzz.lock pyproject.toml scripts/system-packages
 	@test -x "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed; install it or pass PYTHON=/path/to/python"; exit 4; }
 	scripts/system-packages
 	test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(FUZZER) --compile-bytecode --require-hashes \
+		-r requirements-fuzz.lock
 	@touch $@
 
 check: setup
@@ -39,6 +42,8 @@ bench: setup
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
 		--no-emit-find-links --no-annotate --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+		--no-emit-find-links --no-annotate --group fuzz -o requirements-fuzz.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -14,6 +14,7 @@ import uv
 from karkhana.domain.errors import KarkhanaError
 from karkhana.domain.settings import Settings
 from karkhana.factory.stores import open_stores
+from karkhana.workspace.local import fuzzer_folder
 from karkhana.workspace.probe import probe
 
 LEAST_DISK_MB = 1024
@@ -32,7 +33,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_machine(settings: Settings) -> list[Check]:
     """Try everything that a run needs. Raises nothing: what does not work is in the list."""
-    checks: list[Callable[[Settings], list[Check]]] = [_python, _git, _sandbox, _installer, _database, _disk]
+    checks: list[Callable[[Settings], list[Check]]] = [_python, _git, _sandbox, _installer, _fuzzer, _database, _disk]
     return [found for check in checks for found in check(settings)]
 
 
@@ -65,6 +66,14 @@ def _installer(_settings: Settings) -> list[Check]:
         return [Check(name="uv", ok=True, found=str(uv.find_uv_bin()))]
     except FileNotFoundError as error:
         return [Check(name="uv", ok=False, found=str(error), next=f"{sys.executable} -m pip install uv")]
+
+
+def _fuzzer(_settings: Settings) -> list[Check]:
+    place = fuzzer_folder()
+    if (place / "schemathesis").is_dir():
+        return [Check(name="schemathesis", ok=True, found=str(place), required=False)]
+    step = f"{uv.find_uv_bin()} pip install --compile-bytecode --target {place} 'schemathesis>=4.32,<5'"
+    return [Check(name="schemathesis", ok=False, found="changed endpoints are not fuzzed", next=step, required=False)]
 
 
 def _database(settings: Settings) -> list[Check]:

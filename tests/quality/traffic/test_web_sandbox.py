@@ -123,7 +123,7 @@ def test_an_application_describes_itself_in_the_sandbox(tmp_path: Path) -> None:
     files = {"main.py": "from fastapi import FastAPI\nprint('x')\napp = FastAPI()\n", "fastapi.py": FRAMEWORK}
     with opened(tmp_path / "a", tmp_path / "home", files) as workspace:
         assert list(generate(workspace, 60).descriptions) == ["main:app"]
-        assert look(workspace, 60).description == list(generate(workspace, 60).descriptions.values())[0]
+        assert look(workspace, 60).description == generate(workspace, 60).descriptions["main:app"]
     after = {**BEFORE, "openapi.json": json.dumps({**DESCRIPTION, "paths": {}})}
     with sandboxed(tmp_path, after) as context:
         assert OpenApiContract().check(context).findings[0].rule == "openapi:path_removed"
