@@ -4,7 +4,8 @@
 
 DIR holds bigcode-project/octopack and jkoppel/QuixBugs (see ``benchmarks.humanevalfix`` and ``benchmarks.quixbugs``).
 ``benchmarks.evidence_pairs`` makes the pairs. Each change goes through the review and all gates, as ``karkhana score``
-does, without the sandbox, and gets the score that ships, with a track record of ``--good`` and ``--bad`` outcomes.
+does, without the sandbox, and gets the score that ships, with a track record of ``--good`` and ``--bad`` outcomes. The
+second engineer is asked once a pair: it sees neither of the changes.
 ``--keep`` appends a row of evidence per change, and goes on behind what is there.
 """
 
@@ -16,7 +17,7 @@ import statistics
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,19 +26,54 @@ from benchmarks.evidence_pairs import COMMAND, Pair, pairs
 from karkhana.domain.changes import REGULAR, Change, FileChange, FileState
 from karkhana.domain.evidence import Evidence
 from karkhana.domain.tasks import Ticket
+from karkhana.domain.tools import EditFile, ToolCall, WriteFile
+from karkhana.engineers.symbolic import SymbolicEngineer
+from karkhana.factory.second_opinion import all_gates
 from karkhana.git import make_patch
-from karkhana.ports import GateContext
+from karkhana.ports import Assignment, Engineer, GateContext, Handover, Tools, Trail
 from karkhana.quality.confidence import score
-from karkhana.quality.gates import default_gates
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify
 from karkhana.workspace.memory import TemporaryWorkspace
 from karkhana.workspace.testing import run_tests
 
 
+R = TypeVar("R")
+
+
+class AskedOnce:
+    """An engineer who remembers what it did with the tools, and does the same when it is asked again."""
+
+    def __init__(self, engineer: Engineer) -> None:
+        self.name = engineer.name
+        self._engineer = engineer
+        self._handover: Handover | None = None
+        self._edits: list[ToolCall[Any]] = []
+
+    def work(self, assignment: Assignment, tools: Tools, trail: Trail) -> Handover:
+        if self._handover is None:
+            self._handover = self._engineer.work(assignment, _Watched(tools, self._edits), trail)
+        else:
+            for edit in self._edits:
+                tools.call(edit)
+        return self._handover
+
+
+class _Watched:
+    def __init__(self, tools: Tools, edits: list[ToolCall[Any]]) -> None:
+        self._tools, self._edits = tools, edits
+
+    def call(self, call: ToolCall[R]) -> R:
+        result = self._tools.call(call)
+        if isinstance(call, EditFile | WriteFile):
+            self._edits.append(call)
+        return result
+
+
 def evidence_of(pair: Pair) -> dict[bool, Evidence]:
     """What the gates and the review find of either change of a pair: right → evidence."""
     found: dict[bool, Evidence] = {}
+    gates = all_gates({"symbolic": AskedOnce(SymbolicEngineer())})
     with TemporaryWorkspace(pair.before) as before:
         baseline = run_tests(before, COMMAND)
         for right, text in ((True, pair.right), (False, pair.wrong)):
@@ -55,7 +91,7 @@ def evidence_of(pair: Pair) -> dict[bool, Evidence]:
                     result=run_tests(after, COMMAND),
                 )
                 findings = review(change, contents, context.ticket, baseline)
-                found[right] = verify(default_gates(), context, review=findings)
+                found[right] = verify(gates, context, review=findings)
     return found
 
 
