@@ -37,7 +37,6 @@ from karkhana.quality.verify import verify
 from karkhana.workspace.memory import TemporaryWorkspace
 from karkhana.workspace.testing import run_tests
 
-
 R = TypeVar("R")
 
 
