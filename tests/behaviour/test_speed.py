@@ -62,3 +62,25 @@ def test_what_answers_otherwise_is_not_timed(bench) -> None:
     one = Revised(path="m.py", place=spectrum.functions["m.py"][0], text=CODE, old=other)
     tests = [t.name for t in spectrum.tests]
     assert timings(run, arguments=(), tests=tests, limits=[0.2], revised=[one]) == {}
+
+
+LONG = "def {name}(n):\n    found = 0\n    for v in range(n):\n        found += v\n    return found\n"
+
+
+def test_a_long_function_is_measured_often_on_few_inputs(bench) -> None:
+    code = LONG.format(name="total") + "\n\n" + LONG.format(name="other")
+    lines = "".join(f"    assert {name}({n}) > 0\n" for n in range(60_000, 60_008) for name in ("total", "other"))
+    run = bench({"m.py": code, "test_m.py": f"from m import other, total\n\n\ndef test_it():\n{lines}"}).run
+    spectrum = measure(run, everything=True)
+    revised = [
+        Revised(path="m.py", place=place, text=LONG.format(name=place.name), old=LONG.format(name=place.name))
+        for place in spectrum.functions["m.py"]
+    ]
+    found = timings(
+        run, arguments=(), tests=["test_m.py::test_it"], limits=[5.0], revised=revised, rounds=3, seconds=0.5
+    )
+    # Either has a budget of its own.
+    assert sorted(found) == [0, 1]
+    for one in found.values():
+        assert 1 <= one.inputs < 8
+        assert {len(row) for row in one.rounds} <= set(range(5, 40))

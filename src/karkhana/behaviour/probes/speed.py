@@ -4,8 +4,9 @@ Job::
 
     {"pytest": [arguments], "tests": [names], "failing": [], "passing": [test numbers], "limits": [CPU seconds of each],
      "targets": [{"path", "name", "classes", "top", "start", "end", "text", "old": text before}, …], "variants": [],
-     "rounds": compilations (more when they leave it open), "pairs": of measurements in each, "block": CPU seconds of
-     one measurement, "call_limit": CPU seconds of one call, "seconds": CPU budget, "seed": number}
+     "rounds": compilations (more when they leave it open), "pairs": of measurements in each (fewer where one takes so
+     long that the rounds would not fit the budget), "block": CPU seconds of one measurement, "call_limit": CPU seconds
+     of one call, "seconds": CPU budget of each function, "seed": number}
 
 Runs in the program after the change; the code before is swapped in. Answers, per function: ``{"target": n, "inputs":
 used, "calls": in one measurement, "rounds": [[[before, after], …], …], "memory": [before, after]}``: nanoseconds of
@@ -39,6 +40,12 @@ _WARM = 24
 """Calls of each input after which the interpreter has adapted to a program."""
 
 
+_LONG = 4
+"""Blocks that one pass over the inputs may take; otherwise fewer inputs are used."""
+_FEWEST_PAIRS = 5
+"""Of which a lower quartile still says something."""
+_FITTING = 0.5
+"""Of the budget, for the usual rounds; the rest is for those that leave it open."""
 _MORE = 3
 """Times the usual rounds, at most, where those leave it open whether a function is slower."""
 _PERHAPS, _SURELY = 1.02, 0.9
@@ -67,8 +74,10 @@ class Speed(Observation):
         recorder = Recorder([self.live[n].root for n in numbers], _PER_TEST, _CALLS * len(numbers))
         self._profiled(recorder, lambda number, origin: recorder.begin(origin), _RECORDING)
         gc.freeze()
+        # Choosing inputs and counting memory come on top of the rounds.
+        stop_at = cpu_seconds() + 2 * self.job["seconds"] * len(numbers)
         for place, number in enumerate(numbers):
-            if cpu_seconds() > self.stop_at:
+            if cpu_seconds() > stop_at:
                 return
             calls = [c for c in recorder.calls if c.entry == place]
             forked(_Timing(self.job, number, self.live[number], calls), self.send, self.job["seconds"] * 4 + 30)
@@ -84,6 +93,7 @@ class _Timing:
         self.calls = calls
         self.chance = random.Random(job["seed"])  # noqa: S311 - an order, not a secret
         self.generator = inspect.isgeneratorfunction(live.root)
+        self.pairs: int = job["pairs"]
 
     def __call__(self, send: Send) -> None:
         if inspect.iscoroutinefunction(self.live.root) or inspect.isasyncgenfunction(self.live.root):
@@ -96,11 +106,15 @@ class _Timing:
             return
         memory = [self._memory(code, inputs) for code in self._programs()]
         gc.disable()
+        block = self.job["block"] * 1e9
         one = min(self._block(inputs, 1) for _ in range(3))
-        if one > self.job["call_limit"] * 1e9:
-            inputs = inputs[:1]
+        while one > _LONG * block and len(inputs) > 1:
+            # Many short measurements tell a small difference from noise better than few long ones.
+            inputs = inputs[::2]
             one = min(self._block(inputs, 1) for _ in range(3))
-        loops = max(1, int(self.job["block"] * 1e9 / max(one, 1)))
+        loops = max(1, int(block / max(one, 1)))
+        fitting = _FITTING * self.job["seconds"] * 1e9 / (2 * loops * max(one, 1) * self.job["rounds"])
+        self.pairs = min(self.pairs, max(_FEWEST_PAIRS, int(fitting)))
         rounds: list[list[list[int]]] = []
         stop_at = cpu_seconds() + self.job["seconds"]
         while len(rounds) < self.job["rounds"] or (len(rounds) < _MORE * self.job["rounds"] and _unsure(rounds)):
@@ -125,7 +139,7 @@ class _Timing:
             self.live.install(program)
             self._block(inputs, max(1, min(loops, _WARM)))
         found: list[list[int]] = []
-        for _ in range(self.job["pairs"]):
+        for _ in range(self.pairs):
             pair = [0, 0]
             for which in [0, 1] if self.chance.random() < 0.5 else [1, 0]:
                 self.live.install(programs[which])
