@@ -165,6 +165,13 @@ def test_the_score_of_a_human_change(karkhana: Karkhana, repository: Repository)
     code, good = karkhana.json("score", "--repo", folder, "--base", base, "--head", "HEAD")
     assert code == 0
     assert good["decision"] in ("canary", "deploy")
+    again = karkhana.json("score", "--repo", folder, "--base", base, "--head", "HEAD")[1]
+    kept = [
+        (old, new) for old, new in zip(good["gates"], again["gates"], strict=True) if "remembered" in new["summary"]
+    ]
+    assert {"coverage", "public_api"} <= {old["gate"] for old, _ in kept}
+    assert all(old["measures"] == new["measures"] and "remembered" not in old["summary"] for old, new in kept)
+    assert again["confidence"]["score"] == good["confidence"]["score"]
     record = next(part for part in good["confidence"]["components"] if part["name"] == "track_record")
     assert "not of those of persons" in record["because"]
     assert good["risk"]["kinds"]

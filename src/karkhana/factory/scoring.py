@@ -21,14 +21,17 @@ from karkhana.domain.evidence import Evidence, GateStatus
 from karkhana.domain.policy import Decision, Policy, decide
 from karkhana.domain.risks import Risk, in_full
 from karkhana.domain.tasks import Ticket
+from karkhana.engineers.registry import default_engineers
 from karkhana.factory.calibration import calibration_for
 from karkhana.factory.changes import Contents
+from karkhana.factory.gating import gates_for
 from karkhana.factory.judging import assess, with_risk
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.outcomes import outcome_book
 from karkhana.factory.rescoring import raw_again, scored_in
 from karkhana.factory.results import ScoreResult
 from karkhana.factory.sandboxes import workspaces_for
+from karkhana.factory.second_opinion import all_gates
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.factory.trails import MemoryTrail
 from karkhana.factory.weights import current_weights
@@ -38,8 +41,6 @@ from karkhana.ports import GateContext
 from karkhana.quality.confidence import score
 from karkhana.quality.counterfactuals import Counterfactual, Way, counterfactuals, ways
 from karkhana.quality.explanation import Row, explain, rows
-from karkhana.quality.gates import default_gates, without
-from karkhana.quality.gates.selection import select
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify
 from karkhana.quality.weights import Weights
@@ -97,13 +98,12 @@ def score_range(
         )
         findings = review(change, contents, context.ticket, baseline)
         trail.record(ReviewFinished(findings=findings))
-        rule = settings.gates
         evidence = verify(
-            select(without(default_gates(), rule.skip), risk=risk.chance, checks=risk.checks, effort=rule.effort),
+            gates_for(all_gates(default_engineers()), settings, risk, source, old),
             context,
             review=findings,
             progress=lambda gate: trail.record(GateFinished(result=gate)),
-            to_the_end=rule.effort != "auto",
+            to_the_end=settings.gates.effort != "auto",
         )
     evidence = with_risk(evidence, risk)
     with open_stores(settings) as stores:
