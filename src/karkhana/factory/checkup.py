@@ -72,7 +72,7 @@ def _fuzzer(_settings: Settings) -> list[Check]:
     place = fuzzer_folder()
     if (place / "schemathesis").is_dir():
         return [Check(name="schemathesis", ok=True, found=str(place), required=False)]
-    step = f"{uv.find_uv_bin()} pip install --compile-bytecode --target {place} 'schemathesis>=4.32,<5'"
+    step = f"uv pip install --compile-bytecode --target {place} 'schemathesis>=4.32,<5'"
     return [Check(name="schemathesis", ok=False, found="changed endpoints are not fuzzed", next=step, required=False)]
 
 
