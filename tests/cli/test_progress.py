@@ -3,7 +3,14 @@
 import pytest
 
 from karkhana.cli.progress import Progress
-from karkhana.domain.events import FunctionsSuspected, LessonsLearned, Noted, Suspicion
+from karkhana.domain.events import (
+    ApprovalRefused,
+    DeliveryAnnounced,
+    FunctionsSuspected,
+    LessonsLearned,
+    Noted,
+    Suspicion,
+)
 from karkhana.domain.lessons import Lesson, Verdict
 
 
@@ -30,3 +37,12 @@ def test_suspects_and_lessons_are_told_in_a_line() -> None:
         "the ending, good, speaks for template:sign (KeyError)",
         "the ending, bad, speaks against template:negation (KeyError)",
     ]
+
+
+def test_what_is_announced_and_answers_that_do_not_count_are_told() -> None:
+    announced = Progress.line(DeliveryAnnounced(patch_sha256="0" * 64, until=1_795_321_238.5))
+    assert announced is not None
+    assert announced[2] == "it goes ahead at 2026-11-22 04:20:38 UTC unless somebody rejects it"
+    refused = Progress.line(ApprovalRefused(by="asha", because="asha ordered it"))
+    assert refused is not None
+    assert refused[2] == "the answer of asha does not count: asha ordered it"

@@ -102,3 +102,16 @@ def test_months_tell_types_apart_and_what_was_known_by_then(stores: Stores, book
     audit = late.by_type["bugfix"].overlooked
     assert (late.whole.alone, audit.audited, audit.refused, audit.share) == (0, 1, 1, 1.0)
     assert early.whole.overlooked.share == 0.0
+
+
+def test_other_settings_are_told_as_what_they_are(stores: Stores, book: AutonomyBook) -> None:
+    assert book.standing(SHOP, "deps", Policy(autonomy=ON)).level is ON
+    assert book.standing(SHOP, "bugfix", Policy(autonomy_limit=OUT)).level is IN
+    assert book.store.history() == []
+    for number in range(27):
+        delivered(stores, book, number)
+    book.outcomes.store.watched(SHOP, 1000 * DAY)
+    for policy in (Policy(), Policy(autonomy_limit=IN), Policy(autonomy=OUT), Policy()):
+        book.standing(SHOP, "bugfix", policy)
+    causes = [(change.level, change.cause) for change in book.store.history(SHOP, "bugfix")]
+    assert causes == [(ON, Cause.GUARANTEE), (IN, Cause.SETTINGS), (OUT, Cause.SETTINGS), (ON, Cause.SETTINGS)]

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -165,6 +166,11 @@ def _decided(event: ev.DecisionMade) -> tuple[str, str, str]:
     return "[cyan]▸[/]", "decision", f"{event.decision.verdict.value}: {event.decision.reason}"
 
 
+def _announced(event: ev.DeliveryAnnounced) -> tuple[str, str, str]:
+    at = datetime.fromtimestamp(event.until, UTC)
+    return "[yellow]![/]", "announced", f"it goes ahead at {at:%Y-%m-%d %H:%M:%S} UTC unless somebody rejects it"
+
+
 def _refused(event: ev.ApprovalRefused) -> tuple[str, str, str]:
     return "[yellow]![/]", "", f"the answer of {event.by} does not count: {event.because}"
 
@@ -213,6 +219,7 @@ _LINES: dict[type[Any], Callable[[Any], tuple[str, str, str] | None]] = {
     ev.GateFinished: _gate,
     ev.ScoreComputed: _scored,
     ev.DecisionMade: _decided,
+    ev.DeliveryAnnounced: _announced,
     ev.ApprovalRefused: _refused,
     ev.Delivered: _delivered,
     ev.StepRetried: _retried,

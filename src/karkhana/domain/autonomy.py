@@ -26,6 +26,8 @@ class Cause(enum.StrEnum):
     """The alarm: the rate of bad outcomes has risen."""
     GUARANTEE_LOST = "guarantee_lost"
     """The newest calibration could no longer show a threshold."""
+    SETTINGS = "settings"
+    """They grant or allow something else than at the last look."""
     PERSON = "person"
 
 

@@ -47,7 +47,7 @@ class Levels:
                 at=self.clock(),
                 level=level,
                 previous=previous,
-                cause=_cause(ladder, level, previous),
+                cause=_cause(ladder, level, previous, by_outcome=bool(run_id)),
                 because=because,
                 run_id=run_id,
             )
@@ -88,10 +88,15 @@ def _known(outcome: Outcome) -> Known:
     return Known(score=change.score, good=outcome.good, at=outcome.known_at, decided=change.at)
 
 
-def _cause(ladder: Ladder, level: Autonomy, previous: Autonomy) -> Cause:
+def _cause(ladder: Ladder, level: Autonomy, previous: Autonomy, *, by_outcome: bool) -> Cause:
     if above(level, previous):
-        return Cause.GUARANTEE
-    return Cause.BAD_OUTCOME if ladder.cause is Cause.GUARANTEE else ladder.cause
+        return Cause.SETTINGS if above(level, ladder.earned) else Cause.GUARANTEE
+    if not above(previous, ladder.earned):
+        # The outcomes would still allow what was there before.
+        return Cause.SETTINGS
+    if ladder.cause is not Cause.GUARANTEE:
+        return ladder.cause
+    return Cause.BAD_OUTCOME if by_outcome or ladder.last_bad_at is not None else Cause.SETTINGS
 
 
 def _tell(change: LevelChange) -> None:

@@ -119,11 +119,11 @@ def _lines(month: Month, policy: Policy) -> list[str]:
             ),
         ]
     for name, then in month.by_then.items():
-        deploy = "none can be shown to be safe" if then.deploy_above is None else f"above {then.deploy_above:.3f}"
+        deploy = "no threshold can be shown" if then.deploy_above is None else f"above {then.deploy_above:.3f}"
         canary = "not to be said" if then.canary_from is None else f"from {then.canary_from:.3f}"
         said.append(
-            f"  by all {then.outcomes} outcomes until then ({then.bad} bad), {name} should deploy {deploy} (it is"
-            f" {policy.deploy_above:.2f}), and go to canary {canary} (it is {policy.canary_from:.2f})"
+            f"  {name}, by all {then.outcomes} outcomes until then ({then.bad} bad): deploy {deploy} (it is"
+            f" {policy.deploy_above:.2f}), canary {canary} (it is {policy.canary_from:.2f})"
         )
     return said
 
