@@ -53,6 +53,20 @@ def test_a_break_is_a_finding_in_its_file() -> None:
     assert [(f.rule, f.path) for f in result.findings] == [("openapi:path_removed", "api/openapi.json")]
 
 
+def test_a_finding_names_its_line() -> None:
+    def described(*paths: str, kind: str = "string") -> str:
+        rows = [
+            f"  {path}:\n    get:\n      parameters:\n      - {{name: q, in: query, schema: {{type: {kind}}}}}"
+            for path in paths
+        ]
+        return "\n".join(["openapi: 3.1.0", "paths:", *rows, ""])
+
+    changed = check({"api.yaml": described("/a", "/b")}, {"api.yaml": described("/a", "/b", kind="integer")})
+    assert [(f.path, f.line) for f in changed.findings] == [("api.yaml", 6), ("api.yaml", 10)]
+    gone = check({"api.yaml": described("/a", "/b")}, {"api.yaml": described("/a")})
+    assert [(f.path, f.line) for f in gone.findings] == [("api.yaml", 2)]
+
+
 def test_a_compatible_change_passes() -> None:
     result = check({"service.yaml": text("/a")}, {"service.yaml": text("/a", "/b")})
     assert (result.status, result.measures["descriptions"]) == (GateStatus.PASSED, 1)

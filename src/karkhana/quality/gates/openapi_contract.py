@@ -21,6 +21,7 @@ from karkhana.ports import GateContext
 from karkhana.quality import paths
 from karkhana.quality.contracts.openapi import Comparison, ContractChange, Unreadable, Weight, compare
 from karkhana.quality.contracts.openapi.generated import Generated, generate
+from karkhana.quality.contracts.openapi.lines import lines
 from karkhana.quality.gates.intent import intended, raised
 from karkhana.quality.gates.limits import limits
 from karkhana.quality.gates.wording import plural, some
@@ -65,7 +66,7 @@ class OpenApiContract:
                 "intended": float(wanted),
                 "risky": float(sum(change.severity is Weight.RISKY for _, change, _ in seen.changes)),
             },
-            findings=tuple(_findings(seen)),
+            findings=tuple(_findings(seen, _reader(context, 1))),
         )
 
 
@@ -171,16 +172,29 @@ def _nothing(path: str) -> bytes | None:
     return None
 
 
-def _findings(seen: _Seen) -> Iterator[Finding]:
+def _findings(seen: _Seen, read: Read) -> Iterator[Finding]:
     order = sorted(seen.changes, key=lambda each: (each[1].severity is not Weight.BREAKING, each[2]))
-    for path, change, wanted in order[: limits(NAME)["most"]]:
+    shown = order[: limits(NAME)["most"]]
+    places = [_place(path, change) for path, change, _ in shown]
+    known = {
+        file: lines(read(file) or b"", [pointer for other, pointer in places if other == file])
+        for file in dict.fromkeys(file for file, _ in places if file)
+    }
+    for (_, change, wanted), (file, pointer) in zip(shown, places, strict=True):
         told = change.severity is Weight.BREAKING and not wanted
         yield Finding(
             rule=f"openapi:{change.code}",
             message=change.message + (" (the ticket or the version says so)" if wanted else ""),
             severity=Severity.WARNING if told else Severity.INFO,
-            path="" if ":" in path else path,
+            path=file,
+            line=known.get(file, {}).get(pointer, 0),
         )
+
+
+def _place(path: str, change: ContractChange) -> tuple[str, str]:
+    """The file and pointer of a change; what an application wrote of itself is in none."""
+    file, _, pointer = (change.new or change.old).partition("#")
+    return ("", "") if ":" in path else (file or path, pointer)
 
 
 def _summary(seen: _Seen, blamed: list[ContractChange], wanted: int) -> str:

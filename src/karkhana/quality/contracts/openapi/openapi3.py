@@ -6,9 +6,9 @@ left out, and the library remembers it. Knows nothing of comparing. Source: Open
 
 from collections.abc import Iterator
 
+from karkhana.quality.contracts.openapi.common import answers, described, methods, parameters
 from karkhana.quality.contracts.openapi.documents import Library, Node
 from karkhana.quality.contracts.openapi.model import (
-    METHODS,
     Body,
     Description,
     Header,
@@ -18,7 +18,6 @@ from karkhana.quality.contracts.openapi.model import (
     Response,
     media_type,
     requirements,
-    template,
 )
 
 _STYLES = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
@@ -28,58 +27,39 @@ _DEEPEST_CALLBACKS = 3
 def read(root: Node, library: Library) -> Description:
     """The interface that ``root`` describes."""
     library.siblings = not root.text("openapi").startswith("3.0")
-    paths = {name: node for name, node in root.child("paths").children() if name.startswith("/")}
-    operations: dict[tuple[str, str], Operation] = {}
-    for path, node in paths.items():
-        for operation in _operations(path, node, library, 0):
-            operations.setdefault((template(path), operation.method), operation)
     webhooks = {
         f"{name} {operation.method}": operation
         for name, node in root.child("webhooks").children()
         for operation in _operations(name, node, library, 0)
     }
-    return Description(
-        root=root,
-        library=library,
-        version=root.child("info").text("version"),
+    return described(
+        root,
+        library,
+        lambda path, node: _operations(path, node, library, 0),
         servers={server.text("url").rstrip("/"): server for server in root.child("servers").elements()} or {"": root},
-        paths={template(path): node for path, node in paths.items()},
-        operations=operations,
-        webhooks=webhooks,
-        security=requirements(root.child("security").value) or (),
-        security_node=root.child("security"),
         schemes={
             name: library.resolve(node) or node for name, node in root.child("components", "securitySchemes").children()
         },
+        webhooks=webhooks,
     )
 
 
 def _operations(path: str, node: Node, library: Library, depth: int) -> Iterator[Operation]:
-    item = library.resolve(node)
-    if item is None:
-        return
-    for method in METHODS:
-        operation = item.child(method)
-        if isinstance(operation.value, dict):
-            yield _operation((method, path), operation, item, library, depth)
+    for method, operation, item in methods(node, library):
+        yield _operation((method, path), operation, item, library, depth)
 
 
 def _operation(place: tuple[str, str], node: Node, item: Node, library: Library, depth: int) -> Operation:
     method, path = place
-    known: dict[tuple[str, str], Parameter] = {}
-    for each in (*item.child("parameters").elements(), *node.child("parameters").elements()):
-        parameter = _parameter(each, library)
-        if parameter is not None:
-            known[parameter.location, parameter.name] = parameter
     own = list(node.child("servers").elements()) or list(item.child("servers").elements())
     return Operation(
         method=method,
         path=path,
         identifier=node.text("operationId"),
         deprecated=node.flag("deprecated"),
-        parameters=tuple(known.values()),
+        parameters=tuple(_parameter(each) for each in parameters(node, item, library)),
         body=_body(node.child("requestBody"), library),
-        responses=dict(_responses(node.child("responses"), library)),
+        responses=dict(_responses(node, library)),
         security=requirements(node.child("security").value),
         security_node=node.child("security"),
         servers=tuple(own),
@@ -88,10 +68,7 @@ def _operation(place: tuple[str, str], node: Node, item: Node, library: Library,
     )
 
 
-def _parameter(node: Node, library: Library) -> Parameter | None:
-    found = library.resolve(node)
-    if found is None or not isinstance(found.value, dict):
-        return None
+def _parameter(found: Node) -> Parameter:
     location = found.text("in").lower()
     style = found.text("style", _STYLES.get(location, "form"))
     content = next(iter(found.child("content").children()), None)
@@ -131,10 +108,7 @@ def _content(node: Node, library: Library) -> dict[str, Media]:
 
 
 def _responses(node: Node, library: Library) -> Iterator[tuple[str, Response]]:
-    for status, child in node.children():
-        found = library.resolve(child)
-        if found is None or not isinstance(found.value, dict):
-            continue
+    for status, found in answers(node, library):
         headers = {}
         for name, each in found.child("headers").children():
             header = library.resolve(each)

@@ -7,9 +7,9 @@ Source: OpenAPI Specification 2.0.
 
 from collections.abc import Iterator
 
+from karkhana.quality.contracts.openapi.common import answers, described, methods, parameters
 from karkhana.quality.contracts.openapi.documents import Library, Node
 from karkhana.quality.contracts.openapi.model import (
-    METHODS,
     Body,
     Description,
     Header,
@@ -19,7 +19,6 @@ from karkhana.quality.contracts.openapi.model import (
     Response,
     media_type,
     requirements,
-    template,
 )
 
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -30,25 +29,16 @@ _FLOWS = {"accessCode": "authorizationCode", "application": "clientCredentials"}
 def read(root: Node, library: Library) -> Description:
     """The interface that ``root`` describes."""
     library.siblings = False
-    paths = {name: node for name, node in root.child("paths").children() if name.startswith("/")}
-    operations: dict[tuple[str, str], Operation] = {}
-    for path, node in paths.items():
-        item = library.resolve(node) or node
-        for method in METHODS:
-            operation = item.child(method)
-            if isinstance(operation.value, dict):
-                read_one = _operation((method, path), operation, item, root, library)
-                operations.setdefault((template(path), method), read_one)
-    return Description(
-        root=root,
-        library=library,
-        version=root.child("info").text("version"),
+
+    def operations(path: str, node: Node) -> Iterator[Operation]:
+        for method, operation, item in methods(node, library):
+            yield _operation((method, path), operation, item, root, library)
+
+    return described(
+        root,
+        library,
+        operations,
         servers=dict.fromkeys(_addresses(root), root),
-        paths={template(path): node for path, node in paths.items()},
-        operations=operations,
-        webhooks={},
-        security=requirements(root.child("security").value) or (),
-        security_node=root.child("security"),
         schemes={name: _scheme(node) for name, node in root.child("securityDefinitions").children()},
     )
 
@@ -66,19 +56,15 @@ def _addresses(root: Node) -> Iterator[str]:
 
 def _operation(place: tuple[str, str], node: Node, item: Node, root: Node, library: Library) -> Operation:
     method, path = place
-    known: dict[tuple[str, str], Node] = {}
-    for each in (*item.child("parameters").elements(), *node.child("parameters").elements()):
-        found = library.resolve(each)
-        if found is not None and isinstance(found.value, dict):
-            known[found.text("in"), found.text("name")] = found
+    known = parameters(node, item, library)
     consumes = _media_types(node, root, "consumes")
     return Operation(
         method=method,
         path=path,
         identifier=node.text("operationId"),
         deprecated=node.flag("deprecated"),
-        parameters=tuple(_parameter(n) for (kind, _), n in known.items() if kind not in ("body", "formData")),
-        body=_body(list(known.values()), consumes, node),
+        parameters=tuple(_parameter(p) for p in known if p.text("in") not in ("body", "formData")),
+        body=_body(known, consumes, node),
         responses=dict(_responses(node, _media_types(node, root, "produces"), library)),
         security=requirements(node.child("security").value),
         security_node=node.child("security"),
@@ -112,13 +98,13 @@ def _parameter(node: Node) -> Parameter:
     )
 
 
-def _body(parameters: list[Node], consumes: list[str], node: Node) -> Body | None:
-    body = next((p for p in parameters if p.text("in") == "body"), None)
+def _body(known: list[Node], consumes: list[str], node: Node) -> Body | None:
+    body = next((p for p in known if p.text("in") == "body"), None)
     if body is not None:
         schema = body.child("schema")
         nodes = (schema,) if isinstance(schema.value, dict) else ()
         return Body(body.flag("required"), {t: Media(nodes, body) for t in consumes or ["application/json"]}, body)
-    fields = [p for p in parameters if p.text("in") == "formData"]
+    fields = [p for p in known if p.text("in") == "formData"]
     if not fields:
         return None
     whole = {
@@ -135,10 +121,7 @@ def _body(parameters: list[Node], consumes: list[str], node: Node) -> Body | Non
 
 
 def _responses(node: Node, produces: list[str], library: Library) -> Iterator[tuple[str, Response]]:
-    for status, child in node.child("responses").children():
-        found = library.resolve(child)
-        if found is None or not isinstance(found.value, dict):
-            continue
+    for status, found in answers(node, library):
         schema = found.child("schema")
         content = {}
         if isinstance(schema.value, dict):
