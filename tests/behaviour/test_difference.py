@@ -13,6 +13,8 @@ TESTS = (
     "def test_some():\n    assert largest([3, 1, 4]) == 4\n"
 )
 
+SLOW = "sum(range(6_000_000)) and largest([2])"
+"""Takes longer than an input may."""
 
 def found(bench, old: str, new: str, *, fresh: bool = False) -> Comparison:
     run = bench({"m.py": new, "test_m.py": TESTS}).run
@@ -31,14 +33,14 @@ def found(bench, old: str, new: str, *, fresh: bool = False) -> Comparison:
         revised=[function, file] if fresh else [function],
         fresh=fresh,
         lines={"m.py": lines},
-        examples=[(0, "largest([1, 5, 2])", "5"), (0, "largest([])", "None")],
+        examples=[(0, "largest([1, 5, 2])", "5"), (0, "largest([])", "None"), (0, SLOW, "2")],
         count=40,
     )
 
 
 def test_the_difference_is_where_the_change_is(bench) -> None:
     compared = found(bench, OLD, NEW)
-    assert compared.examples == ((True, True), (False, True))
+    assert compared.examples == ((True, True), (False, True), (True, True))
     pairs = compared.pairs
     changed = {p.text: (p.before, p.after) for p in pairs if p.differs and p.kind == "call"}
     assert changed == {"largest([])": ("!IndexError", "=None")}
@@ -51,7 +53,7 @@ def test_the_difference_is_where_the_change_is(bench) -> None:
 
 def test_a_program_that_must_be_imported_anew(bench) -> None:
     compared = found(bench, OLD, NEW, fresh=True)
-    assert compared.examples == ((True, True), (False, True))
+    assert compared.examples == ((True, True), (False, True), (True, True))
     changed = {p.text for p in compared.pairs if p.differs and p.kind == "call"}
     assert changed == {"largest([])"}
 

@@ -35,3 +35,9 @@ def test_what_is_no_function_has_no_documentation() -> None:
     assert documentation("def f(:\n") == ""
     assert documentation("def f():\n    return 1\n") == ""
     assert examples("f", "f(" + "(" * 250 + ") => 1\n") == ()
+
+
+def test_words_of_other_languages_and_values_in_brackets() -> None:
+    text = "even(2) => true\neven(3) => [false, null]\nnames(1) ==> ('Venus')\nnames(2) ==> ('Venus', 'Mars')\n"
+    assert examples("even", text) == (("even(2)", "True"), ("even(3)", "[False, None]"))
+    assert examples("names", text) == (("names(2)", "('Venus', 'Mars')"),)

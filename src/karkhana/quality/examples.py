@@ -12,6 +12,7 @@ import re
 
 _MOST = 12
 _CHARS = 300
+_WORDS = {"true": True, "false": False, "null": None, "none": None}
 _SESSION = re.compile(r"(?m)^[ \t]*>>> ?(?P<call>.+?)[ \t]*\n[ \t]*(?P<said>(?!>>>|\.\.\. |Traceback)\S.*?)[ \t]*$")
 _ARROW = re.compile(r"(?m)^[ \t*-]*`*(?P<call>\w+\(.*\))`*\s*(?:==+>?|=>|-+>|➞|→|#)\s*`*(?P<said>[^\s`].*?)`*[ \t.]*$")
 _SHOULD = re.compile(
@@ -27,7 +28,7 @@ def examples(name: str, documentation: str, ticket: str = "") -> tuple[tuple[str
         should = _SHOULD.match(ticket, start.start())
         matches += [should] if should else []
     for match in matches:
-        call, said = _expression(match["call"]), _expression(match["said"])
+        call, said = _expression(match["call"]), _said(match["said"])
         own = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == name
         if call is not None and said is not None and own:
             found.setdefault(ast.unparse(call), ast.unparse(said))
@@ -44,6 +45,19 @@ def documentation(text: str) -> str:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             return ast.get_docstring(node, clean=False) or ""
     return ""
+
+
+def _said(text: str) -> ast.expr | None:
+    """The answer; ``true`` and the like as people write them who think of other languages."""
+    found = _expression(text)
+    if isinstance(found, ast.Constant) and text.strip().startswith("("):
+        return None  # a tuple of one, or a value in brackets: nobody knows
+    return _Words().visit(found) if found is not None else None
+
+
+class _Words(ast.NodeTransformer):
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(_WORDS[node.id]) if node.id in _WORDS else node
 
 
 def _expression(text: str) -> ast.expr | None:

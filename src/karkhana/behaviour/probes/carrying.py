@@ -20,7 +20,7 @@ from .fresh import edited_file, overlay_all
 from .recording import Call, Own
 from .scripts import Script
 from .state import ModuleState, Variables
-from .subject import UNKNOWN, Input, Subject, keeps, run_all
+from .subject import EXAMPLE_TIMES, UNKNOWN, Input, Subject, keeps, run_all
 from .swap import live_functions
 from .takeover import Runner, take_over
 
@@ -100,11 +100,14 @@ class Fresh:
 
     def _examples(self, functions: dict[str, Any]) -> list[bool]:
         found: list[bool] = []
+        limit = EXAMPLE_TIMES * self.job["call_limit"]
         for index, call, expected in self.job["examples"]:
             data = self.job["targets"][index]
             name = ".".join([*data["classes"], data["name"]])
             function = _unique(functions.get(str(Path(self.root, data["path"]).resolve()), ()), name)
-            found.append(function is not None and keeps(function, call, expected, self.job["call_limit"]))
+            found.append(
+                function is not None and keeps(function, call, expected, limit)
+            )
         return found
 
 

@@ -37,7 +37,7 @@ from .inputs import Generator, boundaries, literal
 from .recording import Call, Chains, Own, Recorder
 from .scripts import scripts
 from .state import ModuleState, Variables
-from .subject import LITTLE_S, Input, Subject, install, keeps, run_all
+from .subject import EXAMPLE_TIMES, LITTLE_S, Input, Subject, install, keeps, run_all
 from .swap import LiveFunctions, Target, Unswappable, live_functions
 from .takeover import Runner, take_over
 from .zygote import foreign_modules, import_all, warm_pytest
@@ -265,7 +265,7 @@ class Observation:
             install(change)
             for index, call, expected in examples:
                 function = self.live[index].root if index in self.live else None
-                send(function is not None and keeps(function, call, expected, self.job["call_limit"]))
+                send(function is not None and keeps(function, call, expected, EXAMPLE_TIMES * self.job["call_limit"]))
 
-        forked(work, found.append, self.job["call_limit"] * 8 + 5)
+        forked(work, found.append, EXAMPLE_TIMES * self.job["call_limit"] * len(examples) * 2 + 5)
         return found + [False] * (len(examples) - len(found))

@@ -102,6 +102,10 @@ def run_all(
     return outcomes + [UNKNOWN] * missing, times + [0.0] * missing
 
 
+EXAMPLE_TIMES = 10
+"""An example may take so many times as long as an input: it is not one of hundreds, and its answer is known."""
+
+
 def keeps(function: Any, call: str, expected: str, limit_s: float) -> bool:
     """Whether an example of the documentation holds: a call of the function and the text or value of its answer."""
     names = dict(function.__globals__)
