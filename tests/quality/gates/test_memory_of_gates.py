@@ -56,7 +56,7 @@ def test_the_same_change_is_measured_once(tmp_path: Path, context: GateContext) 
     gate = Counting()
     assert twice(gate, tmp_path, context) == "measured 1 (remembered: measured before)"
     assert gate.asked == 1
-    renamed = msgspec.structs.replace(context.change, base="1" * 40, title="Other words", engineer="human")
+    renamed = msgspec.structs.replace(context.change, base="1" * 40, title="Other words")
     again = msgspec.structs.replace(context, change=renamed)
     assert twice(gate, tmp_path, again).startswith("measured 1 ")
     result = remembering([gate], Memory(tmp_path), tree="t")[0].check(context)
@@ -72,6 +72,8 @@ def test_whatever_a_result_rests_on_is_part_of_the_key(tmp_path: Path, context: 
     }
     with still_context({"a.py": "x = 1\n"}, {"a.py": "x = 3\n"}) as still:
         other["change"] = still.change
+    by_another = msgspec.structs.replace(context, change=msgspec.structs.replace(context.change, engineer="human"))
+    assert twice(Counting(), tmp_path / "by", context, by_another) == "measured 2"
     for number, (name, value) in enumerate(other.items()):
         gate, changed = Counting(), msgspec.structs.replace(context, **{name: value})
         assert twice(gate, tmp_path / str(number), context, changed) == "measured 2", name

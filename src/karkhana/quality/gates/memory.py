@@ -32,7 +32,7 @@ from karkhana.quality.gates.selection import rules
 
 _LARGEST = 1 << 20
 """Bytes of one entry; a larger one is not kept."""
-_ROOMS = ("quality", "behaviour", "workspace", "engineers")
+_ROOMS = ("quality", "behaviour", "workspace", "engineers", "factory")
 """Whose programs a result rests on."""
 _SUFFIXES = (".py", ".toml")
 
