@@ -73,3 +73,13 @@ def test_tests_that_rely_on_their_order_are_run_in_it() -> None:
     loose = tests.replace("assert calc.grade(40) == 'fail'", "calc.grade(40)")
     with real_context({"calc.py": BUGGY, "test_calc.py": loose}, {"calc.py": FIXED, "test_calc.py": loose}) as found:
         assert Mutation().check(found).measures["survived"] == 1
+
+
+def test_where_the_change_is_all_that_can_be_wrong_taking_it_back_is_the_fault() -> None:
+    old = "def keep(seen, word):\n    return seen\n"
+    new = "def keep(seen, word):\n    seen.append(word)\n    return seen\n"
+    tests = "from calc import keep\n\n\ndef test_keep():\n    assert keep([], 'a') == ['a']\n"
+    with real_context({"calc.py": old, "test_calc.py": tests}, {"calc.py": new, "test_calc.py": tests}) as found:
+        result = Mutation().check(found)
+    assert result.status is GateStatus.PASSED
+    assert (result.measures["mutants"], result.measures["killed"], result.measures["parts"]) == (1, 1, 1)

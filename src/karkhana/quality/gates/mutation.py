@@ -171,10 +171,12 @@ def _result(trials: list[_Trial], answers: str) -> GateResult:
     both = list(zip(trials, answers, strict=True))
     sound = {t.proposal.target for t, letter in both if not t.mutant and not t.part and letter == PASSES}
     both = [(t, letter) for t, letter in both if t.proposal.target in sound]
-    judged = [(t, letter) for t, letter in both if t.mutant]
-    needed = [t.part for t, letter in both if t.part and letter in _KILLED]
+    both = [(t, letter) for t, letter in both if letter in _KILLED or letter == PASSES]
+    # Where all that can be made wrong is the change itself, taking it back is the fault.
+    judged = [(t, letter) for t, letter in both if t.mutant] or [(t, letter) for t, letter in both if t.part]
+    needed = [t.part for t, letter in both if t.part and letter != PASSES]
     idle = [(t.function, t.part) for t, letter in both if t.part and letter == PASSES]
-    killed = [t for t, letter in judged if letter in _KILLED]
+    killed = [t for t, letter in judged if letter != PASSES]
     survived = [t for t, letter in judged if letter == PASSES]
     count = len(killed) + len(survived)
     if not count:
