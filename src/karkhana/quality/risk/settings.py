@@ -26,8 +26,11 @@ class ForestSettings(_Data, frozen=True, kw_only=True):
     least_leaf: int
     penalty: float
     columns: float
+    trees: int
+    trees_leaf: int
+    trees_columns: float
     seed: int
-    least_to_halve: int
+    many: int
     calibration_share: float
     calibration_intercept: float
     calibration_slope: float
