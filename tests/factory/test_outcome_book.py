@@ -14,8 +14,8 @@ from karkhana.domain.changes import Change
 from karkhana.domain.confidence import Component, Confidence
 from karkhana.domain.errors import InvalidInput, UnknownRun
 from karkhana.domain.lessons import Credit, Role, Verdict, taught
-from karkhana.domain.outcomes import Label, SignKind
-from karkhana.domain.policy import Autonomy
+from karkhana.domain.outcomes import Label, ScoredChange, SignKind
+from karkhana.domain.policy import Autonomy, Policy
 from karkhana.domain.routes import RouteOutcome
 from karkhana.domain.settings import OutcomeSettings
 from karkhana.domain.strategies import Strategy
@@ -252,6 +252,38 @@ def test_a_worker_that_died_before_the_event_is_made_up_for(
     assert book.levels.store.add(row)
     book.add(make_sign(run_id, SignKind.ROLLED_BACK, reference="deployment 7", comment="", by="eve"))
     assert [e.event.change for e in stores.events.entries(run_id) if isinstance(e.event, ev.AutonomyChanged)] == [row]
+
+
+def test_the_drift_alarm_is_told_though_the_level_has_fallen_before(
+    stores: Stores, book: OutcomeBook, repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(33):
+        order = Order(ticket=Ticket(text="t"), repository=str(repository), commit="a" * 40)
+        run_id = stores.tasks.add_and_claim(order, "worker", 20.0)[1].run_id
+        at = float(number)
+        change = ScoredChange(
+            run_id=run_id, repository=str(repository), type="bugfix", engineer="llm", score=0.95, commit="b" * 40, at=at
+        )
+        book.store.keep(change)
+        book.store.land(run_id, "b" * 40, at)
+        if number == 29:
+            book.store.watched(str(repository), 1e9)
+            book.levels.look(str(repository), "bugfix", book.all(), Policy())
+        if number >= 30:
+            book.add(make_sign(run_id, SignKind.INCIDENT, reference="INC", comment="", by="eve"))
+    history = book.levels.store.history(str(repository), "bugfix")
+    assert [(c.previous, c.level, c.cause) for c in history] == [
+        (IN, ON, Cause.GUARANTEE),
+        (ON, IN, Cause.BAD_OUTCOME),
+        (IN, IN, Cause.DRIFT),
+    ]
+    assert history[-1].run_id == run_id
+    assert [e.event.change for e in stores.events.entries(run_id) if isinstance(e.event, ev.AutonomyChanged)] == [
+        history[-1]
+    ]
+    assert [r.levelname for r in caplog.records if r.name == "karkhana.autonomy"] == ["WARNING", "WARNING"]
+    book.levels.look(str(repository), "bugfix", book.all(), Policy())
+    assert book.levels.store.history(str(repository), "bugfix") == history
 
 
 def test_every_kind_of_sign_comes_again_from_the_trails(stores: Stores, book: OutcomeBook, repository: Path) -> None:

@@ -39,3 +39,10 @@ def test_the_factory_says_nothing_twice_and_a_person_may(store: AutonomyStore) -
     assert store.add(UP)
     assert not store.add(msgspec.structs.replace(UP, at=11.0))
     assert store.add(msgspec.structs.replace(UP, at=12.0, cause=Cause.PERSON, by="asha"))
+
+
+def test_an_alarm_is_told_once_for_each_run_though_the_level_stays(store: AutonomyStore) -> None:
+    assert store.add(UP)
+    alarm = msgspec.structs.replace(UP, previous=UP.level, cause=Cause.DRIFT, run_id="run_1")
+    assert [store.add(each) for each in (alarm, alarm)] == [True, False]
+    assert store.add(msgspec.structs.replace(alarm, run_id="run_2"))

@@ -2,7 +2,7 @@
 
 A level follows from the outcomes and from what persons said. When it is another one than the history says, the history
 gets a row (one, however many workers look), the trail of the run whose outcome moved it gets the event, and the log a
-line. Everything can be done twice. Knows nothing of how outcomes are found.
+line; so it does when the drift alarm rings. Everything can be done twice. Knows nothing of how outcomes are found.
 """
 
 import logging
@@ -40,14 +40,19 @@ class Levels:
         history = self.store.history(repository, task_type)
         level, because = level_in_force(ladder, policy, history)
         previous = history[-1].level if history else policy.autonomy
-        if level is not previous:
+        # After a bad outcome nothing goes ahead alone anyway; that the alarm rings as well is told all the same.
+        rang = ladder.alarmed_at
+        alarmed = rang is not None and not any(c.cause is Cause.DRIFT and c.at >= rang for c in history)
+        if level is not previous or alarmed:
             change = LevelChange(
                 repository=repository,
                 task_type=task_type,
                 at=self.clock(),
                 level=level,
                 previous=previous,
-                cause=_cause(ladder, level, previous, by_outcome=bool(run_id)),
+                cause=Cause.DRIFT
+                if alarmed and not above(level, previous)
+                else _cause(ladder, level, previous, by_outcome=bool(run_id)),
                 because=because,
                 run_id=run_id,
             )
@@ -100,7 +105,7 @@ def _cause(ladder: Ladder, level: Autonomy, previous: Autonomy, *, by_outcome: b
 
 
 def _tell(change: LevelChange) -> None:
-    fell = above(change.previous, change.level)
+    fell = above(change.previous, change.level) or change.cause is Cause.DRIFT
     _log.log(
         logging.WARNING if fell else logging.INFO,
         "%s, %s: %s to %s (%s%s): %s",

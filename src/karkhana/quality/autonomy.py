@@ -45,6 +45,8 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
     """Of the newest step, up or down."""
     last_bad_at: float | None = None
     """Seconds since the epoch; ``None``: there was no bad outcome."""
+    alarmed_at: float | None = None
+    """When the outcome became known that raised the newest drift alarm; ``None``: none was raised."""
     known: int = 0
     """Outcomes of any score."""
 
@@ -52,12 +54,14 @@ class Ladder(msgspec.Struct, frozen=True, kw_only=True):
 def climb(outcomes: Sequence[Known], lowest: float = 0.90, rules: Rules | None = None) -> Ladder:
     """Fold outcomes, in the order in which they became known; none below ``lowest`` can ever go ahead alone."""
     keeper, strict = keepers(lowest, rules)
-    level, cause = Autonomy.IN_THE_LOOP, Cause.GUARANTEE
+    level, cause, alarmed_at = Autonomy.IN_THE_LOOP, Cause.GUARANTEE, None
     for known in sorted(outcomes, key=lambda known: known.at):
         alarms = int(keeper.alarms[0])
         for each in (keeper, strict):
             decided = known.at if known.decided is None else known.decided
             each.learn(np.array([known.score]), np.array([not known.good]), decided, known.at)
+        if keeper.alarms[0] > alarms:
+            alarmed_at = known.at
         before, level = level, _level(keeper, strict)
         if above(level, before):
             cause = Cause.GUARANTEE
@@ -71,6 +75,7 @@ def climb(outcomes: Sequence[Known], lowest: float = 0.90, rules: Rules | None =
         guarantee=_guarantee(keeper),
         cause=cause,
         last_bad_at=max((known.at for known in outcomes if not known.good), default=None),
+        alarmed_at=alarmed_at,
         known=len(outcomes),
     )
 

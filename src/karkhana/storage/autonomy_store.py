@@ -1,6 +1,7 @@
 """How levels of autonomy changed, and who said so: rows are added and never altered. Knows nothing of why they change.
 
-A change is written only if it follows from the newest one, so that two workers that see the same outcome write it once.
+A change is written only if it follows from the newest one, so that two workers that see the same outcome write it once;
+an alarm, which may leave the level as it is, once for each run.
 """
 
 from collections.abc import Callable
@@ -37,28 +38,36 @@ class AutonomyStore:
             return [_change(row) for row in connection.execute(query)]
 
     def add(self, change: LevelChange) -> bool:
-        """Write a change down; not one by the factory that leads to the level that the newest row has already."""
+        """Write a change down; not one by the factory that leads to the level that the newest row has already, unless
+        it is the alarm."""
         values = {name: getattr(change, name) for name in LevelChange.__struct_fields__}
         values |= {"level": change.level.value, "previous": change.previous.value, "cause": change.cause.value}
         values |= {"because": self._redact(change.because), "by": self._redact(change.by)}
         with self._database.writing() as connection:
-            if change.cause is not Cause.PERSON and self._newest(connection, change) == change.level.value:
+            if change.cause is not Cause.PERSON and self._told(self._newest(connection, change), change):
                 return False
             connection.execute(sa.insert(autonomy_changes).values(values))
             return True
 
     @staticmethod
-    def _newest(connection: sa.Connection, change: LevelChange) -> str | None:
+    def _told(newest: tuple[str, str, str] | None, change: LevelChange) -> bool:
+        if newest is None or newest[0] != change.level.value:
+            return False
+        return change.cause is not Cause.DRIFT or newest[1:] == (change.cause.value, change.run_id)
+
+    @staticmethod
+    def _newest(connection: sa.Connection, change: LevelChange) -> tuple[str, str, str] | None:
         if connection.dialect.name == "postgresql":
             # Two workers would both read the row before either has written; SQLite lets only one of them begin.
             connection.execute(sa.text("LOCK TABLE autonomy_changes IN SHARE ROW EXCLUSIVE MODE"))
         query = (
-            sa.select(_TABLE.level)
+            sa.select(_TABLE.level, _TABLE.cause, _TABLE.run_id)
             .where(_TABLE.repository == change.repository, _TABLE.task_type == change.task_type)
             .order_by(_TABLE.ordinal.desc())
             .limit(1)
         )
-        return connection.execute(query).scalar()
+        row = connection.execute(query).first()
+        return None if row is None else (row.level, row.cause, row.run_id)
 
 
 def _change(row: sa.Row[tuple[object, ...]]) -> LevelChange:
