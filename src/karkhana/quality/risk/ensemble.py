@@ -41,6 +41,8 @@ class Forests:
     @classmethod
     def fit(cls, table: Floats, bad: NDArray[np.bool_], settings: ForestSettings) -> Self:
         """Learn from a row of ``table`` for each outcome, the oldest first. Raises ``ValueError`` for one class."""
+        if len(np.unique(bad)) < 2:
+            raise ValueError("outcomes of both classes are needed")
         held = int(len(bad) * (1 - settings.calibration_share))
         calibration = Calibration()
         if settings.calibration_share and len(np.unique(bad[:held])) == 2 and held < len(bad):
