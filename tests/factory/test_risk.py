@@ -3,11 +3,13 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from karkhana.domain.events import RiskAssessed
+from karkhana.domain.risks import Risk
 from karkhana.factory.risk import change_risk, moved, risk_rules, without_history
 from karkhana.git import Repository
 from karkhana.quality.history.features import NAMES
@@ -46,7 +48,7 @@ def git(folder: Path, month: int, *words: str) -> None:
     subprocess.run(["git", "-C", str(folder), *words], check=True, capture_output=True, env=env)
 
 
-def risk(source: Repository, home: Path, path: str, after: bytes, **more):
+def risk(source: Repository, home: Path, path: str, after: bytes, **more: Any) -> Risk:
     base = source.head()
     files = source.files(base)
     before = source.read_blobs([files[path][1]])[files[path][1]] if path in files else None
