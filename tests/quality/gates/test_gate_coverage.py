@@ -1,6 +1,7 @@
 """The gate ``coverage``, on real suites."""
 
 import msgspec
+import pytest
 from quality_contexts import real_context, still_context, suite_report
 
 from karkhana.domain.evidence import GateResult, GateStatus
@@ -144,6 +145,29 @@ def test_a_long_suite_is_not_run_before_the_change() -> None:
         result = CoverageGate().check(long)
     # The three that stay are covered; of the three that come, two are not.
     assert (result.measures["percent_before"], result.measures["percent_after"]) == (100.0, 66.67)
+
+
+def test_lost_tests_are_looked_for_before_the_change_and_renamed_cases_are_none() -> None:
+    files = {"calc.py": BUGGY, "test_calc.py": MISSING}
+    slow = {"test_calc.py::test_sign[<object at 0x1>]": "passed"}
+    more = {"test_calc.py::test_gone": "passed"}
+    with real_context(files, {**files, "calc.py": FIXED}) as context:
+        for baseline, result, looked in (
+            (slow, {"test_calc.py::test_sign[<object at 0x2>]": "passed"}, False),
+            ({**slow, **more}, slow, True),
+            (slow, {"test_calc.py::test_sign[<object at 0x1>]": "skipped"}, True),
+        ):
+            long = msgspec.structs.replace(
+                context,
+                baseline=suite_report(baseline, seconds=100.0),
+                result=suite_report(result, seconds=100.0),
+                before=Unusable(),
+            )
+            if looked:
+                with pytest.raises(AssertionError, match="before the change"):
+                    CoverageGate().check(long)
+            else:
+                assert CoverageGate().check(long).status is GateStatus.FAILED
 
 
 class Unusable(TemporaryWorkspace):
