@@ -1,5 +1,7 @@
 """Decisions follow from the score, and nothing lifts a failed hard gate."""
 
+from typing import Any
+
 import pytest
 
 from karkhana.domain.confidence import Confidence
@@ -30,6 +32,20 @@ def test_a_fresh_repository_waits_for_a_human_unless_told_otherwise() -> None:
     assert not decide(confidence(0.99), hard_failures=(), policy=Policy(), auto=True).needs_approval
     on_the_loop = Policy(autonomy=Autonomy.ON_THE_LOOP)
     assert not decide(confidence(0.99), hard_failures=(), policy=on_the_loop).needs_approval
+
+
+def test_only_on_the_loop_there_is_time_for_a_veto() -> None:
+    def veto_s(level: Autonomy, **more: Any) -> float:
+        policy = Policy(autonomy=level, veto_s=90.0)
+        return decide(confidence(0.75), hard_failures=(), policy=policy, **more).veto_s
+
+    assert [veto_s(level) for level in Autonomy] == [0.0, 90.0, 0.0]
+    assert veto_s(Autonomy.ON_THE_LOOP, auto=True) == 0.0
+    assert veto_s(Autonomy.ON_THE_LOOP, audited=True) == 0.0
+    assert veto_s(Autonomy.ON_THE_LOOP, protected=("ci.yml: it is run",)) == 0.0
+    for wrong in (-1.0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="veto_s"):
+            Policy(veto_s=wrong)
 
 
 def test_auto_never_lifts_review() -> None:

@@ -59,10 +59,13 @@ def test_a_repository_may_not_name_a_program_for_the_host_to_run(environ: dict[s
 
 
 def test_a_repository_may_only_tighten_policy_and_budget(tmp_path: Path, environ: dict[str, str]) -> None:
-    lax = '[policy]\nautonomy = "human_out_of_the_loop"\ndeploy_above = 0.7\n[budget]\nusd = 1e9\nturns = 3\n'
+    lax = (
+        '[policy]\nautonomy = "human_out_of_the_loop"\ndeploy_above = 0.7\nveto_s = 5\n[budget]\nusd = 1e9\nturns = 3\n'
+    )
     settings = load_settings({}, environ=environ, repository_text=lax)
     assert settings.policy.autonomy is Autonomy.IN_THE_LOOP
     assert settings.policy.deploy_above == 0.90
+    assert settings.policy.veto_s == 3600.0
     assert (settings.budget.usd, settings.budget.turns) == (2.0, 3)
     user_file(tmp_path, '[policy]\nautonomy = "human_out_of_the_loop"\n')
     strict = '[policy]\nautonomy = "human_on_the_loop"\ncanary_from = 0.8\n'
