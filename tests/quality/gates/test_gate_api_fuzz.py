@@ -101,11 +101,11 @@ def test_objections_become_findings() -> None:
     crash = failure("POST /a", "not_a_server_error")
     schema = failure("POST /b", "response_schema_conformance", "1 is not of type 'string'\n\nSchema at /a")
     touched = [("POST", "/a"), ("POST", "/b"), ("GET", "/c")]
-    result = judge([(crash, "500, was 200"), (schema, "")], [crash], touched, 2, known=3)
+    result = judge([(crash, "500\x1b, was 200"), (schema, "")], [crash], touched, 2, known=3)
     assert result.status is GateStatus.FAILED
     assert result.measures == {"endpoints": 2, "at_fault": 2, "server_errors": 1, "known": 3}
     assert [f.message for f in result.findings] == [
-        'POST /a?x=1 with {"a": 0}: 500, was 200',
+        'POST /a?x=1 with {"a": 0}: 500\ufffd, was 200',
         "POST /b?x=1 with {\"a\": 0}: It fails: 1 is not of type 'string'",
     ]
     assert result.summary.endswith(

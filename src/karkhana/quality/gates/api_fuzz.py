@@ -20,7 +20,7 @@ from karkhana.ports import GateContext, Workspace
 from karkhana.quality import reach
 from karkhana.quality.contracts.openapi.documents import Unreadable, load
 from karkhana.quality.gates.limits import limits
-from karkhana.quality.gates.wording import plural, some
+from karkhana.quality.gates.wording import plural, printable, some
 from karkhana.quality.traffic.endpoints import Operation, answered_otherwise, described_otherwise, only, operations
 from karkhana.quality.traffic.fuzzing import Failure, Fuzzed, FuzzLimits, Looked, base_of, fuzz, look
 from karkhana.quality.traffic.sandboxed import replay, survey
@@ -208,7 +208,7 @@ def _findings(new: Sequence[tuple[Failure, str]]) -> Iterator[Finding]:
         body = failure.request.body[:80].decode("utf-8", "replace")
         yield Finding(
             rule=f"{NAME}:{failure.check}",
-            message=f"{failure.request.shown}{f' with {body}' if body else ''}: {words}",
+            message=printable(f"{failure.request.shown}{f' with {body}' if body else ''}: {words}"),
             severity=Severity.WARNING,
         )
 

@@ -22,7 +22,7 @@ from karkhana.quality import paths
 from karkhana.quality.contracts.openapi.documents import Unreadable, load
 from karkhana.quality.contracts.openapi.generated import generate
 from karkhana.quality.gates.limits import limits
-from karkhana.quality.gates.wording import plural, some
+from karkhana.quality.gates.wording import plural, printable, some
 from karkhana.quality.traffic.comparing import Difference, Kind, differences
 from karkhana.quality.traffic.examples import from_description
 from karkhana.quality.traffic.recordings import distinct, from_cassette, from_har
@@ -174,7 +174,9 @@ def _findings(found: Sequence[Sequence[Difference]], blamed: Sequence[Sequence[D
     for difference, is_blamed in rows[: int(limits(NAME)["shown"])]:
         yield Finding(
             rule=f"traffic:{difference.kind.value}",
-            message=f"{difference.request.shown}: {difference.part} was {difference.before}, is {difference.after}",
+            message=printable(
+                f"{difference.request.shown}: {difference.part} was {difference.before}, is {difference.after}"
+            ),
             severity=Severity.WARNING if is_blamed else Severity.INFO,
         )
 
