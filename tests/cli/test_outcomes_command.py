@@ -91,6 +91,10 @@ def test_an_outcome_from_pending_to_bad_and_back(repository: Path, run_id: str) 
     assert (cause["cause"], cause["bad"]) == ("performance", 1)
     assert cause["gates"] == {"performance": {"passed": 1}, "duration": {"passed": 1}}
     assert "performance: 1 passed" in said(outcomes.app, "causes", "--repo", str(repository))
+    said(outcomes.app, "add", run_id, "--sign", "finding_dismissed", "--reference", "coverage:uncovered")
+    (rule,) = json.loads(said(outcomes.app, "findings", "--json"))
+    assert rule == {"rule": "coverage:uncovered", "shown": 1, "dismissed": 1, "good": 0, "bad": 1}
+    assert "coverage:uncovered" in said(outcomes.app, "findings", "--repo", str(repository))
     cleared = ("add", run_id, "--sign", "cleared", "--reference", row["signs"][0]["sign_id"])
     assert "pending" in said(outcomes.app, *cleared)
     assert "1 pending" in said(outcomes.app, "sync", "--rebuild", "--repo", str(repository), "--branch", "main")

@@ -1,16 +1,17 @@
-"""What was wrong with changes that turned out badly, and what the gates had said that should have noticed.
+"""What was wrong with changes that turned out badly, what the gates had said that should have noticed, and which of
+their findings are false alarms.
 
-A gate that passed what it should have noticed is too lenient, one that was not there or could not measure is missing.
-Reads labels and trails; decides nothing.
+A gate that passed what it should have noticed is too lenient, one that was not there or could not measure is missing, and
+a rule that is mostly dismissed is too strict. Reads labels and trails; decides nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from karkhana.domain.events import GateFinished
-from karkhana.domain.outcomes import Label, Outcome
+from karkhana.domain.events import GateFinished, ReviewFinished
+from karkhana.domain.outcomes import Label, Outcome, Sign, SignKind
 from karkhana.learning.outcomes.taxonomy import taxonomy
 from karkhana.storage.event_log import EventLog
 
@@ -59,3 +60,54 @@ def causes(events: EventLog, outcomes: Iterable[Outcome]) -> tuple[Cause, ...]:
         )
         for type_, cause in order
     )
+
+
+NEWEST = 500
+"""Changes whose findings are looked at."""
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the changes that a rule found something in."""
+
+    rule: str
+    shown: int
+    """Changes."""
+    dismissed: int
+    """Of these, those on which a person called it a false alarm."""
+    good: int
+    bad: int
+    """Of these, how they turned out; the others are pending."""
+
+
+def rules(events: EventLog, outcomes: Sequence[Outcome], signs: Mapping[str, Sequence[Sign]]) -> tuple[Rule, ...]:
+    """Of the newest changes, the rule that is dismissed most often first. ``signs``: run → everything seen of it."""
+    shown: dict[str, list[tuple[str, Label]]] = {}
+    for outcome in outcomes[-NEWEST:]:
+        run_id = outcome.change.run_id
+        found = set[str]()
+        for entry in events.entries(run_id, kinds=("gate.finished", "review.finished")):
+            match entry.event:
+                case GateFinished(result=result):
+                    found |= {finding.rule for finding in result.findings}
+                case ReviewFinished(findings=findings):
+                    found |= {finding.rule for finding in findings}
+        for rule in found:
+            shown.setdefault(rule, []).append((run_id, outcome.label))
+    cleared = {sign.reference for some in signs.values() for sign in some if sign.kind is SignKind.CLEARED}
+    dismissed = {
+        (sign.run_id, sign.reference)
+        for some in signs.values()
+        for sign in some
+        if sign.kind is SignKind.FINDING_DISMISSED and sign.sign_id not in cleared
+    }
+    told = [
+        Rule(
+            rule=rule,
+            shown=len(where),
+            dismissed=sum((run_id, rule) in dismissed for run_id, _ in where),
+            good=sum(label is Label.GOOD for _, label in where),
+            bad=sum(label is Label.BAD for _, label in where),
+        )
+        for rule, where in shown.items()
+    ]
+    return tuple(sorted(told, key=lambda each: (-each.dismissed, -each.shown, each.rule)))

@@ -12,6 +12,7 @@ from karkhana.domain.errors import InvalidInput
 from karkhana.domain.json import plain
 from karkhana.domain.outcomes import Label, Outcome, SignKind
 from karkhana.factory.causes import causes as causes_of
+from karkhana.factory.causes import rules
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.outcomes import make_sign, outcome_book, repository_name
 from karkhana.factory.stores import open_stores
@@ -20,7 +21,9 @@ from karkhana.learning.outcomes.track_record import Kind, track_record
 from karkhana.quality.weights import load_weights
 
 app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, help="What became of changes: list, add, sync, learn, records, causes."
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="What became of changes: list, add, sync, learn, records, causes, findings.",
 )
 OfRepository = typer.Option(None, "--repo", help="Only changes to this repository.", show_default=False)
 
@@ -174,6 +177,22 @@ def causes(repo: Path | None = OfRepository, json: bool = AsJson) -> None:
     table(
         ("type", "cause", "bad", "gates that should have noticed", "meaning"),
         [(each.type, each.cause, str(each.bad), _gates(each.gates), each.meaning) for each in found],
+    )
+
+
+@app.command()
+def findings(repo: Path | None = OfRepository, json: bool = AsJson) -> None:
+    """Which rules found something in changes, how often a person dismissed it, and how those changes turned out."""
+    with open_stores() as stores:
+        book = outcome_book(stores)
+        known = book.all(None if repo is None else repository_name(repo))
+        found = rules(stores.events, known, book.store.signs())
+    if json:
+        print_json(plain(found))
+        return
+    table(
+        ("rule", "changes", "dismissed", "good", "bad"),
+        [(each.rule, str(each.shown), str(each.dismissed), str(each.good), str(each.bad)) for each in found],
     )
 
 
