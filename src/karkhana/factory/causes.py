@@ -1,8 +1,8 @@
 """What was wrong with changes that turned out badly, what the gates had said that should have noticed, and which of
 their findings are false alarms.
 
-A gate that passed what it should have noticed is too lenient, one that was not there or could not measure is missing, and
-a rule that is mostly dismissed is too strict. Reads labels and trails; decides nothing.
+A gate that passed what it should have noticed is too lenient, one that was not there or could not measure is missing,
+and a rule that is mostly dismissed is too strict. Reads labels and trails; decides nothing.
 """
 
 from collections import Counter
