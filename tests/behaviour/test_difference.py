@@ -16,6 +16,7 @@ TESTS = (
 SLOW = "sum(range(6_000_000)) and largest([2])"
 """Takes longer than an input may."""
 
+
 def found(bench, old: str, new: str, *, fresh: bool = False) -> Comparison:
     run = bench({"m.py": new, "test_m.py": TESTS}).run
     spectrum = measure(run, everything=True)

@@ -105,9 +105,7 @@ class Fresh:
             data = self.job["targets"][index]
             name = ".".join([*data["classes"], data["name"]])
             function = _unique(functions.get(str(Path(self.root, data["path"]).resolve()), ()), name)
-            found.append(
-                function is not None and keeps(function, call, expected, limit)
-            )
+            found.append(function is not None and keeps(function, call, expected, limit))
         return found
 
 
