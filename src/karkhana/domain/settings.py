@@ -109,8 +109,8 @@ class OutcomeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError("outcomes.window_days must be above 0 and at most 3650")
 
 
-DEAR_GATES = frozenset({"mutation", "differential", "performance", "second_opinion"})
-"""Gates that start the suite again, some of its tests many times."""
+DEAR_GATES = frozenset({"mutation", "differential", "performance", "second_opinion", "traffic", "api_fuzz"})
+"""Gates that start the suite or the program again, parts of them many times."""
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
