@@ -117,3 +117,16 @@ def test_cases_are_statements() -> None:
     text = "def f(x):\n    match x:\n        case 1:\n            return 2\n        case _:\n            return 3\n"
     tests = "from code_ import f\n\n\ndef test_f():\n    assert f(1) == 2\n"
     assert covered({"code_.py": text, "test_it.py": tests}, path="code_.py").missing == (5, 6)
+
+
+def test_a_file_that_the_tests_replace_is_judged_as_it_was() -> None:
+    tests = "import os\nimport code_\n\n\ndef test_f():\n    os.remove('code_.py')\n    assert code_.ask(2) == 0\n"
+    found = covered({"code_.py": CODE, "test_it.py": tests}, path="code_.py")
+    assert found.missing == (19, 20, 21, 22)
+
+
+def test_what_is_no_file_stays_unmeasured() -> None:
+    with TemporaryWorkspace({"test_it.py": "def test_it():\n    pass\n"}) as workspace:
+        workspace.run(("ln", "-s", "/dev/zero", "code_.py"))
+        found = suite.measure(workspace, PYTEST, cover=("code_.py",), reach={"code_.py": [(1, 9)]})
+    assert found.coverage == {}

@@ -80,6 +80,11 @@ def begin() -> None:
     sys.addaudithook(_audit)
 
 
+def begun() -> bool:
+    """Whether lines are noted in this process."""
+    return hasattr(_State, "map")
+
+
 def use(path: str) -> None:
     """From now on the lines of this process, and of those that it starts, are noted in the map at ``path``."""
     _State.map = Map(path)

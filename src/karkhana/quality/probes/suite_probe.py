@@ -24,7 +24,7 @@ from typing import Any, Dict, List, Optional, Tuple  # noqa: UP035 - targets may
 Job = Dict[str, Any]  # noqa: UP006
 
 OBSERVER = """
-import json, os, random
+import json, os, random, sys
 import pytest
 
 class _Reach:
@@ -74,8 +74,8 @@ def pytest_configure(config):
     if target and os.path.exists(choice):
         with open(choice) as stream:
             config.pluginmanager.register(_Chosen(json.load(stream)), "karkhana-choice")
-    if target and os.environ.get("KARKHANA_LINES"):
-        import karkhana_lines
+    karkhana_lines = sys.modules.get("karkhana_lines")
+    if target and karkhana_lines is not None and karkhana_lines.begun():
         if hasattr(config, "workerinput"):
             karkhana_lines.separate()
         with open(os.path.join(target, "wanted")) as stream:
@@ -153,18 +153,21 @@ def run(job: Job, environment: Dict[str, str]) -> Job:  # noqa: UP006
     }
 
 
-def prepare_lines(job: Job, scratch: Path, environment: Dict[str, str]) -> Dict[str, int]:  # noqa: UP006
-    """Have the lines of some files noted; returns where each file's begin in the map."""
+def prepare_lines(job: Job, scratch: Path, environment: Dict[str, str]) -> Dict[str, Tuple[int, bytes]]:  # noqa: UP006
+    """Have the lines of some files noted; returns where each file's begin in the map, and the file as it is now."""
     found, listed, size = {}, [], 0
     for path in job["cover"]:
         file = Path(job["root"]).resolve() / path
+        if not file.is_file():
+            continue  # a link to nowhere, or to a device: stays unmeasured
         data = file.read_bytes()
-        found[path] = size
+        found[path] = (size, data)
         listed += [str(size).encode(), os.fsencode(str(file.resolve()))]
         size += data.count(b"\n") + data.count(b"\r") + 2
-    wanted = [[found[path] + a, found[path] + b] for path, spans in job["reach"].items() for a, b in spans]
+    spans = [(found[path][0], a, b) for path, rows in job["reach"].items() if path in found for a, b in rows]
+    wanted = [[at + a, at + b] for at, a, b in spans]
     (scratch / "files").write_bytes(b"\0".join(listed))
-    (scratch / "map").write_bytes(bytes(2 * size))
+    (scratch / "map").write_bytes(bytes(2 * max(1, size)))
     (scratch / "wanted").write_text(json.dumps(wanted), encoding="utf-8")
     (scratch / "karkhana_lines.py").write_text(job["lines"], encoding="utf-8")
     (scratch / "sitecustomize.py").write_text("import karkhana_lines\nkarkhana_lines.begin()\n", encoding="utf-8")
@@ -172,7 +175,7 @@ def prepare_lines(job: Job, scratch: Path, environment: Dict[str, str]) -> Dict[
     return found
 
 
-def read_lines(job: Job, scratch: Path, places: Dict[str, int]) -> Optional[Job]:  # noqa: UP006, UP045
+def read_lines(job: Job, scratch: Path, places: Dict[str, Tuple[int, bytes]]) -> Optional[Job]:  # noqa: UP006, UP045
     if not (scratch / "begun").exists():
         return None  # no interpreter was started: the suite is of another kind, or never began
     lines = {"__name__": "karkhana_lines"}  # type: Dict[str, Any]
@@ -186,9 +189,9 @@ def read_lines(job: Job, scratch: Path, places: Dict[str, int]) -> Optional[Job]
                 for number in numbers:
                     tests.setdefault(number, {})[nodeid] = None
     found = {}
-    for path, at in places.items():
+    for path, (at, source) in places.items():
         try:
-            tree = ast.parse((Path(job["root"]) / path).read_bytes())
+            tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError):
             continue  # not parseable by this interpreter: stays unmeasured
         rest = owners(tree)
