@@ -2,7 +2,7 @@
 
 import pytest
 
-DEAR = "mutation,differential,performance,second_opinion"
+DEAR = "mutation,differential,performance,second_opinion,traffic,api_fuzz"
 
 
 @pytest.fixture(autouse=True)
