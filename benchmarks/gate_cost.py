@@ -7,7 +7,8 @@ DIR holds repositories as OWNER+NAME/repo; tickets are made by ``benchmarks.mine
 of a ticket, on the tree that has its test already; the suite is all tests of the library, not those of the ticket
 alone. Each gate's CPU is that of all programs that it starts, and its own; dear gates run once at each effort. The
 figures of the plain suite are the lesser of its two runs, before the change and after it, with the reports that the
-line asks for. Without the sandbox, whose cost is measured apart.
+line asks for. Without the sandbox, whose cost is measured apart, and without the second opinion, which has a budget
+of its own.
 
 Tickets of libraries with about 900 tests: ``develop/pallets+jinja-051df10c7b95.json`` (the default).
 """
