@@ -49,7 +49,9 @@ class ApiFuzz:
     name = NAME
 
     def check(self, context: GateContext) -> GateResult:
-        if not reach.python_code(context) and not any(p in survey(context.after).descriptions for p in _paths(context)):
+        if not reach.python_code(context) and not any(
+            p in survey(context.after).descriptions for p in context.change.paths
+        ):
             return _nothing("the change has no code outside tests")
         if not survey(context.after).applications:
             return _nothing("no web application found")
@@ -66,15 +68,11 @@ class ApiFuzz:
         found = fuzz(context.after, asked, after.base, _limits(min(len(touched), most)))
         if found.missing:
             return _unknown("schemathesis is not installed: run `karkhana doctor` for the command that adds it")
-        if not found.complete:
-            return _unknown(f"the endpoints could not be fuzzed: {found.why}")
         old = _old(context.before, before, touched[:most]) if found.failures else Fuzzed(complete=True)
-        new, unsure = _new(context, found.failures, old)
+        new, unsure = _new(context, found, old)
+        if not found.complete and not new:
+            return _unknown(f"the endpoints could not be fuzzed to the end: {found.why}")
         return judge(new, unsure, touched, most, known=len(found.failures) - len(new) - len(unsure))
-
-
-def _paths(context: GateContext) -> tuple[str, ...]:
-    return tuple(context.change.paths)
 
 
 def _side(workspace: Workspace) -> _Side:
@@ -130,13 +128,13 @@ def _old(workspace: Workspace, side: _Side, touched: Sequence[Operation]) -> Fuz
     return fuzz(workspace, only(side.description, common), side.base, _limits(len(common)))
 
 
-def _new(
-    context: GateContext, failures: Sequence[Failure], old: Fuzzed
-) -> tuple[list[tuple[Failure, str]], list[Failure]]:
+def _new(context: GateContext, found: Fuzzed, old: Fuzzed) -> tuple[list[tuple[Failure, str]], list[Failure]]:
     """Objections that are new, each with a word on the answers; and server errors that did not show again."""
     known = {failure.key for failure in old.failures}
-    errors = _first([f for f in failures if f.check == SERVER_ERROR], int(limits(NAME)["again"]))
-    others = _first([f for f in failures if f.check != SERVER_ERROR and f.key not in known], 1)
+    errors = _first([f for f in found.failures if f.check == SERVER_ERROR], int(limits(NAME)["again"]))
+    # without the whole of both runs nobody can say which of them are old
+    both = found.complete and old.complete
+    others = _first([f for f in found.failures if both and f.check != SERVER_ERROR and f.key not in known], 1)
     rule = limits(NAME)
     sides = [
         replay(w, [f.request for f in errors], seconds=rule["answer_s"], largest=1000, timeout_s=rule["most_s"]).answers
