@@ -186,6 +186,8 @@ class TemporaryWorkspace:
             "LANG": "C.UTF-8",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",
+            # What is installed beside this program, and no suite in here asks for, takes most of a start of pytest.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             "PYTHONPATH": ":".join([*source, str(self._folder), str(INSIDE)]),
             "CI": "true",
         }

@@ -9,6 +9,7 @@ import contextlib
 import copy
 import importlib.util
 import inspect
+import os
 import time
 import traceback
 import types
@@ -52,11 +53,16 @@ def arguments(given: list[str]) -> list[str]:
             kept.append(argument)
     # -s: output goes to a descriptor that nobody reads, so there is nothing to capture for a report.
     ours = ["-s", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:faulthandler"]
-    if importlib.util.find_spec("pytest_cov"):
+    if _loaded("pytest_cov"):
         ours.append("--no-cov")
-    if importlib.util.find_spec("xdist"):
+    if _loaded("xdist"):
         ours += ["-n", "0"]
     return kept + ours
+
+
+def _loaded(plugin: str) -> bool:
+    """Whether pytest will load a plugin because it is installed."""
+    return not os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") and importlib.util.find_spec(plugin) is not None
 
 
 class _Plugin:
