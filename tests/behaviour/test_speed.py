@@ -51,7 +51,9 @@ def test_a_function_that_does_twice_the_work(bench) -> None:
     tests = [t.name for t in spectrum.tests]
     found = timings(run, arguments=(), tests=tests, limits=[0.2], revised=[one], rounds=3, pairs=5, block_s=0.001)
     assert found[0].inputs == 2
-    assert [len(row) for row in found[0].rounds] == [5, 5, 5]
+    assert {len(row) for row in found[0].rounds} == {5}
+    # Three rounds cannot prove anything, so there are more.
+    assert len(found[0].rounds) > 3
     assert found[0].ratio > 1.2
 
 
