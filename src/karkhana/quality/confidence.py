@@ -81,6 +81,10 @@ def _ceiling(cap: Cap) -> float:
 
 
 def _applies(cap: Cap, evidence: Evidence, record: TrackRecord, weights: Weights) -> bool:
+    if any(status(evidence, name) is GateStatus.PASSED for name in cap.unless):
+        return False
+    if cap.or_unknown and any(status(evidence, name) is GateStatus.UNKNOWN for name in cap.gates):
+        return True
     if cap.when == "review_rule":
         return any(f.rule in cap.rules for f in counting(evidence))
     if cap.when == "gate_failed":

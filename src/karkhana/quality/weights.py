@@ -126,6 +126,10 @@ class Cap(_Data, frozen=True, kw_only=True):
     gates: tuple[str, ...] = ()
     measure: str = ""
     from_: float = msgspec.field(name="from", default=0.0)
+    or_unknown: bool = False
+    """It holds as well where one of its gates could not measure."""
+    unless: tuple[str, ...] = ()
+    """It does not hold where one of these gates passed."""
     raise_: str = msgspec.field(name="raise", default="")
     """What would lift it, in a few words after "with"."""
 
