@@ -313,3 +313,19 @@ def test_a_slower_suite_never_raises_it(
     fast = value(replaced(evidence, gate("duration", F, ratio=ratio)), record)
     assert value(replaced(evidence, gate("duration", F, ratio=ratio + slower)), record) <= fast
     assert fast <= value(replaced(evidence, gate("duration", P, ratio=1.0)), record)
+
+
+def test_above_the_deployment_threshold_somebody_else_agrees_or_the_tests_notice_everything() -> None:
+    whole = {"mutants": 8, "killed": 8, "survived": 0, "score": 1.0, "parts": 2, "idle_parts": 0}
+    agrees = gate("second_opinion", P, asked=1, agrees=1, sure=0.8, against=0)
+    differs = gate("second_opinion", F, asked=1, agrees=0, sure=0.8, against=0.8)
+    unknown = gate("second_opinion", U)
+
+    def scored(second: GateResult, **measures: float) -> float:
+        return score(clean(mutation=gate("mutation", P, **(whole | measures)), second_opinion=second), VETERAN).score
+
+    assert scored(agrees) >= scored(unknown) > 0.90 >= scored(differs)
+    assert scored(agrees, survived=1, killed=7) > 0.90 >= scored(unknown, survived=1, killed=7)
+    assert scored(agrees, idle_parts=1) < scored(agrees)
+    assert scored(unknown, idle_parts=1) <= 0.90
+    assert score(clean(mutation=gate("mutation", U), second_opinion=unknown), VETERAN).score <= 0.90
