@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0008"
+SCHEMA_VERSION = "0009"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -87,7 +87,14 @@ runs = sa.Table(
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
     sa.Column("trail_seq", sa.Integer, nullable=False),
     sa.Column("trail_hash", sa.Text, nullable=False),
+    sa.Column("product", sa.Text, nullable=False, server_default=""),
+    sa.Column("type", sa.Text, nullable=False, server_default=""),
+    sa.Column("score", sa.Double),
 )
+sa.Index("ix_runs_status_run_id", runs.c.status, runs.c.run_id)
+sa.Index("ix_runs_product_run_id", runs.c.product, runs.c.run_id)
+sa.Index("ix_runs_type_run_id", runs.c.type, runs.c.run_id)
+sa.Index("ix_runs_finished_at", runs.c.finished_at)
 sa.Index("ix_runs_lease", runs.c.lease_expires_at, runs.c.lease_owner, sqlite_where=OPEN_RUN)
 
 events = sa.Table(
