@@ -38,14 +38,24 @@ def answer(
     """
     settings = load_settings({})
     with open_stores(settings) as stores:
-        digest = _requested(stores, run_id)
-        if seen and seen != digest:
-            raise InvalidInput(f"{run_id} waits with another change by now", "Look at it again before you decide.")
-        if approved:
-            _refuse_self_approval(stores, run_id, by, account)
-        given = Approval(approved=approved, by=by, comment=comment, patch_sha256=digest, account=account)
-        message = canonical(given).decode()
+        message = answer_message(stores, run_id, approved=approved, comment=comment, by=by, account=account, seen=seen)
     return _told(settings, run_id, "approval", message, observer)
+
+
+def answer_message(
+    stores: Stores, run_id: str, *, approved: bool, comment: str, by: str, account: str = "", seen: str = ""
+) -> str:
+    """What a run is told on the topic ``approval``, once it is seen that it may be told so.
+
+    Raises ``UnknownRun`` or ``InvalidInput`` as :func:`answer`.
+    """
+    digest = requested(stores, run_id)
+    if seen and seen != digest:
+        raise InvalidInput(f"{run_id} waits with another change by now", "Look at it again before you decide.")
+    if approved:
+        _refuse_self_approval(stores, run_id, by, account)
+    given = Approval(approved=approved, by=by, comment=comment, patch_sha256=digest, account=account)
+    return canonical(given).decode()
 
 
 def resume(run_id: str, *, turns: int, usd: float, by: str, observer: Callable[[AnyEvent], None]) -> RunResult:
@@ -131,7 +141,8 @@ def _paused(stores: Stores, run_id: str) -> bool:
     return bool(asked) and isinstance(asked[-1], WorkPaused)
 
 
-def _requested(stores: Stores, run_id: str) -> str:
+def requested(stores: Stores, run_id: str) -> str:
+    """Hash of the change that a run waits with. Raises ``UnknownRun``, or ``InvalidInput`` when it waits for nobody."""
     run = stores.runs.get(run_id)
     if _paused(stores, run_id):
         raise InvalidInput(f"{run_id} is paused; there is nothing to approve", f"karkhana runs resume {run_id}")

@@ -13,7 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from karkhana.domain.errors import KarkhanaError
+from karkhana.factory.admission import Desk
 from karkhana.factory.approvals import answer
+from karkhana.factory.doors import open_doors
 from karkhana.factory.stores import Stores
 from karkhana.storage.run_lists import RunLists
 from karkhana.web.access import Doors
@@ -22,6 +24,7 @@ from karkhana.web.costs import Costs
 from karkhana.web.deciding import Answering, Deciding
 from karkhana.web.digests import Digests
 from karkhana.web.guard import Guard
+from karkhana.web.hooks import PREFIX, Hooks
 from karkhana.web.live import Hub
 from karkhana.web.pages import approvals, entrance, now, run, runs, streams
 from karkhana.web.rendering import Pages
@@ -62,6 +65,11 @@ def dashboard(
         cookie=cookie,
         say=say,
     )
+    receiving = Hooks(open_doors(stores.settings), Desk(stores))
+
+    async def hooks(request: Request) -> Response:
+        return await receiving(request)
+
     hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
 
     @contextlib.asynccontextmanager
@@ -75,7 +83,7 @@ def dashboard(
             await asyncio.to_thread(site.deciding.close)
 
     app = Starlette(
-        routes=_routes(),
+        routes=[*_routes(), Route(PREFIX + "{name}", hooks, methods=["POST"])],
         middleware=[Middleware(Guard, doors=doors, pages=pages, hosts=hosts, cookie=cookie)],
         exception_handlers={KarkhanaError: _failed, 404: _unknown},
         lifespan=running,
