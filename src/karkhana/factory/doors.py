@@ -24,12 +24,11 @@ class OpenDoor:
 
 def open_doors(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, OpenDoor]:
     """The doors that are reached by HTTP, by name. Raises ``InvalidSetting`` for a secret that is missing or short."""
-    found = {}
-    for name, door in settings.intake.items():
-        opened = door_for(door)
-        if opened is not None:
-            found[name] = OpenDoor(door, opened, _secrets(name, door, environ))
-    return found
+    return {
+        name: OpenDoor(door, door_for(door), _secrets(name, door, environ))
+        for name, door in settings.intake.items()
+        if door.kind != "mail"
+    }
 
 
 def _secrets(name: str, door: IntakeDoor, environ: Mapping[str, str]) -> tuple[bytes, ...]:

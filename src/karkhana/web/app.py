@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import cache
 from importlib import resources
 
+import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -16,6 +17,7 @@ from karkhana.domain.errors import KarkhanaError
 from karkhana.factory.admission import Desk
 from karkhana.factory.approvals import answer
 from karkhana.factory.doors import open_doors
+from karkhana.factory.rounds import EVERY_S, Rounds
 from karkhana.factory.stores import Stores
 from karkhana.storage.run_lists import RunLists
 from karkhana.web.access import Doors
@@ -30,6 +32,7 @@ from karkhana.web.pages import approvals, entrance, now, run, runs, streams
 from karkhana.web.rendering import Pages
 from karkhana.web.site import Site, site_of
 
+_log = structlog.get_logger(__name__)
 MEDIA = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
@@ -65,7 +68,8 @@ def dashboard(
         cookie=cookie,
         say=say,
     )
-    receiving = Hooks(open_doors(stores.settings), Desk(stores))
+    desk = Desk(stores)
+    receiving, rounds = Hooks(open_doors(stores.settings), desk), Rounds(stores, desk)
 
     async def hooks(request: Request) -> Response:
         return await receiving(request)
@@ -75,10 +79,12 @@ def dashboard(
     @contextlib.asynccontextmanager
     async def running(_app: Starlette) -> AsyncIterator[None]:
         watching = asyncio.ensure_future(hub.watch())
+        going = asyncio.ensure_future(_go_rounds(rounds))
         try:
             yield
         finally:
             watching.cancel()
+            going.cancel()
             hub.close()
             await asyncio.to_thread(site.deciding.close)
 
@@ -90,6 +96,16 @@ def dashboard(
     )
     app.state.site = site
     return app
+
+
+async def _go_rounds(rounds: Rounds) -> None:
+    while rounds.needed:
+        try:
+            await asyncio.to_thread(rounds.go)
+        except KarkhanaError as error:
+            # the next round may find the database again; a person sees it in the log
+            _log.warning("round.failed", code=error.code, message=error.message)
+        await asyncio.sleep(EVERY_S)
 
 
 def _routes() -> list[Route]:
