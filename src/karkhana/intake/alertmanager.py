@@ -51,6 +51,8 @@ class Alertmanager:
         group = fitted(read(delivery.body), Group)
         if group.version != "4":
             return Refused("only version 4 of the payload is known", 422)
+        if not group.alerts:
+            return Refused("there is no alert in it", 422)
         firing = [alert for alert in group.alerts if alert.status == "firing"]
         if not firing:
             return Ignored("nothing fires any more")

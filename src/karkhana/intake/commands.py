@@ -5,7 +5,7 @@ Knows nothing of who may give them. Only the first one of a text counts.
 >>> spoken("Looks right.\\n/karkhana approve 1f2e3d4c good one")
 (<Verb.APPROVE: 'approve'>, '1f2e3d4c good one')
 >>> spoken("/karkhana"), spoken("see /karkhana approve")
-('work', None)
+(('work', ''), None)
 """
 
 import re

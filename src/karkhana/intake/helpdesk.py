@@ -99,12 +99,16 @@ class Helpdesk:
             return Refused("choose JSON for the webhook's content", 415)
         payload = read(delivery.body)
         event = self._found(payload, "event")
+        if self._mapping.events and not event:
+            raise Unreadable(f"there is no {self._mapping.event}")
         if self._mapping.events and event not in self._mapping.events:
-            return Ignored(f"{event or 'what happened'} makes no ticket")
+            return Ignored(f"{event} makes no ticket")
         number = self._found(payload, "ticket")
         if not number:
             raise Unreadable(f"there is no {self._mapping.ticket}")
-        text = str(at(payload, self._mapping.text) or "")
+        text = at(payload, self._mapping.text) or ""
+        if not isinstance(text, str):
+            raise Unreadable(f"{self._mapping.text} is no text")
         body = clean(text_of(text) if self._mapping.html else text)
         priority = self._found(payload, "priority").casefold()
         labels = at(payload, self._mapping.labels)
@@ -121,9 +125,12 @@ class Helpdesk:
         )
 
     def _found(self, payload: Any, name: str) -> str:
-        found = at(payload, getattr(self._mapping, name))
+        path = getattr(self._mapping, name)
+        found = at(payload, path)
         # a number names a ticket as well as a text does; a list or an object does not
-        return line(str(found)) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+        if found is not None and (isinstance(found, bool) or not isinstance(found, str | int)):
+            raise Unreadable(f"{path} is no text")
+        return "" if found is None else line(str(found))
 
 
 def at(payload: Any, path: str) -> Any:
