@@ -4,11 +4,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from karkhana.domain.errors import NotARepository
+from karkhana.domain.errors import NotARepository, TicketTooLarge
 from karkhana.domain.events import ApprovalRequested
 from karkhana.domain.settings import IntakeDoor
 from karkhana.domain.tasks import Status, TaskType
-from karkhana.factory.admission import Desk
+from karkhana.factory.admission import Desk, Orders
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.intake.deliveries import Command, Ignored, TicketDraft, Verb
@@ -208,3 +208,18 @@ def test_cancel_retry_and_status(stores, desk, door):
 def test_an_ignored_delivery_is_remembered(desk, door):
     assert desk.admit("forge", door, reading(Ignored("nothing"))).receipt.reason == "nothing"
     assert desk.admit("forge", door, reading(Ignored("nothing"))).repeated
+
+
+def test_a_new_head_is_seen_soon(shop, door):
+    now = [100.0]
+    orders = Orders(lambda: now[0])
+    first = orders.order(door, draft())
+    words = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-C", str(shop)]
+    subprocess.run([*words, "commit", "--quiet", "--allow-empty", "--message", "next"], check=True)
+    second = orders.order(door, draft(text="please add support for yen", sender="ravi"))
+    assert (second.commit, second.ticket.text, second.by) == (first.commit, "please add support for yen", "ravi.k")
+    assert second.type is TaskType.FEATURE
+    now[0] += 1.0
+    assert orders.order(door, draft()).commit != first.commit
+    with pytest.raises(TicketTooLarge):
+        orders.order(door, draft(text="a" * 70_000))

@@ -4,6 +4,7 @@ Knows nothing of bytes and signatures (:mod:`karkhana.intake`) nor of HTTP. Poli
 named in ``[intake.NAME]`` gets nothing done, and no repository can change that.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,10 +12,10 @@ from pathlib import Path
 import msgspec
 
 from karkhana.domain.errors import TicketTooLarge
-from karkhana.domain.settings import IntakeDoor
+from karkhana.domain.settings import IntakeDoor, Settings
 from karkhana.domain.tasks import Order, Ticket
 from karkhana.factory.commands import carried_out
-from karkhana.factory.ordering import make_order
+from karkhana.factory.ordering import another_order, make_order
 from karkhana.factory.stores import Stores
 from karkhana.intake.deliveries import Challenge, Command, Ignored, TicketDraft
 from karkhana.intake.door import Reading
@@ -25,6 +26,9 @@ from karkhana.storage.intake_store import IntakeStore, Receipt, TicketRow, Writi
 EVERYWHERE = "*"
 SHORTEST = 8
 """Letters and digits that a text needs to say anything."""
+
+FRESH_S = 1.0
+"""Seconds for which a repository's HEAD and settings are believed."""
 
 Effect = Callable[[Writing], Receipt]
 
@@ -43,6 +47,7 @@ class Desk:
     def __init__(self, stores: Stores, store: IntakeStore | None = None) -> None:
         self._stores = stores
         self._store = store or IntakeStore(stores.database)
+        self._orders = Orders()
 
     @property
     def store(self) -> IntakeStore:
@@ -77,7 +82,7 @@ class Desk:
 
     def _ticket(self, name: str, door: IntakeDoor, draft: TicketDraft) -> Effect:
         try:
-            order = order_of(door, draft)
+            order = self._orders.order(door, draft)
         except TicketTooLarge as error:
             return _said("ignored", error.message)
         suspected = suspicions(draft.text)
@@ -107,16 +112,28 @@ class Desk:
         return make
 
 
-def order_of(door: IntakeDoor, draft: TicketDraft) -> Order:
-    """The order, made as ``karkhana queue add`` makes one. Raises what the repository raises."""
-    place = repository_of(door, draft.place)
-    assert place is not None
-    # a text of one hyphen would be read from the terminal; not_allowed() has refused what is so short
-    order, _settings = make_order(
-        draft.text, Path(place), type=kind(draft.labels, draft.text), by=door.person(draft.sender)
-    )
-    ticket = Ticket(text=order.ticket.text, source=door.kind, reference=draft.reference)
-    return msgspec.structs.replace(order, ticket=ticket)
+class Orders:
+    """Orders as ``karkhana queue add`` makes them. What a repository's HEAD says is read once in a while only: a flood
+    of tickets would start five processes for each of them."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._read: dict[str, tuple[float, Order, Settings]] = {}
+
+    def order(self, door: IntakeDoor, draft: TicketDraft) -> Order:
+        """For a draft that is allowed. Raises what the repository raises, and ``TicketTooLarge``."""
+        place = repository_of(door, draft.place)
+        assert place is not None
+        work, by = kind(draft.labels, draft.text), door.person(draft.sender)
+        until, order, settings = self._read.get(place, (0.0, None, None))
+        if order is None or settings is None or self._clock() >= until:
+            # a text of one hyphen would be read from the terminal; not_allowed() has refused what is so short
+            order, settings = make_order(draft.text, Path(place), type=work, by=by)
+            self._read[place] = (self._clock() + FRESH_S, order, settings)
+        else:
+            order = another_order(order, settings, draft.text, type=work, by=by)
+        ticket = Ticket(text=order.ticket.text, source=door.kind, reference=draft.reference)
+        return msgspec.structs.replace(order, ticket=ticket)
 
 
 def not_allowed(door: IntakeDoor, asked: TicketDraft | Command) -> str:
