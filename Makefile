@@ -31,7 +31,7 @@ check: setup
 	$(BIN)/pytest -q tests/docs
 
 test: setup
-	$(BIN)/pytest -q -n 2 --dist loadgroup
+	$(BIN)/pytest -q -n 2 --dist loadgroup --durations=20 --durations-min=8
 
 demo: setup
 	$(BIN)/karkhana demo

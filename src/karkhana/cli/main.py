@@ -21,6 +21,7 @@ COMMANDS = {
     "runs": "Runs: list, show, trace, diff, approve, reject, cancel, verify, replay, report.",
     "queue": "The queue: add, list, show, cancel.",
     "worker": "Take tasks from the queue and work on them.",
+    "serve": "The dashboard: what goes on, what waits for a person, and why.",
     "score": "Run the gates and the score on any commit range, or explain a run's score.",
     "backtest": "What the forecasts of risk would have done on a repository's own past.",
     "provider": "A fake provider of models for rehearsals, on loopback.",

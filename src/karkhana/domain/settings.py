@@ -109,6 +109,61 @@ class OutcomeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError("outcomes.window_days must be above 0 and at most 3650")
 
 
+DOOR_KINDS = ("github", "slack", "alertmanager", "helpdesk", "mail")
+
+
+class IntakeDoor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[intake.NAME]``: a door that tickets come in by, at ``/hooks/NAME``. Who is not named may nothing."""
+
+    kind: str
+    """``github``, ``slack``, ``alertmanager``, ``helpdesk`` or ``mail``."""
+    secret_variables: tuple[str, ...] = ()
+    """Environment variables that hold the secret shared with the sender; several while one replaces the other."""
+    repositories: Mapping[str, str] = {}
+    """What stands for a repository at the door (``octo/shop``, a channel, ``*`` for all else) → its path here."""
+    senders: tuple[str, ...] = ()
+    """Who may give tickets and ask about them, as the door knows them; ``*`` and ``?`` stand for anything."""
+    approvers: tuple[str, ...] = ()
+    """Who may approve and reject; no patterns."""
+    people: Mapping[str, str] = {}
+    """A sender's name at the door → the name here, so that nobody is two people."""
+    labels: tuple[str, ...] = ()
+    """Only what bears one of them becomes a ticket; none: whatever a sender opens."""
+    checks: tuple[str, ...] = ()
+    """Checks and alerts that may give tickets when they fail; patterns."""
+    per_minute: int = 30
+    """Tickets and commands of one sender."""
+    largest_kb: int = 1024
+    """Largest delivery."""
+    mapping: str = ""
+    """Of a helpdesk: ``zendesk``, ``freshdesk``, or the path of a file of one's own."""
+    repository_label: str = "repository"
+    """Of Alertmanager: the label that stands for a repository."""
+    maildir: Path | None = None
+    """Of mail: the folder that is read."""
+    verified_by: str = ""
+    """Of mail: the name that the receiving server writes into ``Authentication-Results``; without its ``dmarc=pass``
+    a message is not from whom it says."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in DOOR_KINDS:
+            raise ValueError(f"kind must be one of {', '.join(DOOR_KINDS)}")
+        if not 0 < self.per_minute <= 100_000 or not 0 < self.largest_kb <= 25 * 1024:
+            raise ValueError("per_minute must be from 1 to 100000, and largest_kb from 1 to 25600")
+        if self.kind == "helpdesk" and not self.mapping:
+            raise ValueError("a helpdesk needs a mapping")
+        if (self.kind == "mail") != (self.maildir is not None):
+            raise ValueError("mail, and only mail, needs a maildir")
+        if self.kind == "mail" and not self.verified_by:
+            raise ValueError("mail needs verified_by: without it anybody could write as anybody")
+        if any("*" in name or "?" in name for name in self.approvers):
+            raise ValueError("approvers must be named one by one")
+
+    def person(self, sender: str) -> str:
+        """Who a sender is here."""
+        return next((here for there, here in self.people.items() if there.casefold() == sender.casefold()), sender)
+
+
 DEAR_GATES = frozenset({"mutation", "differential", "performance", "second_opinion", "traffic", "api_fuzz"})
 """Gates that start the suite or the program again, parts of them many times."""
 
@@ -148,8 +203,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     gates: GateSettings = GateSettings()
     mcp: Mapping[str, McpServer] = {}
     """Users' own tools, by the name of their server. User level only."""
+    intake: Mapping[str, IntakeDoor] = {}
+    """Doors that tickets come in by, by their names. User level only."""
 
     def __post_init__(self) -> None:
         for name in self.mcp:
             if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name) or "__" in name:
                 raise ValueError(f"[mcp.{name}]: a name has small letters, digits, - and single _")
+        for name in self.intake:
+            if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
+                raise ValueError(f"[intake.{name}]: a name has small letters, digits, - and _")

@@ -8,7 +8,7 @@ from karkhana.domain.errors import InvalidInput
 from karkhana.domain.events import AnyEvent, ApprovalRequested, DeliveryAnnounced, WorkPaused, WorkspaceOpened
 from karkhana.domain.json import canonical
 from karkhana.domain.settings import Settings
-from karkhana.domain.tasks import Rewind, Status
+from karkhana.domain.tasks import Order, Rewind, Status
 from karkhana.factory.approvers import self_approval
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.configuration import load_settings
@@ -29,19 +29,35 @@ def answer(
     by: str,
     observer: Callable[[AnyEvent], None],
     account: str = "",
+    seen: str = "",
 ) -> RunResult:
     """Approve or reject exactly the diff that the run waits with, and see it through; also one that is announced.
 
-    Raises ``UnknownRun``, or ``InvalidInput`` when the run waits for nobody, or for somebody else.
+    ``seen`` is the hash of the change that was looked at; empty: the one that waits now. Raises ``UnknownRun``, or
+    ``InvalidInput`` when the run waits for nobody, for somebody else, or with another change than ``seen``.
     """
     settings = load_settings({})
     with open_stores(settings) as stores:
-        topic, digest = _requested(stores, run_id)
-        if approved:
-            _refuse_self_approval(stores, run_id, by, account)
-        given = Approval(approved=approved, by=by, comment=comment, patch_sha256=digest, account=account)
-        message = canonical(given).decode()
+        topic, message = answer_message(
+            stores, run_id, approved=approved, comment=comment, by=by, account=account, seen=seen
+        )
     return _told(settings, run_id, topic, message, observer)
+
+
+def answer_message(
+    stores: Stores, run_id: str, *, approved: bool, comment: str, by: str, account: str = "", seen: str = ""
+) -> tuple[str, str]:
+    """The topic that a run listens on, and what it is told there, once it is seen that it may be told so.
+
+    Raises ``UnknownRun`` or ``InvalidInput`` as :func:`answer`.
+    """
+    topic, digest = requested(stores, run_id)
+    if seen and seen != digest:
+        raise InvalidInput(f"{run_id} waits with another change by now", "Look at it again before you decide.")
+    if approved:
+        _refuse_self_approval(stores, run_id, by, account)
+    given = Approval(approved=approved, by=by, comment=comment, patch_sha256=digest, account=account)
+    return topic, canonical(given).decode()
 
 
 def resume(run_id: str, *, turns: int, usd: float, by: str, observer: Callable[[AnyEvent], None]) -> RunResult:
@@ -83,17 +99,39 @@ def _told(settings: Settings, run_id: str, topic: str, message: str, observer: C
         return result_of(factory.stores, run_id)
 
 
+class Ground(msgspec.Struct, frozen=True):
+    """What a repository says about approvals of changes to one of its commits."""
+
+    root: str
+    remote: str
+    """That changes are pushed to; empty: none."""
+    four_eyes: bool
+
+
+def ground_of(order: Order) -> Ground:
+    """Read from the repository and the base commit. Raises what opening the repository raises."""
+    repository = Repository.open(order.repository)
+    remotes = list(repository.remotes())
+    remote = "origin" if "origin" in remotes else "".join(remotes[:1])
+    return Ground(str(repository.root), remote, settings_for(repository, order.commit, {}).policy.four_eyes)
+
+
+def effect(ground: Ground, task_id: str) -> str:
+    """What an approval does, as it follows the word "Approve".
+
+    >>> effect(Ground("/srv/shop", "origin", False), "BUILD-1")
+    'makes the branch karkhana/BUILD-1 in /srv/shop and pushes it to origin'
+    """
+    made = f"makes the branch karkhana/{task_id} in {ground.root}"
+    return f"{made} and pushes it to {ground.remote}" if ground.remote else made
+
+
 def _refuse_self_approval(stores: Stores, run_id: str, by: str, account: str) -> None:
     order = stores.tasks.order(stores.runs.get(run_id).task_id)
     events = (entry.event for entry in stores.events.entries(run_id))
-    settings = settings_for(Repository.open(order.repository), order.commit, {})
-    refused = self_approval(
-        by,
-        account,
-        made_by={event.engineer for event in events if isinstance(event, WorkspaceOpened)},
-        ordered_by=order.by,
-        four_eyes=settings.policy.four_eyes,
-    )
+    made_by = {event.engineer for event in events if isinstance(event, WorkspaceOpened)}
+    four_eyes = ground_of(order).four_eyes
+    refused = self_approval(by, account, made_by=made_by, ordered_by=order.by, four_eyes=four_eyes)
     if refused:
         raise InvalidInput(f"{by} cannot approve {run_id}: {refused}", "Let somebody else decide, or reject it.")
 
@@ -113,8 +151,11 @@ def _asked(stores: Stores, run_id: str) -> WorkPaused | ApprovalRequested | Deli
     return asked
 
 
-def _requested(stores: Stores, run_id: str) -> tuple[str, str]:
-    """The topic that the run listens on, and the hash of its diff."""
+def requested(stores: Stores, run_id: str) -> tuple[str, str]:
+    """The topic that a waiting run listens on, and the hash of its change.
+
+    Raises ``UnknownRun``, or ``InvalidInput`` when it waits for nobody.
+    """
     run = stores.runs.get(run_id)
     if _paused(stores, run_id):
         raise InvalidInput(f"{run_id} is paused; there is nothing to approve", f"karkhana runs resume {run_id}")

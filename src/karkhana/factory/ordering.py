@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from karkhana.domain.errors import ConfigurationError, InvalidInput, TicketTooLarge
 from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Order, TaskType, Ticket
@@ -57,6 +59,12 @@ def make_order(
         by=by,
     )
     return order, settings
+
+
+def another_order(order: Order, settings: Settings, text: str, *, type: TaskType, by: str) -> Order:
+    """An order for what ``order`` is for, with another ticket. Raises ``TicketTooLarge`` or ``InvalidInput``."""
+    ticket = Ticket(text=_ticket_text(text, settings.ticket_max_bytes))
+    return msgspec.structs.replace(order, ticket=ticket, type=type, by=by)
 
 
 def remarks(order: Order) -> list[str]:

@@ -35,7 +35,8 @@ class Stores:
 def open_stores(settings: Settings | None = None) -> Iterator[Stores]:
     """Open the database of ``settings`` (default: the ones of this process). Raises ``DatabaseUnavailable``."""
     settings = settings or load_settings({})
-    redactor = Redactor(secret_values(os.environ, settings.secret_variables))
+    doors = [name for door in settings.intake.values() for name in door.secret_variables]
+    redactor = Redactor(secret_values(os.environ, (*settings.secret_variables, *doors)))
     with open_database(settings.database_url, settings.home) as database:
         yield Stores(
             settings=settings,

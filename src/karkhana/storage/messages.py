@@ -20,12 +20,16 @@ class MessageStore:
     def post(self, run_id: str, topic: str, message: str) -> None:
         """Leave a message for a run, and wake the run if it is parked. Raises ``UnknownRun``."""
         with self._database.writing() as connection:
-            found = sa.select(runs.c.run_id).where(runs.c.run_id == run_id).with_for_update()
-            if connection.execute(found).scalar() is None:
-                raise unknown_run(run_id)
-            values = {"run_id": run_id, "topic": topic, "message": message, "at": self._clock().timestamp()}
-            connection.execute(sa.insert(messages).values(values))
-            connection.execute(_wake(run_id))
+            self.post_within(connection, run_id, topic, message)
+
+    def post_within(self, connection: sa.Connection, run_id: str, topic: str, message: str) -> None:
+        """As :meth:`post`, inside of somebody else's writing transaction."""
+        found = sa.select(runs.c.run_id).where(runs.c.run_id == run_id).with_for_update()
+        if connection.execute(found).scalar() is None:
+            raise unknown_run(run_id)
+        values = {"run_id": run_id, "topic": topic, "message": message, "at": self._clock().timestamp()}
+        connection.execute(sa.insert(messages).values(values))
+        connection.execute(_wake(run_id))
 
     def read(self, run_id: str, topic: str, index: int = 0) -> str | None:
         """The message number ``index``, from 0, to the run on ``topic``; ``None`` when it has not come yet."""

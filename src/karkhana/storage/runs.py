@@ -174,6 +174,8 @@ class RunStore:
         if self._redactor is not None and self._redactor.suspects(result):
             result = canonical(self._redactor.nested(msgspec.json.decode(result)))
         values = {"status": status.value, "result": result, "engineer": engineer, "cost_usd": cost_usd}
+        if quality_score is not None:
+            values["score"] = quality_score
         with self._database.writing() as connection:
             row = _fenced(
                 connection,
@@ -225,10 +227,13 @@ def start_run(connection: sa.Connection, task_id: str, worker: str, lease_s: flo
             f"{task_id} is {before.value.replace('_', ' ')} and cannot be started", "see: karkhana runs list"
         )
     run_id = new_run_id(now)
+    task = connection.execute(sa.select(tasks.c.product, tasks.c.type).where(tasks.c.task_id == task_id)).one()
     connection.execute(
         sa.insert(runs).values(
             run_id=run_id,
             task_id=task_id,
+            product=task.product,
+            type=task.type,
             status=Status.PLANNING.value,
             started_at=now,
             cost_usd=0.0,

@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0010"
+SCHEMA_VERSION = "0012"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -87,7 +87,14 @@ runs = sa.Table(
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
     sa.Column("trail_seq", sa.Integer, nullable=False),
     sa.Column("trail_hash", sa.Text, nullable=False),
+    sa.Column("product", sa.Text, nullable=False, server_default=""),
+    sa.Column("type", sa.Text, nullable=False, server_default=""),
+    sa.Column("score", sa.Double),
 )
+sa.Index("ix_runs_status_run_id", runs.c.status, runs.c.run_id)
+sa.Index("ix_runs_product_run_id", runs.c.product, runs.c.run_id)
+sa.Index("ix_runs_type_run_id", runs.c.type, runs.c.run_id)
+sa.Index("ix_runs_finished_at", runs.c.finished_at)
 sa.Index("ix_runs_lease", runs.c.lease_expires_at, runs.c.lease_owner, sqlite_where=OPEN_RUN)
 
 events = sa.Table(
@@ -288,4 +295,60 @@ sa.Index(
     autonomy_changes.c.repository,
     autonomy_changes.c.task_type,
     autonomy_changes.c.ordinal,
+)
+
+intake_deliveries = sa.Table(
+    "intake_deliveries",
+    metadata,
+    sa.Column("door", sa.Text, primary_key=True),
+    sa.Column("identity", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False, index=True),
+    sa.Column("receipt", sa.Text, nullable=False),
+    sa.UniqueConstraint("door", "digest"),
+)
+
+intake_subjects = sa.Table(
+    "intake_subjects",
+    metadata,
+    sa.Column("door", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("task_id", sa.Text, sa.ForeignKey("tasks.task_id"), nullable=False, index=True),
+)
+
+intake_tickets = sa.Table(
+    "intake_tickets",
+    metadata,
+    sa.Column("task_id", sa.Text, sa.ForeignKey("tasks.task_id"), primary_key=True),
+    sa.Column("door", sa.Text, nullable=False),
+    sa.Column("sender", sa.Text, nullable=False),
+    sa.Column("place", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("suspicions", sa.Text, nullable=False),
+    sa.Column("told", sa.Text, nullable=False),
+    sa.Column("done", sa.Boolean, nullable=False),
+)
+sa.Index("ix_intake_tickets_done", intake_tickets.c.done)
+
+intake_answers = sa.Table(
+    "intake_answers",
+    metadata,
+    sa.Column("ordinal", _ORDINAL, sa.Identity(), primary_key=True),
+    sa.Column("door", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    sa.Column("task_id", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("due_at", sa.Double, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("sent_at", sa.Double),
+)
+sa.Index("ix_intake_answers_due", intake_answers.c.sent_at, intake_answers.c.due_at)
+
+intake_allowances = sa.Table(
+    "intake_allowances",
+    metadata,
+    sa.Column("door", sa.Text, primary_key=True),
+    sa.Column("sender", sa.Text, primary_key=True),
+    sa.Column("full_at", sa.Double, nullable=False),
 )

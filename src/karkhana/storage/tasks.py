@@ -72,6 +72,10 @@ class TaskStore:
         with self._database.writing() as connection:
             return self._insert(connection, order, fields)
 
+    def add_within(self, connection: sa.Connection, order: Order, **fields: Unpack[TaskFields]) -> Task:
+        """As :meth:`add`, inside of somebody else's writing transaction: the task is there if all of that is."""
+        return self._insert(connection, order, fields)
+
     def add_and_claim(
         self, order: Order, worker: str, lease_s: float, **fields: Unpack[TaskFields]
     ) -> tuple[Task, Claim]:
@@ -140,17 +144,21 @@ class TaskStore:
         Raises ``UnknownTask``, or ``InvalidInput`` when it has ended.
         """
         with self._database.writing() as connection:
-            query = sa.select(tasks.c.status).where(tasks.c.task_id == task_id).with_for_update()
-            status = connection.execute(query).scalar()
-            if status is None:
-                raise unknown_task(task_id)
-            if Status(status).finished:
-                raise InvalidInput(f"{task_id} has ended already ({status.replace('_', ' ')})")
-            under_way = sa.and_(runs.c.task_id == task_id, runs.c.finished_at.is_(None))
-            asked = connection.execute(sa.update(runs).where(under_way).values(CANCELLING))
-            if not asked.rowcount:
-                change_status(connection, task_id, Status.CANCELLED, assigned_to=None)
+            self.cancel_within(connection, task_id)
         return self.get(task_id)
+
+    def cancel_within(self, connection: sa.Connection, task_id: str) -> None:
+        """As :meth:`cancel`, inside of somebody else's writing transaction."""
+        query = sa.select(tasks.c.status).where(tasks.c.task_id == task_id).with_for_update()
+        status = connection.execute(query).scalar()
+        if status is None:
+            raise unknown_task(task_id)
+        if Status(status).finished:
+            raise InvalidInput(f"{task_id} has ended already ({status.replace('_', ' ')})")
+        under_way = sa.and_(runs.c.task_id == task_id, runs.c.finished_at.is_(None))
+        asked = connection.execute(sa.update(runs).where(under_way).values(CANCELLING))
+        if not asked.rowcount:
+            change_status(connection, task_id, Status.CANCELLED, assigned_to=None)
 
     def blocked_by(self, task_id: str) -> tuple[Blocker, ...]:
         """The dependencies that keep the task from starting. Raises ``UnknownTask``."""

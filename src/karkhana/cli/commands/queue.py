@@ -11,6 +11,7 @@ from karkhana.domain.json import plain
 from karkhana.domain.tasks import Status, TaskType
 from karkhana.factory.ordering import make_order
 from karkhana.factory.stores import open_stores
+from karkhana.storage.intake_store import IntakeStore
 
 app = typer.Typer(no_args_is_help=True, help="The queue: add, list, show, cancel.", rich_markup_mode=None)
 
@@ -83,13 +84,18 @@ def show(task: str, json: bool = AsJson) -> None:
         found = stores.tasks.get(task)
         blocked = stores.tasks.blocked_by(task)
         runs = stores.runs.list(task_id=task)
+        came_by = IntakeStore(stores.database).ticket(task)
     if json:
-        print_json({**plain(found), "blocked_by": plain(blocked), "runs": [run.run_id for run in runs]})
+        told = {"blocked_by": plain(blocked), "runs": [run.run_id for run in runs], "came_by": plain(came_by)}
+        print_json({**plain(found), **told})
         return
     for key, value in plain(found).items():
         typer.echo(f"{key:<20} {visible(str(value))}")
     typer.echo(f"{'blocked_by':<20} {', '.join(f'{b.task_id} ({b.status.value})' for b in blocked) or '-'}")
     typer.echo(f"{'runs':<20} {', '.join(run.run_id for run in runs) or '-'}")
+    if came_by is not None:
+        typer.echo(f"{'came_by':<20} {visible(f'{came_by.door}, from {came_by.sender} ({came_by.reference})')}")
+        typer.echo(f"{'suspicious':<20} {', '.join(came_by.suspicions) or '-'}")
 
 
 @app.command()

@@ -1,0 +1,36 @@
+"""``karkhana serve``: the dashboard."""
+
+import typer
+
+from karkhana.cli.account import account
+from karkhana.cli.output import print_json_line
+from karkhana.factory.configuration import load_settings
+from karkhana.factory.stores import open_stores
+from karkhana.web.serving import bound, serve_dashboard
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@app.command()
+def serve(
+    port: int = typer.Option(8321, "--port", min=0, max=65535, help="0 takes a free one."),
+    host: str = typer.Option("127.0.0.1", "--host", help="An address of this machine itself."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON line when it serves, and one for each new link."),
+) -> None:
+    """Serve the dashboard to one person on this machine, until SIGTERM. Open the link that it prints."""
+    listening = bound(host, port)
+
+    def ready(address: str, link: str) -> None:
+        if json:
+            print_json_line({"address": address, "link": link})
+        else:
+            typer.echo(f"Karkhana serves at {address}\nopen this link, which works once and for ten minutes:\n  {link}")
+
+    def linked(link: str) -> None:
+        if json:
+            print_json_line({"link": link})
+        else:
+            typer.echo(f"a new link was asked for; it works once and for ten minutes:\n  {link}")
+
+    with open_stores(load_settings({})) as stores:
+        serve_dashboard(stores, listening, account=account(), ready=ready, linked=linked)

@@ -1,0 +1,179 @@
+"""What becomes of what a door has read: who may ask, once each, then a ticket, a command's effect, and an answer.
+
+Knows nothing of bytes and signatures (:mod:`karkhana.intake`) nor of HTTP. Policy is the user's alone: whoever is not
+named in ``[intake.NAME]`` gets nothing done, and no repository can change that.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from karkhana.domain.errors import TicketTooLarge
+from karkhana.domain.settings import IntakeDoor, Settings
+from karkhana.domain.tasks import Order, Ticket
+from karkhana.factory.commands import carried_out
+from karkhana.factory.ordering import another_order, make_order
+from karkhana.factory.stores import Stores
+from karkhana.intake.deliveries import Challenge, Command, Ignored, TicketDraft
+from karkhana.intake.door import Reading
+from karkhana.intake.suspicion import suspicions
+from karkhana.intake.understanding import kind, priority
+from karkhana.storage.intake_store import IntakeStore, Receipt, TicketRow, Writing
+
+EVERYWHERE = "*"
+SHORTEST = 8
+"""Letters and digits that a text needs to say anything."""
+
+FRESH_S = 1.0
+"""Seconds for which a repository's HEAD and settings are believed."""
+
+Effect = Callable[[Writing], Receipt]
+
+
+class Admission(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a reading."""
+
+    receipt: Receipt
+    repeated: bool = False
+    """Whether it had come before."""
+
+
+class Desk:
+    """Admits what comes in at all doors. Thread-safe."""
+
+    def __init__(self, stores: Stores, store: IntakeStore | None = None) -> None:
+        self._stores = stores
+        self._store = store or IntakeStore(stores.database)
+        self._orders = Orders()
+
+    @property
+    def store(self) -> IntakeStore:
+        return self._store
+
+    def admit(self, name: str, door: IntakeDoor, reading: Reading) -> Admission:
+        """Do what a verified reading asks for, if its sender may; a second time nothing, with the same receipt.
+
+        Raises :class:`~karkhana.storage.intake_store.Flood`, and what the repository raises when it cannot be read;
+        then nothing is kept, and the sender may send it again.
+        """
+        known = self._store.receipt(name, reading.identity, reading.digest)
+        if known is not None:
+            return Admission(receipt=known, repeated=True)
+        effect = self._effect(name, door, reading)
+        receipt, repeated = self._store.admit(name, reading.identity, reading.digest, effect)
+        return Admission(receipt=receipt, repeated=repeated)
+
+    def _effect(self, name: str, door: IntakeDoor, reading: Reading) -> Effect:
+        outcome = reading.outcome
+        if isinstance(outcome, Challenge):
+            return _said("ignored", "a challenge was answered")
+        if isinstance(outcome, Ignored):
+            return _said("ignored", outcome.reason)
+        assert isinstance(outcome, TicketDraft | Command), "a refused delivery is no reading"
+        refused = not_allowed(door, outcome)
+        if refused:
+            return _said("ignored", refused)
+        if isinstance(outcome, Command):
+            return carried_out(self._stores, self._store, name, door, outcome)
+        return self._ticket(name, door, outcome)
+
+    def _ticket(self, name: str, door: IntakeDoor, draft: TicketDraft) -> Effect:
+        try:
+            order = self._orders.order(door, draft)
+        except TicketTooLarge as error:
+            return _said("ignored", error.message)
+        suspected = suspicions(draft.text)
+        row = TicketRow(
+            door=name, sender=draft.sender, place=draft.place, reference=draft.reference, suspicions=suspected
+        )
+
+        def make(writing: Writing) -> Receipt:
+            writing.take(draft.sender.casefold(), door.per_minute)
+            writing.alone()
+            for subject in draft.subjects:
+                known = writing.task_of(subject)
+                if known is not None:
+                    writing.bind(draft.subjects, known)
+                    return Receipt(status="known", task_id=known, reason="there is a ticket about it")
+            task = self._stores.tasks.add_within(
+                writing.connection,
+                order,
+                priority=priority(draft.labels),
+                generated_by=door.kind,
+            )
+            writing.bind(draft.subjects, task.task_id)
+            writing.came(task.task_id, row)
+            writing.answer(draft.reference, task.task_id, _accepted(task.task_id, suspected))
+            return Receipt(status="accepted", task_id=task.task_id)
+
+        return make
+
+
+class Orders:
+    """Orders as ``karkhana queue add`` makes them. What a repository's HEAD says is read once in a while only: a flood
+    of tickets would start five processes for each of them."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._read: dict[str, tuple[float, Order, Settings]] = {}
+
+    def order(self, door: IntakeDoor, draft: TicketDraft) -> Order:
+        """For a draft that is allowed. Raises what the repository raises, and ``TicketTooLarge``."""
+        place = repository_of(door, draft.place)
+        assert place is not None
+        work, by = kind(draft.labels, draft.text), door.person(draft.sender)
+        until, order, settings = self._read.get(place, (0.0, None, None))
+        if order is None or settings is None or self._clock() >= until:
+            # a text of one hyphen would be read from the terminal; not_allowed() has refused what is so short
+            order, settings = make_order(draft.text, Path(place), type=work, by=by)
+            self._read[place] = (self._clock() + FRESH_S, order, settings)
+        else:
+            order = another_order(order, settings, draft.text, type=work, by=by)
+        ticket = Ticket(text=order.ticket.text, source=door.kind, reference=draft.reference)
+        return msgspec.structs.replace(order, ticket=ticket)
+
+
+def not_allowed(door: IntakeDoor, asked: TicketDraft | Command) -> str:
+    """Why nothing is done; empty when the sender may have it."""
+    if repository_of(door, asked.place) is None and not (isinstance(asked, Command) and asked.run_id):
+        return f"no repository is connected to {asked.place or 'it'}"
+    if isinstance(asked, TicketDraft) and asked.check:
+        return "" if _fits(asked.check, door.checks) else f"{asked.check} may not give tickets"
+    if not _fits(asked.sender, (*door.senders, *door.approvers)):
+        return f"{asked.sender or 'the sender'} may not ask for anything"
+    if isinstance(asked, Command):
+        return ""
+    wanted = {label.casefold() for label in door.labels}
+    if not asked.opening and asked.labels and not wanted.intersection(label.casefold() for label in asked.labels):
+        return f"the label {asked.labels[0]} does not make a ticket"
+    if asked.opening and wanted and not wanted.intersection(label.casefold() for label in asked.labels):
+        return f"it bears none of the labels {', '.join(door.labels)}"
+    if sum(map(str.isalnum, asked.text)) < SHORTEST:
+        return "it does not say what is wanted"
+    return ""
+
+
+def repository_of(door: IntakeDoor, place: str) -> str | None:
+    """The path that stands for a place at the door."""
+    for name, path in door.repositories.items():
+        if name.casefold() == place.casefold():
+            return path
+    return door.repositories.get(EVERYWHERE)
+
+
+def _fits(name: str, patterns: Iterable[str]) -> bool:
+    return bool(name) and any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in patterns)
+
+
+def _said(status: str, reason: str) -> Effect:
+    return lambda _writing: Receipt(status=status, reason=reason)
+
+
+def _accepted(task_id: str, suspected: tuple[str, ...]) -> str:
+    text = f"{task_id} is in the queue."
+    if suspected:
+        text += f" Its text {', '.join(suspected)}: a person decides on what comes of it."
+    return text

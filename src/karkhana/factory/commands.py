@@ -1,0 +1,167 @@
+"""Commands that came in by a door: approve, reject, retry, cancel, status. Each acts as its namesake on the terminal.
+
+Knows nothing of payloads. An approval names the beginning of the hash of the change that was looked at, so that it
+never holds for another one; it is left for the run, and a worker carries it out. What is needed to know is read first,
+then all is written in the delivery's own transaction.
+"""
+
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from karkhana.domain.errors import InvalidInput, UsageError
+from karkhana.domain.settings import IntakeDoor
+from karkhana.domain.tasks import Order, Status, Ticket
+from karkhana.factory.approvals import answer_message, requested
+from karkhana.factory.stores import Stores
+from karkhana.git import Repository
+from karkhana.intake.deliveries import Command, Verb
+from karkhana.storage.intake_store import IntakeStore, Receipt, Writing
+
+DIGITS = 8
+"""Of a change's hash that an approval has to name."""
+HELP = "Commands: /karkhana work, status, retry, cancel, approve HASH, reject HASH REASON."
+
+Done = tuple[str, str]
+"""The task that it is about from now on, and what is said of it."""
+
+
+def carried_out(
+    stores: Stores, store: IntakeStore, name: str, door: IntakeDoor, command: Command
+) -> Callable[[Writing], Receipt]:
+    """What is to be written for a command of somebody who may ask; and who may approve is seen to here."""
+    task_id = _task(stores, store, name, command)
+    if task_id is None:
+        return _refused(door, command, "", "There is no ticket here.")
+    if not _same_place(store, task_id, name, door, command):
+        return _refused(door, command, "", "The ticket belongs elsewhere.")
+    prepare = {
+        Verb.APPROVE: _decision,
+        Verb.REJECT: _decision,
+        Verb.RETRY: _retry,
+        Verb.CANCEL: _cancel,
+        Verb.STATUS: _status,
+        Verb.HELP: _help,
+    }[command.verb]
+    try:
+        act = prepare(stores, store, door, command, task_id)
+    except UsageError as error:
+        return _refused(door, command, task_id, _words(error))
+
+    def write(writing: Writing) -> Receipt:
+        writing.take(command.sender.casefold(), door.per_minute)
+        about, said = act(writing)
+        writing.answer(command.reference, about, said)
+        return Receipt(status="done", task_id=about, reason=said)
+
+    return write
+
+
+def _refused(door: IntakeDoor, command: Command, task_id: str, reason: str) -> Callable[[Writing], Receipt]:
+    def write(writing: Writing) -> Receipt:
+        writing.take(command.sender.casefold(), door.per_minute)
+        writing.answer(command.reference, task_id, reason)
+        return Receipt(status="ignored", task_id=task_id, reason=reason)
+
+    return write
+
+
+def _task(stores: Stores, store: IntakeStore, name: str, command: Command) -> str | None:
+    if not command.run_id:
+        return store.task_of(name, command.subject)
+    try:
+        return stores.runs.get(command.run_id).task_id
+    except UsageError:
+        return None
+
+
+def _same_place(store: IntakeStore, task_id: str, name: str, door: IntakeDoor, command: Command) -> bool:
+    """Whether a ticket that is named by its run came in at this door and for this place: a name is easily guessed."""
+    row = store.ticket(task_id)
+    return not command.run_id or (row is not None and row.door == name and row.place == command.place)
+
+
+def _decision(
+    stores: Stores, _store: IntakeStore, door: IntakeDoor, command: Command, task_id: str
+) -> Callable[[Writing], Done]:
+    approvers = {name.casefold() for name in door.approvers}
+    if command.sender.casefold() not in approvers:
+        raise InvalidInput(f"{command.sender} may not decide here.", "Ask whoever runs the factory.")
+    runs = stores.runs.list(task_id=task_id)
+    waiting = [run.run_id for run in runs if run.status is Status.WAITING_FOR_REVIEW]
+    if not waiting or (command.run_id and command.run_id not in waiting):
+        raise InvalidInput(f"{task_id} waits for nobody.")
+    run_id = command.run_id or waiting[0]
+    hash_, _, comment = command.words.strip().partition(" ")
+    _, digest = requested(stores, run_id)
+    if not re.fullmatch(rf"[0-9a-fA-F]{{{DIGITS},64}}", hash_):
+        raise InvalidInput(f"Name the change that you looked at: /karkhana {command.verb} HASH.")
+    if not digest.startswith(hash_.lower()):
+        raise InvalidInput(f"{task_id} waits with another change.", "Look at it again before you decide.")
+    approved = command.verb is Verb.APPROVE
+    by = door.person(command.sender)
+    topic, message = answer_message(stores, run_id, approved=approved, comment=comment.strip(), by=by, seen=digest)
+
+    def act(writing: Writing) -> Done:
+        stores.messages.post_within(writing.connection, run_id, topic, message)
+        return task_id, f"{by} {'approved' if approved else 'rejected'} {digest[:12]} of {task_id}."
+
+    return act
+
+
+def _retry(
+    stores: Stores, store: IntakeStore, door: IntakeDoor, command: Command, task_id: str
+) -> Callable[[Writing], Done]:
+    status = stores.tasks.get(task_id).status
+    if not status.finished or status.satisfied:
+        raise InvalidInput(f"{task_id} is {status.value.replace('_', ' ')}: there is nothing to do again.")
+    old = stores.tasks.order(task_id)
+    row = store.ticket(task_id)
+    text = f"{old.ticket.text}\n\n{command.words}" if command.words else old.ticket.text
+    ticket = Ticket(text=text, source=old.ticket.source, reference=old.ticket.reference)
+    head = Repository.open(old.repository).head()
+    order: Order = msgspec.structs.replace(old, ticket=ticket, commit=head, by=door.person(command.sender), rewind=None)
+
+    def act(writing: Writing) -> Done:
+        again = stores.tasks.add_within(writing.connection, order, generated_by=door.kind)
+        writing.rebind(task_id, again.task_id)
+        if row is not None:
+            writing.came(again.task_id, msgspec.structs.replace(row, sender=command.sender))
+        return again.task_id, f"{again.task_id} is in the queue, in place of {task_id}."
+
+    return act
+
+
+def _cancel(
+    stores: Stores, _store: IntakeStore, _door: IntakeDoor, command: Command, task_id: str
+) -> Callable[[Writing], Done]:
+    status = stores.tasks.get(task_id).status
+    if status.finished:
+        raise InvalidInput(f"{task_id} has ended already ({status.value.replace('_', ' ')}).")
+
+    def act(writing: Writing) -> Done:
+        try:
+            stores.tasks.cancel_within(writing.connection, task_id)
+        except InvalidInput as error:
+            return task_id, error.message
+        return task_id, f"{command.sender} cancelled {task_id}."
+
+    return act
+
+
+def _status(
+    stores: Stores, _store: IntakeStore, _door: IntakeDoor, _command: Command, task_id: str
+) -> Callable[[Writing], Done]:
+    said = f"{task_id} is {stores.tasks.get(task_id).status.value.replace('_', ' ')}."
+    return lambda _writing: (task_id, said)
+
+
+def _help(
+    _stores: Stores, _store: IntakeStore, _door: IntakeDoor, _command: Command, task_id: str
+) -> Callable[[Writing], Done]:
+    return lambda _writing: (task_id, HELP)
+
+
+def _words(error: UsageError) -> str:
+    return " ".join(part for part in (error.message, error.next) if part)

@@ -1,0 +1,96 @@
+"""What the doors need done again and again: mail is read, and what became of tickets is queued as answers.
+
+Knows no network: answers lie in the outbox (:class:`~karkhana.storage.intake_store.IntakeStore`) until somebody sends
+them.
+"""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from karkhana.domain.errors import KarkhanaError
+from karkhana.domain.settings import IntakeDoor
+from karkhana.domain.tasks import Status
+from karkhana.factory.admission import Desk
+from karkhana.factory.approvals import requested
+from karkhana.factory.commands import DIGITS
+from karkhana.factory.stores import Stores
+from karkhana.intake.deliveries import Delivery, Refused
+from karkhana.intake.door import received
+from karkhana.intake.kinds import door_for
+from karkhana.intake.mail import read_once, waiting
+from karkhana.storage.intake_store import Flood
+
+EVERY_S = 5.0
+"""Seconds between two rounds."""
+AT_ONCE = 100
+"""Messages of one door in a round."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Rounds:
+    """Of one process; several may go at once, as deliveries and answers are theirs once only."""
+
+    def __init__(self, stores: Stores, desk: Desk, clock: Callable[[], float] = time.time) -> None:
+        self._stores = stores
+        self._desk = desk
+        self._clock = clock
+        self._mail = {name: door for name, door in stores.settings.intake.items() if door.kind == "mail"}
+
+    @property
+    def needed(self) -> bool:
+        """Whether there is any door at all."""
+        return bool(self._stores.settings.intake)
+
+    def go(self) -> int:
+        """One round; how many messages were read."""
+        read = sum(self._read(name, door) for name, door in self._mail.items())
+        self._desk.store.tell_changes(self._progress)
+        return read
+
+    def _read(self, name: str, door: IntakeDoor) -> int:
+        assert door.maildir is not None
+        read = 0
+        for path, content in waiting(door.maildir, door.largest_kb * 1024):
+            if read == AT_ONCE:
+                break
+            if content is None:
+                _log.info("delivery.refused", door=name, reason="too large")
+            else:
+                reading = received(door_for(door), Delivery({}, content, self._clock()), [door.verified_by.encode()])
+                if isinstance(reading, Refused):
+                    _log.info("delivery.refused", door=name, reason=reading.reason)
+                else:
+                    try:
+                        self._desk.admit(name, door, reading)
+                    except (Flood, KarkhanaError) as error:
+                        # it stays where it is, and is read again in another round
+                        _log.warning("delivery.failed", door=name, message=str(error))
+                        continue
+            read_once(path)
+            read += 1
+        return read
+
+    def _progress(self, task_id: str, status: Status, _before: Status | None) -> str:
+        """What is said where a ticket came from; nothing of what is of interest to nobody."""
+        match status:
+            case Status.WAITING_FOR_REVIEW:
+                return f"{task_id} waits for a person. {self._change(task_id)}".strip()
+            case Status.DELIVERED | Status.DEPLOYED:
+                return f"{task_id} is {status.value}: branch karkhana/{task_id}."
+            case Status.BUILDING:
+                return f"{task_id} is being worked on."
+        return f"{task_id} is {status.value.replace('_', ' ')}." if status.finished else ""
+
+    def _change(self, task_id: str) -> str:
+        for run in self._stores.runs.list(task_id=task_id):
+            if run.status is Status.WAITING_FOR_REVIEW:
+                try:
+                    _, digest = requested(self._stores, run.run_id)
+                except (KarkhanaError, IndexError):
+                    # paused for want of a model or a budget: there is no change to decide on
+                    return ""
+                return f"Once you looked at the change: /karkhana approve {digest[: DIGITS + 4]}"
+        return ""

@@ -1,0 +1,118 @@
+"""Who is let in: one person, whose account on this machine started the server, by a link that works once.
+
+Tokens and sessions are kept as hashes, in memory only: whoever restarts the server ends all sessions. Knows nothing
+of HTTP.
+
+>>> clock = iter(range(100)).__next__
+>>> doors = Doors("asha", clock)
+>>> token = doors.link()
+>>> session_id = doors.enter(token)
+>>> doors.session(session_id).account, doors.enter(token)
+('asha', None)
+"""
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Lock
+
+LINK_S = 600.0
+"""Seconds for which a link works."""
+IDLE_S = 12 * 3600.0
+"""Seconds after which an unused session ends."""
+LONGEST_S = 7 * 86400.0
+"""Seconds after which every session ends."""
+LINKS = 8
+SESSIONS = 64
+TRIES = 10
+"""Wrong links, or demands for a new one, in :data:`TRIES_S`."""
+TRIES_S = 60.0
+
+
+@dataclass
+class Session:
+    """Somebody who is in."""
+
+    account: str
+    """Of the operating system."""
+    began: float
+    seen: float
+    secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    @property
+    def form_token(self) -> str:
+        """What every form carries, so that no other site can send one."""
+        return hmac.new(self.secret, b"form", hashlib.sha256).hexdigest()
+
+    def sent(self, token: str) -> bool:
+        """Whether a form with this token came from a page of this session."""
+        return hmac.compare_digest(self.form_token.encode(), token.encode("utf-8", "replace"))
+
+
+class Doors:
+    """Links and sessions. Thread-safe."""
+
+    def __init__(self, account: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._account = account
+        self._clock = clock
+        self._lock = Lock()
+        self._links: OrderedDict[str, float] = OrderedDict()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._tries: deque[float] = deque(maxlen=TRIES)
+
+    def link(self) -> str:
+        """A new token; the oldest of too many is forgotten."""
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            self._links[_hashed(token)] = self._clock() + LINK_S
+            while len(self._links) > LINKS:
+                self._links.popitem(last=False)
+        return token
+
+    def enter(self, token: str) -> str | None:
+        """The identifier of a new session; ``None`` when the token is unknown, used or too old."""
+        now = self._clock()
+        with self._lock:
+            until = self._links.pop(_hashed(token), None)
+            if until is None or until < now:
+                return None
+            session_id = secrets.token_urlsafe(32)
+            self._sessions[_hashed(session_id)] = Session(self._account, began=now, seen=now)
+            while len(self._sessions) > SESSIONS:
+                self._sessions.popitem(last=False)
+        return session_id
+
+    def session(self, session_id: str) -> Session | None:
+        """The session, which counts as used now; ``None`` when there is none, or it is over."""
+        now = self._clock()
+        with self._lock:
+            found = self._sessions.get(_hashed(session_id))
+            if found is None:
+                return None
+            if now - found.seen > IDLE_S or now - found.began > LONGEST_S:
+                del self._sessions[_hashed(session_id)]
+                return None
+            found.seen = now
+        return found
+
+    def leave(self, session_id: str) -> None:
+        """End a session."""
+        with self._lock:
+            self._sessions.pop(_hashed(session_id), None)
+
+    def may_try(self) -> bool:
+        """Counts an attempt to get in; whether there were not too many lately."""
+        now = self._clock()
+        with self._lock:
+            full = len(self._tries) == TRIES and now - self._tries[0] < TRIES_S
+            if not full:
+                self._tries.append(now)
+        return not full
+
+
+def _hashed(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

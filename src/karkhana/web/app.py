@@ -1,0 +1,160 @@
+"""Puts the dashboard together: its addresses, its guard, and what it does while it runs."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from functools import cache
+from importlib import resources
+
+import structlog
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from karkhana.domain.errors import KarkhanaError
+from karkhana.factory.admission import Desk
+from karkhana.factory.approvals import answer
+from karkhana.factory.doors import open_doors
+from karkhana.factory.rounds import EVERY_S, Rounds
+from karkhana.factory.stores import Stores
+from karkhana.storage.run_lists import RunLists
+from karkhana.web.access import Doors
+from karkhana.web.cards import Grounds
+from karkhana.web.costs import Costs
+from karkhana.web.deciding import Answering, Deciding
+from karkhana.web.digests import Digests
+from karkhana.web.guard import Guard
+from karkhana.web.hooks import PREFIX, Hooks
+from karkhana.web.live import Hub
+from karkhana.web.pages import approvals, entrance, now, run, runs, streams
+from karkhana.web.rendering import Pages
+from karkhana.web.site import Site, site_of
+
+_log = structlog.get_logger(__name__)
+MEDIA = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+
+def dashboard(
+    stores: Stores,
+    *,
+    account: str,
+    port: int,
+    say: Callable[[str], None] = lambda _token: None,
+    answering: Answering = answer,
+) -> Starlette:
+    """The ASGI program for one address on loopback.
+
+    ``account`` is who is let in and decides; ``say`` is given each new token, for the terminal. The program's
+    ``state.site`` holds its parts.
+    """
+    lists, pages, doors = RunLists(stores.database), Pages(), Doors(account)
+    digests = Digests(stores.events)
+    # cookies know no ports, so that two dashboards on one machine need two names
+    cookie = f"karkhana_{port}"
+    hub = Hub(lists, lambda topic, after: streams.body(site, topic, after))
+    site = Site(
+        stores=stores,
+        lists=lists,
+        pages=pages,
+        doors=doors,
+        digests=digests,
+        costs=Costs(lists, digests),
+        grounds=Grounds(),
+        hub=hub,
+        deciding=Deciding(account, answering),
+        account=account,
+        cookie=cookie,
+        say=say,
+    )
+    desk = Desk(stores)
+    receiving, rounds = Hooks(open_doors(stores.settings), desk), Rounds(stores, desk)
+
+    async def hooks(request: Request) -> Response:
+        return await receiving(request)
+
+    hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
+
+    @contextlib.asynccontextmanager
+    async def running(_app: Starlette) -> AsyncIterator[None]:
+        watching = asyncio.ensure_future(hub.watch())
+        going = asyncio.ensure_future(_go_rounds(rounds))
+        try:
+            yield
+        finally:
+            watching.cancel()
+            going.cancel()
+            hub.close()
+            await asyncio.to_thread(site.deciding.close)
+
+    app = Starlette(
+        routes=[*_routes(), Route(PREFIX + "{name}", hooks, methods=["POST"])],
+        middleware=[Middleware(Guard, doors=doors, pages=pages, hosts=hosts, cookie=cookie)],
+        exception_handlers={KarkhanaError: _failed, 404: _unknown},
+        lifespan=running,
+    )
+    app.state.site = site
+    return app
+
+
+async def _go_rounds(rounds: Rounds) -> None:
+    while rounds.needed:
+        try:
+            await asyncio.to_thread(rounds.go)
+        except KarkhanaError as error:
+            # the next round may find the database again; a person sees it in the log
+            _log.warning("round.failed", code=error.code, message=error.message)
+        await asyncio.sleep(EVERY_S)
+
+
+def _routes() -> list[Route]:
+    return [
+        Route("/", now.now),
+        Route("/live", streams.factory_stream),
+        Route("/runs", runs.runs),
+        Route("/runs/{run_id}", run.run),
+        Route("/runs/{run_id}/live", streams.run_stream),
+        Route("/runs/{run_id}/patch", run.patch),
+        Route("/runs/{run_id}/verify", run.verified),
+        Route("/runs/{run_id}/answer", approvals.answer, methods=["POST"]),
+        Route("/runs/{run_id}/cancel", run.cancel, methods=["POST"]),
+        Route("/runs/{run_id}/trail/{seq:int}", run.event),
+        Route("/runs/{run_id}/{tab}", run.run),
+        Route("/approvals", approvals.approvals),
+        Route("/jump", runs.jump),
+        Route("/help", entrance.helped),
+        Route("/theme", entrance.theme, methods=["POST"]),
+        Route("/leave", entrance.leave, methods=["POST"]),
+        Route("/enter", entrance.enter),
+        Route("/link", entrance.link, methods=["POST"]),
+        Route("/healthz", entrance.alive),
+        Route("/readyz", entrance.ready),
+        Route("/static/{name}", _static),
+    ]
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    folder = resources.files("karkhana.web") / "static"
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.name.split(".")[-1] in MEDIA}
+
+
+def _static(request: Request) -> Response:
+    name: str = request.path_params["name"]
+    content = _files().get(name)
+    if content is None:
+        return Response("There is no such file.\n", 404, media_type="text/plain")
+    kept = {"cache-control": "public, max-age=31536000, immutable"}
+    return Response(content, headers=kept, media_type=MEDIA[name.rsplit(".", maxsplit=1)[-1]])
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, KarkhanaError)
+    return site_of(request).page(request, "error.html", 500, message=error.message, next=error.next)
+
+
+def _unknown(request: Request, _error: Exception) -> Response:
+    if request.state.session is None:
+        return Response("There is no such page.\n", 404, media_type="text/plain")
+    return site_of(request).missing(request, "page")

@@ -1,0 +1,88 @@
+"""What a person is asked: the card of one run that waits, with what each button does."""
+
+import time
+from collections import OrderedDict
+from threading import Lock
+
+import msgspec
+
+from karkhana.domain.errors import KarkhanaError
+from karkhana.domain.evidence import GateStatus
+from karkhana.domain.tasks import Order, Status
+from karkhana.factory.approvals import Ground, effect, ground_of
+from karkhana.factory.approvers import self_approval
+from karkhana.storage.run_lists import RunRow
+from karkhana.web.diffs import File, read_patch
+from karkhana.web.digests import Digest
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """A question to a person."""
+
+    run: RunRow
+    digest: Digest
+    files: list[File]
+    failed_gates: list[str]
+    unknown_gates: list[str]
+    effect: str
+    """What an approval does; empty when that cannot be said."""
+    refused: str
+    """Why this person cannot approve; empty: nothing speaks against it."""
+
+
+class Grounds:
+    """What repositories say, asked for again after a minute. Thread-safe.
+
+    What a card says is for the person who reads it; the answer itself is checked against the repository once more.
+    """
+
+    REMEMBERED = 256
+    FRESH_S = 60.0
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._known: OrderedDict[tuple[str, str], tuple[float, Ground]] = OrderedDict()
+
+    def of(self, order: Order) -> Ground:
+        """Raises what opening the repository raises."""
+        key = order.repository, order.commit
+        with self._lock:
+            known = self._known.get(key)
+        if known is not None and time.monotonic() - known[0] < self.FRESH_S:
+            return known[1]
+        found = ground_of(order)
+        with self._lock:
+            self._known[key] = time.monotonic(), found
+            while len(self._known) > self.REMEMBERED:
+                self._known.popitem(last=False)
+        return found
+
+
+def card_of(grounds: Grounds, account: str, run: RunRow, digest: Digest) -> Card | None:
+    """The card of a run, ``None`` when it waits for no approval."""
+    waits = run.status is Status.WAITING_FOR_REVIEW and digest.paused is None and digest.requested
+    if not waits or digest.order is None:
+        return None
+    try:
+        ground = grounds.of(digest.order)
+        does = effect(ground, run.task_id)
+        refused = self_approval(
+            account,
+            account,
+            made_by=digest.engineers,
+            ordered_by=digest.order.by,
+            four_eyes=ground.four_eyes,
+        )
+    except KarkhanaError as error:
+        does, refused = "", f"{error.message}. {error.next}".strip()
+    patch = digest.handed_over.change.patch if digest.handed_over is not None else ""
+    gates = digest.gates.values()
+    return Card(
+        run=run,
+        digest=digest,
+        files=read_patch(patch),
+        failed_gates=[gate.gate for gate in gates if gate.status is GateStatus.FAILED],
+        unknown_gates=[gate.gate for gate in gates if gate.status is GateStatus.UNKNOWN],
+        effect=does,
+        refused=refused,
+    )

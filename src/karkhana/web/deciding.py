@@ -1,0 +1,53 @@
+"""Carries a person's answer to a run that waits: through the same door as ``karkhana runs approve``, one at a time.
+
+Knows nothing of pages. The factory that carries an answer out is opened for it and closed again.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooLong
+
+from karkhana.domain.events import AnyEvent
+from karkhana.factory.results import RunResult
+
+Answering = Callable[..., RunResult]
+PATIENCE_S = 20.0
+"""Seconds that a page waits for a delivery; after that it goes on without the page."""
+
+
+class Deciding:
+    """Gives answers, in a thread of its own: the durable engine is made for one at a time in a process."""
+
+    def __init__(self, account: str, answering: Answering) -> None:
+        self._account = account
+        self._answering = answering
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="deciding")
+
+    def decide(self, run_id: str, *, approved: bool, comment: str, seen: str) -> RunResult | None:
+        """What came of the run; ``None`` when it is still being carried out.
+
+        ``seen`` is the hash of the change that the person looked at. Raises ``UnknownRun``, or ``InvalidInput`` when
+        the run waits for nobody, for somebody else, or with another change.
+        """
+        work: Future[RunResult] = self._threads.submit(
+            self._answering,
+            run_id,
+            approved=approved,
+            comment=comment,
+            by=self._account,
+            observer=_nobody,
+            account=self._account,
+            seen=seen,
+        )
+        try:
+            return work.result(PATIENCE_S)
+        except TooLong:
+            return None
+
+    def close(self) -> None:
+        """Wait for the answer that is being carried out."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _nobody(_event: AnyEvent) -> None:
+    """The page follows the trail."""

@@ -1,0 +1,110 @@
+"""The doors of ``/hooks/NAME``: bytes in, a receipt out. No session and no form: a signature decides.
+
+Knows HTTP alone: sizes, times, and how many at once. What a delivery says is :mod:`karkhana.intake`'s to tell, and
+what comes of it the factory's (:mod:`karkhana.factory.admission`).
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Mapping
+
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from karkhana.domain.errors import KarkhanaError
+from karkhana.factory.admission import Admission, Desk
+from karkhana.factory.doors import OpenDoor
+from karkhana.intake.deliveries import Challenge, Delivery, Refused
+from karkhana.intake.door import received
+from karkhana.storage.intake_store import Flood
+
+PREFIX = "/hooks/"
+PATIENCE_S = 10.0
+"""Seconds in which a delivery has to be here as a whole."""
+AT_ONCE = 8
+"""Deliveries that are worked on at the same time."""
+WAITING = 256
+"""Deliveries that wait for that; more are turned away, and senders send them again."""
+KEPT = ("content-type", "authorization")
+"""Headers that are looked at, besides those of the senders' own (``x-…``)."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Hooks:
+    """All doors of one server."""
+
+    def __init__(self, doors: Mapping[str, OpenDoor], desk: Desk, clock: Callable[[], float] = time.time) -> None:
+        self._doors = doors
+        self._desk = desk
+        self._clock = clock
+        self._working = asyncio.Semaphore(AT_ONCE)
+        self._inside = 0
+
+    async def __call__(self, request: Request) -> Response:
+        """Answers one delivery."""
+        name: str = request.path_params["name"]
+        opened = self._doors.get(name)
+        if opened is None:
+            return PlainTextResponse("There is no such door.\n", 404)
+        if self._inside >= AT_ONCE + WAITING:
+            return _refusal(Refused("too much at once", 503, retry_after_s=5))
+        self._inside += 1
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                body = await _body(request, opened.settings.largest_kb * 1024)
+            if body is None:
+                return _refusal(Refused(f"a delivery may have {opened.settings.largest_kb} KiB", 413))
+            headers = {key: text for key, text in request.headers.items() if key in KEPT or key.startswith("x-")}
+            async with self._working:
+                return await asyncio.to_thread(self._answer, name, opened, Delivery(headers, body, self._clock()))
+        except TimeoutError:
+            return _refusal(Refused("the delivery took too long", 408))
+        except ClientDisconnect:
+            return _refusal(Refused("the sender left", 400))
+        finally:
+            self._inside -= 1
+
+    def _answer(self, name: str, opened: OpenDoor, delivery: Delivery) -> Response:
+        reading = received(opened.door, delivery, opened.secrets)
+        if isinstance(reading, Refused):
+            _log.info("delivery.refused", door=name, status=reading.status, reason=reading.reason)
+            return _refusal(reading)
+        if isinstance(reading.outcome, Challenge):
+            return PlainTextResponse(reading.outcome.text)
+        try:
+            found = self._desk.admit(name, opened.settings, reading)
+        except Flood as error:
+            return _refusal(Refused(str(error), 429, retry_after_s=error.wait_s))
+        except KarkhanaError as error:
+            # nothing was kept: it is for whoever runs the factory to mend, and for the sender to send again
+            _log.error("delivery.failed", door=name, code=error.code, message=error.message)
+            return _refusal(Refused("the factory cannot take it now", 503, retry_after_s=60))
+        _log.info("delivery.read", door=name, status=found.receipt.status, task=found.receipt.task_id)
+        return _receipt(found)
+
+
+def _receipt(found: Admission) -> Response:
+    receipt = found.receipt
+    told = {"status": receipt.status, "task_id": receipt.task_id, "reason": receipt.reason, "repeated": found.repeated}
+    return JSONResponse(told, 202 if receipt.status in ("accepted", "done") and not found.repeated else 200)
+
+
+def _refusal(refused: Refused) -> Response:
+    headers = {"retry-after": str(math.ceil(refused.retry_after_s))} if refused.retry_after_s else {}
+    return JSONResponse({"status": "refused", "reason": refused.reason}, refused.status, headers)
+
+
+async def _body(request: Request, largest: int) -> bytes | None:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdigit() and len(declared) < 12 and int(declared) > largest:
+        return None
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > largest:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)

@@ -1,0 +1,78 @@
+"""Coming in and going out, the theme, the help, and whether the server is well."""
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from karkhana.domain.errors import KarkhanaError
+from karkhana.web.site import THEME_COOKIE, THEMES, Site, site_of
+
+YEAR_S = 365 * 86400
+
+
+def enter(request: Request) -> Response:
+    """``/enter?token=``: the link that works once."""
+    site = site_of(request)
+    if not site.doors.may_try():
+        return _outside(site, "Too many tries; wait a minute.", 429)
+    session_id = site.doors.enter(request.query_params.get("token", ""))
+    if session_id is None:
+        return _outside(site, "This link was used already, or is older than ten minutes.", 403)
+    inside = RedirectResponse("/", 303)
+    inside.set_cookie(site.cookie, session_id, path="/", httponly=True, samesite="strict")
+    return inside
+
+
+def link(request: Request) -> Response:
+    """A new link, told on the terminal of whoever started the server, and to nobody else."""
+    site = site_of(request)
+    if not site.doors.may_try():
+        return _outside(site, "Too many tries; wait a minute.", 429)
+    site.say(site.doors.link())
+    text = site.pages.render("enter.html", refused="", asked=True, theme="auto")
+    return Response(text, 200, media_type="text/html")
+
+
+def _outside(site: Site, refused: str, status: int) -> Response:
+    return Response(
+        site.pages.render("enter.html", refused=refused, asked=False, theme="auto"), status, media_type="text/html"
+    )
+
+
+def leave(request: Request) -> Response:
+    """End the session."""
+    site = site_of(request)
+    site.doors.leave(request.state.session_id)
+    outside = RedirectResponse("/", 303)
+    outside.delete_cookie(site.cookie, path="/", httponly=True, samesite="strict")
+    return outside
+
+
+def theme(request: Request) -> Response:
+    """Light, dark, or as the system has it."""
+    form: dict[str, str] = request.state.form
+    back = form.get("back", "/")
+    # only a path of our own: not //elsewhere, and nothing that a browser would make into that
+    safe = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
+    answer = RedirectResponse(back if safe else "/", 303)
+    if form.get("theme") in THEMES:
+        answer.set_cookie(THEME_COOKIE, form["theme"], max_age=YEAR_S, path="/", httponly=True, samesite="strict")
+    return answer
+
+
+def helped(request: Request) -> Response:
+    """The keys."""
+    return site_of(request).page(request, "help.html")
+
+
+def alive(_request: Request) -> Response:
+    """``/healthz``: this process answers."""
+    return PlainTextResponse("ok\n")
+
+
+def ready(request: Request) -> Response:
+    """``/readyz``: it can also read the database."""
+    try:
+        site_of(request).lists.pulse()
+    except KarkhanaError:
+        return PlainTextResponse("the database cannot be read\n", 503)
+    return PlainTextResponse("ok\n")

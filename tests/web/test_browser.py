@@ -1,0 +1,272 @@
+"""The dashboard in a real browser: no accessibility violation, no error, nothing from elsewhere; by mouse and by keys.
+
+One server and one browser for all of it; the deciding run goes through the real line.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from web_support import Line
+
+from karkhana.domain import events as ev
+from karkhana.domain.tasks import Status
+from karkhana.factory.configuration import load_settings
+from karkhana.factory.stores import Stores, open_stores
+from karkhana.http.server import Limits, listen, serve, server
+from karkhana.storage.run_lists import RunFilter
+from karkhana.web.app import dashboard
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+    " --no-first-run --disable-quic --disable-dev-shm-usage"
+)
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs the Debian package chromium"),
+    # playwright's own event loop is not closed before the interpreter's end
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@dataclass
+class House:
+    """A served dashboard with runs in every state."""
+
+    stores: Stores
+    line: Line
+    runs: dict[str, str]
+    address: str = ""
+    site: Any = None
+    given: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def answer(self, run_id: str, **told: Any) -> Any:
+        """As the line would: the answer stands in the trail, and the run ends."""
+        self.given.append((run_id, told))
+        claim = self.stores.runs.take_over(run_id, "dashboard", 60.0)
+        approved = ev.ApprovalGiven(approved=told["approved"], by=told["by"], comment=told["comment"])
+        status = Status.DELIVERED if told["approved"] else Status.REJECTED
+        self.line.record(claim, approved, ev.RunFinished(status=status, reason="as a person said"))
+        self.stores.runs.finish(run_id, claim.epoch, status, b"{}", engineer="symbolic")
+        return msgspec.defstruct("Result", [("status", str), ("branch", str | None)])(status.value, None)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("browser")
+    settings = msgspec.structs.replace(load_settings({}), home=folder / "home", database_url=None)
+    with open_stores(settings) as stores:
+        line = Line(stores, folder)
+        runs = {
+            "delivered": line.delivered("Prices are added twice"),
+            "failed": line.failed("The parcel is too heavy " + "and its name is long " * 6),
+            "waiting": line.waiting("<img src=x onerror=alert(1)> is shown"),
+            "second": line.waiting("Round to paise"),
+        }
+        made = House(stores, line, runs)
+        with served(made):
+            yield made
+
+
+class Serving:
+    """A server in a thread of its own."""
+
+    def __init__(self, house: House) -> None:
+        listening = listen("127.0.0.1", 0)
+        port = listening.getsockname()[1]
+        house.address = f"http://127.0.0.1:{port}"
+        app = dashboard(house.stores, account="asha", port=port, answering=house.answer)
+        house.site = app.state.site
+        self._made = server(app, Limits(), stop_s=2.0, cancelling=True)
+        self._ready = threading.Event()
+        self._hub = house.site.hub
+        self._thread = threading.Thread(target=lambda: asyncio.run(serve(self._made, listening, self._ready.set)))
+
+    def __enter__(self) -> None:
+        self._thread.start()
+        assert self._ready.wait(30)
+
+    def __exit__(self, *_: object) -> None:
+        self._made.should_exit = True
+        self._thread.join(30)
+
+
+served = Serving
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def context(browser: Browser, house: House) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1280, "height": 900})
+    session_id = house.site.doors.enter(house.site.doors.link())
+    opened.add_cookies([{"name": house.site.cookie, "value": session_id, "url": house.address}])
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, house: House) -> Iterator[Page]:
+    """A page that may make no error, and ask nobody else for anything."""
+    opened, wrong = context.new_page(), []
+    opened.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
+    opened.on("pageerror", lambda error: wrong.append(str(error)))
+    opened.on("dialog", lambda dialog: wrong.append(f"dialog {dialog.message}"))
+    opened.on("request", lambda asked: wrong.append(asked.url) if not asked.url.startswith(house.address) else None)
+    yield opened
+    opened.close()
+    assert wrong == []
+
+
+def screens(house: House) -> dict[str, str]:
+    found = {"now": "/", "runs": "/runs", "none": "/runs?status=canary", "approvals": "/approvals", "help": "/help"}
+    found |= {f"{kind}": f"/runs/{run}" for kind, run in house.runs.items()}
+    for tab in ("trail", "evidence", "confidence", "cost"):
+        found[tab] = f"/runs/{house.runs['delivered']}/{tab}"
+    failed = house.runs["failed"]
+    return found | {
+        "failures": f"/runs/{failed}/trail?failed=1",
+        "event": f"/runs/{failed}/trail/1",
+        "verify": f"/runs/{failed}/verify",
+        "jump": "/jump?q=a",
+    }
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_accessible_and_fits_a_telephone(page: Page, house: House, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    found = {}
+    for name, path in screens(house).items():
+        page.goto(house.address + path)
+        result = Axe().run(page, options={"runOnly": WCAG})
+        found |= {(name, each["id"]): each["nodes"][0]["html"] for each in result.response["violations"]}
+        page.set_viewport_size({"width": 360, "height": 740})
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found[name, "wider than the screen"] = path
+        page.set_viewport_size({"width": 1280, "height": 900})
+    assert found == {}
+
+
+def test_the_dark_theme_can_be_chosen(page: Page, house: House) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto(house.address + "/help")
+    ground = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(ground)
+    page.locator(".menu summary").click()
+    page.get_by_role("button", name="dark").click()
+    page.wait_for_url("**/help")
+    assert page.evaluate(ground) != light
+    assert Axe().run(page, options={"runOnly": WCAG}).response["violations"] == []
+
+
+def test_a_change_is_approved_by_mouse(page: Page, house: House) -> None:
+    page.goto(house.address + "/approvals")
+    card = page.get_by_role("article").filter(has_text="is shown")
+    card.get_by_label("Comment").fill("as it should be")
+    card.get_by_role("button", name="Approve and deliver").click()
+    expect(page.get_by_role("status")).to_have_text("Delivered.")
+    expect(page.get_by_role("button", name="Approve")).to_have_count(0)
+    run_id, told = house.given[-1]
+    assert (run_id, told["approved"], told["comment"]) == (house.runs["waiting"], True, "as it should be")
+
+
+def test_a_change_is_rejected_by_keys(page: Page, house: House) -> None:
+    page.goto(house.address + "/runs?status=waiting_for_review")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/runs/{house.runs['second']}")
+    page.keyboard.press("a")
+    expect(page.get_by_role("button", name="Approve and deliver")).to_be_focused()
+    page.keyboard.press("r")
+    expect(page.get_by_role("button", name="Reject")).to_be_focused()
+    assert house.given == [] or house.given[-1][0] != house.runs["second"]
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Rejected.")
+    assert house.given[-1][1]["approved"] is False
+
+
+def test_keys_lead_everywhere(page: Page, house: House) -> None:
+    page.goto(house.address + "/help")
+    page.keyboard.press("?")
+    expect(page.locator("dialog#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    page.wait_for_url("**/runs")
+    page.keyboard.press("Control+k")
+    page.locator("#palette-words").fill("heavy")
+    expect(page.locator("#palette-found a")).to_have_count(1)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/runs/{house.runs['failed']}")
+    page.keyboard.press("2")
+    page.wait_for_url("**/trail")
+    page.keyboard.press("n")
+    page.wait_for_url("**#e*")
+
+
+def test_a_running_run_is_followed_live_and_a_hostile_event_stays_text(page: Page, house: House) -> None:
+    claim = house.line.begin("Follow me")
+    page.goto(f"{house.address}/runs/{claim.run_id}/trail")
+    expect(page.locator(".strip .busy .name")).to_have_text("plan")
+    expect(page.locator("body")).not_to_contain_text("first words")
+    deadline = time.monotonic() + 20
+    while house.site.hub.listeners == 0:
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+    house.line.enter(claim, Status.BUILDING)
+    house.line.record(claim, ev.Noted(text="first words <img src=x onerror=alert(2)>"))
+    expect(page.locator("#trail-rows")).to_contain_text("first words <img src=x onerror=alert(2)>")
+    expect(page.locator(".strip .busy .name")).to_have_text("build")
+    assert page.locator("#trail-rows img").count() == 0
+    house.line.record(claim, ev.RunFinished(status=Status.FAILED, reason="no more"))
+    house.stores.runs.finish(claim.run_id, claim.epoch, Status.FAILED, b"{}")
+    expect(page.locator(".reason")).to_contain_text("no more")
+    rows = page.locator("#trail-rows tr[id]").evaluate_all("rows => rows.map(row => row.id)")
+    assert rows == list(dict.fromkeys(rows))
+
+
+def test_now_follows_what_happens(page: Page, house: House) -> None:
+    page.goto(house.address + "/")
+    deadline = time.monotonic() + 20
+    while house.site.hub.listeners == 0:
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+    page.wait_for_timeout(400)
+    house.line.begin("Just arrived")
+    expect(page.locator("#live-now")).to_contain_text("Just arrived")
+
+
+def test_without_scripts_everything_can_be_read_and_decided(browser: Browser, house: House) -> None:
+    run_id = house.line.waiting("No script is needed")
+    session_id = house.site.doors.enter(house.site.doors.link())
+    context = browser.new_context(java_script_enabled=False)
+    try:
+        context.add_cookies([{"name": house.site.cookie, "value": session_id, "url": house.address}])
+        page = context.new_page()
+        page.goto(house.address + "/runs")
+        page.get_by_label("Status").select_option("waiting_for_review")
+        page.get_by_role("button", name="Filter").click()
+        page.get_by_role("link", name="No script is needed").click()
+        page.get_by_role("button", name="Approve and deliver").click()
+        expect(page.get_by_role("status")).to_have_text("Delivered.")
+    finally:
+        context.close()
+    found = house.site.lists.page(RunFilter(status=Status.DELIVERED))
+    assert run_id in [row.run_id for row in found]

@@ -1,0 +1,216 @@
+"""What each screen shows, and that nothing untrusted becomes markup."""
+
+import re
+
+import pytest
+from web_support import DIGEST, HOSTILE, PATCH, PORT, signed_in
+
+from karkhana.domain.errors import InvalidInput
+from karkhana.domain.tasks import Status
+from karkhana.web.app import dashboard
+
+TABS = ("", "/changes", "/trail", "/evidence", "/confidence", "/cost")
+MARKED = "&lt;script&gt;alert(1)&lt;/script&gt; ␛[31mred⟦U+202E⟧ &#34;quoted&#34; &amp; {{ 7 * 7 }}"
+
+
+@pytest.mark.parametrize("kind", ["delivered", "failed", "waiting", "running"])
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_of_every_run_is_a_page(client, runs, kind, tab):
+    answer = client.get(f"/runs/{runs[kind]}{tab}")
+    assert answer.status_code == 200
+    assert len(answer.content) < 150_000
+    assert answer.text.count("<h1") == 1
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/runs", "/approvals", "/jump?q=alert", "/runs/{waiting}", "/runs/{waiting}/trail/1"]
+)
+def test_a_hostile_title_is_text_with_visible_marks(client, runs, path):
+    answer = client.get(path.format(**runs))
+    if answer.status_code == 303:
+        answer = client.get(answer.headers["location"])
+    assert "<script>alert" not in answer.text
+    assert "\x1b" not in answer.text
+    assert "\u202e" not in answer.text
+    assert "⟦U+202E⟧" in answer.text
+
+
+def test_the_whole_title_stands_on_the_page(client, runs):
+    assert MARKED in client.get(f"/runs/{runs['waiting']}").text
+
+
+def test_no_page_has_inline_script_or_style_or_anything_from_elsewhere(client, runs):
+    for path in ("/", "/runs", "/approvals", "/help", *(f"/runs/{run}{tab}" for run in runs.values() for tab in TABS)):
+        text = client.get(path).text
+        assert re.findall(r"\sstyle=|<style|\son\w+=|javascript:", text) == []
+        assert all(re.match(r'<script src="/static/', each) for each in re.findall(r"<script[^>]*>", text))
+        assert [
+            link for link in re.findall(r'(?:href|src|action)="([^"]*)"', text) if not re.match(r"[/#]", link)
+        ] == []
+
+
+def test_the_list_is_filtered_by_its_address(client, runs):
+    def listed(query: str) -> set[str]:
+        return set(re.findall(r'<a href="/runs/(run_\w+)"', client.get(f"/runs?{query}").text))
+
+    assert listed("") == set(runs.values())
+    assert listed("status=failed") == {runs["failed"]}
+    assert listed("status=waiting_for_review&type=bugfix&product=shop") == {runs["waiting"]}
+    assert listed("type=feature") == set()
+    assert listed("product=other") == set()
+    assert listed("status=nonsense") == set(runs.values())
+
+
+def test_the_list_goes_on_by_cursor_and_comes_back(client, line):
+    made = [line.begin(f"ticket {n}").run_id for n in range(52)]
+    first = client.get("/runs").text
+    older = re.search(r'rel="next" href="([^"]+)"', first)[1].replace("&amp;", "&")
+    assert 'rel="prev"' not in first
+    second = client.get(older).text
+    assert [run for run in made[:2] if run in second] == made[:2]
+    assert made[2] not in re.findall(r'<a href="/runs/(run_\w+)"', second)
+    newer = re.search(r'rel="prev" href="([^"]+)"', second)[1].replace("&amp;", "&")
+    assert re.findall(r'<a href="/runs/(run_\w+)"', client.get(newer).text) == made[:1:-1]
+
+
+def test_costs_and_scores_stand_in_the_list(client, runs):
+    text = client.get("/runs").text
+    row = re.search(rf"<tr data-item>(?:(?!</tr>).)*{runs['failed']}.*?</tr>", text, re.S)[0]
+    assert "$0.01" in row
+    waiting = re.search(rf"<tr data-item>(?:(?!</tr>).)*{runs['waiting']}.*?</tr>", text, re.S)[0]
+    assert "0.78" in waiting
+
+
+def test_the_trail_can_be_filtered_and_leads_to_the_next_failure(client, runs):
+    trail = client.get(f"/runs/{runs['failed']}/trail").text
+    following = re.search(r'data-key="n" href="([^"]+)"', trail)[1].replace("&amp;", "&")
+    seq = re.search(r"#e(\d+)$", following)[1]
+    assert f'id="e{seq}" class="depth-2 bad"' in client.get(following.split("#")[0]).text
+    only = client.get(f"/runs/{runs['failed']}/trail?failed=1").text
+    rows = re.findall(r'<tr id="e\d+" class="([^"]+)"', only)
+    assert len(rows) == 3
+    assert all("bad" in row for row in rows)
+
+
+def test_events_of_one_kind_in_a_row_are_folded(client, runs):
+    text = client.get(f"/runs/{runs['delivered']}/trail").text
+    assert "8 in a row" in text
+    assert text.count("cart.py:7 clamp") == 1
+
+
+def test_one_event_has_an_address_of_its_own(client, runs):
+    answer = client.get(f"/runs/{runs['delivered']}/trail/1")
+    assert "run.started" in answer.text
+    assert "Prices are added twice" in answer.text
+    assert client.get(f"/runs/{runs['delivered']}/trail/9999").status_code == 404
+
+
+def test_the_patch_comes_byte_for_byte(client, runs):
+    answer = client.get(f"/runs/{runs['delivered']}/patch")
+    assert answer.content == PATCH.encode()
+    assert "attachment" in answer.headers["content-disposition"]
+    assert client.get(f"/runs/{runs['failed']}/patch").status_code == 404
+
+
+def test_findings_stand_in_the_diff(client, runs):
+    text = client.get(f"/runs/{runs['delivered']}/changes").text
+    assert re.search(r'<tr class="note"><td colspan="4">.*?a &lt;b&gt;new&lt;/b&gt; name', text, re.S)
+
+
+def test_what_is_not_there_is_said(client, runs):
+    for path in ("/runs/run_nothing", f"/runs/{runs['failed']}/nothing", "/nothing", "/runs/run_nothing/verify"):
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert "There is no such thing" in answer.text
+
+
+def test_an_intact_trail_is_called_intact_and_an_altered_one_is_not(client, runs, stores):
+    assert "as it was written" in client.get(f"/runs/{runs['delivered']}/verify").text
+    with stores.database.writing() as connection:
+        connection.exec_driver_sql(
+            "UPDATE events SET payload = replace(payload, 'twice', 'once') WHERE run_id = ? AND seq = 1",
+            (runs["delivered"],),
+        )
+    assert "tampered" in client.get(f"/runs/{runs['delivered']}/verify").text
+
+
+def test_an_empty_house_says_what_fills_it(client):
+    for path, command in {
+        "/": "karkhana demo",
+        "/runs": "karkhana run &#34;TEXT&#34;",
+        "/approvals": "karkhana run &#34;TEXT&#34;",
+    }.items():
+        assert command in client.get(path).text
+
+
+def test_the_card_says_what_the_button_does(client, runs, furnished):
+    text = client.get("/approvals").text
+    assert "makes the branch karkhana/BUILD-" in text
+    assert f"in {furnished[0] / 'shop'}" in text
+    assert DIGEST in text
+
+
+@pytest.mark.parametrize("verdict", ["approve", "reject"])
+def test_an_answer_goes_to_the_factory_with_what_was_seen(client, runs, answers, verdict):
+    form = {"csrf": client.form_token, "verdict": verdict, "comment": " well done ", "seen": DIGEST}
+    answer = client.post(f"/runs/{runs['waiting']}/answer", data=form)
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith(f"/runs/{runs['waiting']}?told=Delivered")
+    ((run_id, told),) = answers.given
+    assert run_id == runs["waiting"]
+    assert {key: told[key] for key in ("approved", "by", "account", "comment", "seen")} == {
+        "approved": verdict == "approve",
+        "by": "asha",
+        "account": "asha",
+        "comment": "well done",
+        "seen": DIGEST,
+    }
+
+
+def test_a_refused_answer_is_told(client, runs, answers):
+    answers.raises = InvalidInput("asha cannot approve this: asha ordered it", "Let somebody else decide.")
+    form = {"csrf": client.form_token, "verdict": "approve", "seen": DIGEST}
+    answer = client.post(f"/runs/{runs['waiting']}/answer", data=form)
+    assert "asha ordered it" in client.get(answer.headers["location"]).text
+
+
+def test_an_answer_that_is_not_whole_decides_nothing(client, runs, answers):
+    for form in ({"verdict": "approve"}, {"verdict": "perhaps", "seen": DIGEST}, {"seen": DIGEST}):
+        client.post(f"/runs/{runs['waiting']}/answer", data=form | {"csrf": client.form_token})
+    assert answers.given == []
+
+
+def test_who_made_the_change_finds_the_button_closed(stores, runs, answers):
+
+    with signed_in(dashboard(stores, account="symbolic", port=PORT, answering=answers)) as client:
+        text = client.get(f"/runs/{runs['waiting']}").text
+    assert "symbolic made the change" in text
+    assert re.search(r'value="approve"[^>]*disabled', text)
+
+
+def test_a_running_run_can_be_cancelled(client, runs, stores):
+    client.post(f"/runs/{runs['running']}/cancel", data={"csrf": client.form_token})
+    assert stores.runs.lease(runs["running"]).cancel_requested
+    assert stores.runs.get(runs["running"]).status is Status.BUILDING
+
+
+def test_the_theme_is_kept_and_leads_nowhere_else(client):
+    answer = client.post("/theme", data={"csrf": client.form_token, "theme": "dark", "back": "//evil.example"})
+    assert answer.headers["location"] == "/"
+    assert 'data-theme="dark"' in client.get("/").text
+
+
+def test_jumping_finds_by_title_and_identifier(client, runs):
+    assert client.get("/jump?q=heavy").headers["location"] == f"/runs/{runs['failed']}"
+    assert client.get(f"/jump?q={runs['failed'][:22]}").status_code == 303
+    found = client.get("/jump?q=a", headers={"accept": "application/json"}).json()
+    assert {each["href"] for each in found} >= {f"/runs/{runs['delivered']}"}
+    assert HOSTILE not in str(found)
+
+
+def test_now_tells_who_does_what(client, runs):
+    text = client.get("/").text
+    assert "Round to paise" in text
+    assert "on worker-1" in text
+    assert re.search(r'<span class="big good">1</span> delivered today', text)
+    assert re.search(r'<span class="big bad">1</span> failed today', text)
