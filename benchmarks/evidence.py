@@ -1,11 +1,12 @@
 """Does the score tell right changes from wrong ones that pass the same tests?
 
-    python -m benchmarks.evidence --dataset DIR [--pairs 150] [--seed N] [--keep FILE] [--good N --bad N] [--json]
+    python -m benchmarks.evidence --dataset DIR [--pairs 150] [--seed N] [--draws N] [--keep FILE] [--json]
 
 DIR holds bigcode-project/octopack and jkoppel/QuixBugs (see ``benchmarks.humanevalfix`` and ``benchmarks.quixbugs``).
 ``benchmarks.evidence_pairs`` makes the pairs. Each change goes through the review and all gates, as ``karkhana score``
 does, without the sandbox, and gets the score that ships, with a track record of ``--good`` and ``--bad`` outcomes. The
-second engineer is asked once a pair: it sees neither of the changes.
+second engineer is asked once a pair: it sees neither of the changes. When every case has given a pair and more are
+wanted, ``--draws`` goes through them again, with other tests to be seen and other wrong changes.
 ``--keep`` appends a row of evidence per change, and goes on behind what is there.
 """
 
@@ -145,6 +146,7 @@ def main() -> None:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--pairs", type=int, default=150)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--draws", type=int, default=2, help="pairs of a case, at most")
     parser.add_argument("--keep", type=Path, help="file for the evidence, one row per change")
     parser.add_argument("--good", type=int, default=60, help="good outcomes of the track record")
     parser.add_argument("--bad", type=int, default=1)
@@ -154,18 +156,22 @@ def main() -> None:
     if options.keep and options.keep.exists():
         rows = [json.loads(line) for line in options.keep.read_text().splitlines()]
     done = {row["name"] for row in rows}
-    for pair in pairs(options.dataset.resolve(), options.seed, done) if len(done) < options.pairs else ():
-        began = _cpu_s()
-        found = evidence_of(pair)
-        cost = (_cpu_s() - began) / 2
-        for right, evidence in found.items():
-            data = json.loads(_encoded(evidence))
-            rows.append({"name": pair.name, "kind": pair.kind, "right": right, "cpu_s": cost, "evidence": data})
-            _keep(options.keep, rows[-1])
-        done.add(pair.name)
-        print(f"{len(done):>4} {pair.name:<28} {pair.kind}", file=sys.stderr, flush=True)
-        if len(done) >= options.pairs:
-            break
+    for seed in range(options.seed, options.seed + options.draws):
+        mark = f" {seed}" if seed != options.seed else ""
+        cases = {name.removesuffix(mark) for name in done if name.endswith(mark) and (mark or " " not in name)}
+        for pair in pairs(options.dataset.resolve(), seed, cases) if len(done) < options.pairs else ():
+            name = pair.name + mark
+            began = _cpu_s()
+            found = evidence_of(pair)
+            cost = (_cpu_s() - began) / 2
+            for right, evidence in found.items():
+                data = json.loads(_encoded(evidence))
+                rows.append({"name": name, "kind": pair.kind, "right": right, "cpu_s": cost, "evidence": data})
+                _keep(options.keep, rows[-1])
+            done.add(name)
+            print(f"{len(done):>4} {name:<28} {pair.kind}", file=sys.stderr, flush=True)
+            if len(done) >= options.pairs:
+                break
     record = (options.good, options.bad)
     for row in rows:
         row["score"] = score(_decoded(row["evidence"]), track_record=record).score
