@@ -91,6 +91,10 @@ def test_a_wsgi_application_is_recorded_and_still_gets_its_body(tmp_path: Path) 
         ("application/json", b"{hunter2", False),
         ("text/plain", b"card 4111 1111 1111 1111 hunter1", True),
         ("application/json", b"", True),
+        ("application/json", b'{"accessKey": "hunter2", "card": {"cardNumber": 12}, "number": 4111111111111111}', True),
+        ("application/json", b'{"next": "https://a/b?page=2&reset_token=hunter2#access_token=hunter2"}', True),
+        ("application/x-www-form-urlencoded", b"a=1;token=hunter2", True),
+        ("application/json", b'{"note": "\\ud800 hunter2"}', False),
     ],
 )
 def test_bodies(kind: str, body: bytes, kept: bool) -> None:
@@ -100,11 +104,27 @@ def test_bodies(kind: str, body: bytes, kept: bool) -> None:
         assert secret not in (text or "")
 
 
+def test_addresses_in_headers_hold_secrets_too() -> None:
+    redaction = Redaction()
+    shown = redaction.header("Referer", "https://ann:hunter2@shop.example/new?q=tea&token=hunter2")
+    assert shown == "https://[redacted]@shop.example/new?q=tea&token=[redacted]"
+    assert redaction.header("Accept", "text/html;q=0.9,*/*;q=0.8") == "text/html;q=0.9,*/*;q=0.8"
+
+
+def test_a_body_that_no_file_can_hold_stops_nobody(tmp_path: Path) -> None:
+    har = HarFile(tmp_path / "a.har")
+    sent = ask_asgi(RecordAsgi(echo, har), b'{"name": "\\ud800"}')
+    assert sent[0]["status"] == 201
+    har.close()
+    assert not (tmp_path / "a.har").exists()
+
+
 def test_names_of_ones_own_and_innocent_ones() -> None:
     redaction = Redaction(["Taxpayer"])
     assert redaction.is_secret("x-taxpayer-id")
     assert redaction.is_secret("PIN")
     assert not redaction.is_secret("shipping")
+    assert not redaction.is_secret("not_paid")
     assert redaction.query("b=2&c=x%20y") == "b=2&c=x%20y"
 
 
