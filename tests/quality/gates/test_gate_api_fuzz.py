@@ -92,6 +92,14 @@ def test_only_endpoints_that_reach_the_change_are_asked_for() -> None:
     assert reached.summary.startswith("schemathesis is not installed: run `karkhana doctor`")
 
 
+def test_a_description_in_yaml_as_people_write_it() -> None:
+    described = "openapi: 3.1.0\npaths:\n  /items:\n    get:\n      responses:\n        200: {description: DAY}\n"
+    described += "        default: {description: x, example: !!binary aGk=}\n"
+    before = {**MODULES, "openapi.yaml": described}
+    result = check(before, {**before, "openapi.yaml": described.replace("DAY", "all")})
+    assert result.summary.startswith("schemathesis is not installed")
+
+
 def failure(operation: str, check: str, message: str = "Server error") -> Failure:
     request = Request(method="POST", target=operation.split()[1] + "?x=1", body=b'{"a": 0}')
     return Failure(operation=operation, check=check, title="It fails", message=message, request=request)

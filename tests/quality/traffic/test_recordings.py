@@ -35,6 +35,7 @@ def test_a_request_of_a_har_file() -> None:
         har({"method": "TRACE", "url": "/"}), har({"method": "GET", "url": "ws://x/"}), har({"method": "GET"}),
         har({"method": "GET", "url": "/a b"}), har({"method": "GET", "url": "http://[::1/"}),
         har({"method": "PUT", "url": "/", "postData": {"text": "!", "encoding": "base64"}}),
+        har({"method": "PUT", "url": "/", "postData": {"text": "\u00e9", "encoding": "base64"}}),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_gives_nothing(content: bytes) -> None:
@@ -48,6 +49,7 @@ interactions:
 - request: {method: GET, uri: "https://api.github.com/user", body: null, headers: {Accept: ["*/*"]}}
 - request: {method: POST, uri: "http://testserver/items?x=1", body: {string: "{}"}, headers: {Content-Type: [a/b]}}
 - request: {method: GET, uri: "http://localhost:8000/", body: "", headers: {}}
+- request: {method: GET, uri: "http://[::1", body: "", headers: {}}
 """
     found = from_cassette("c.yaml", cassette)
     assert [(r.method, r.target, r.body) for r in found] == [("POST", "/items?x=1", b"{}"), ("GET", "/", b"")]
@@ -90,5 +92,9 @@ def test_examples_of_a_description() -> None:
     ]
     assert {r.origin for r in found} == {"api.json"}
     assert from_description("x", {"paths": [1]}) == from_description("x", None) == []
+    marks = {"parameters": [{"name": "b", "in": "query", "required": True, "example": {1, 2}}]}
+    body = {"requestBody": {"content": {"application/json": {"example": {"a": b"\xff"}}}}}
+    (only,) = from_description("x", {"paths": {"/a": {"get": marks, "post": body, "delete": {}}}})
+    assert only.method == "DELETE"  # YAML has values that no request can hold
     loop = {"paths": {"/a": {"$ref": "#/paths/~1a"}}}
     assert from_description("x", loop) == []

@@ -18,7 +18,7 @@ from karkhana.domain.errors import ToolRefused
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
 from karkhana.ports import GateContext, Workspace
 from karkhana.quality import reach
-from karkhana.quality.contracts.openapi.documents import Unreadable, load
+from karkhana.quality.contracts.openapi.documents import Unreadable, load, plain
 from karkhana.quality.gates.limits import limits
 from karkhana.quality.gates.wording import plural, printable, some
 from karkhana.quality.traffic.endpoints import Operation, answered_otherwise, described_otherwise, only, operations
@@ -81,7 +81,7 @@ def _side(workspace: Workspace) -> _Side:
         return _Side(looked, looked.description, generated=True)
     for path in survey(workspace).descriptions if looked.application else ():
         try:
-            document = load(workspace.read(path) or b"")
+            document = plain(load(workspace.read(path) or b""))
         except (Unreadable, ToolRefused):
             continue
         if any(True for _ in operations(document)):

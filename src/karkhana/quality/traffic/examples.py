@@ -23,7 +23,7 @@ _BODIES = 5
 
 
 class _Missing(Exception):
-    """A parameter has no value."""
+    """A parameter or a body has no value that could be sent."""
 
 
 def from_description(name: str, document: Any) -> list[Request]:
@@ -85,7 +85,7 @@ def _bodies(document: Any, operation: Any) -> Iterator[tuple[str, bytes]]:
     if not values:
         raise _Missing
     for value in values:
-        yield str(media[0]), json.dumps(value).encode()
+        yield str(media[0]), _json(value).encode()
 
 
 def _value(document: Any, parameter: Any) -> Any:
@@ -148,4 +148,11 @@ def _list(value: Any) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise _Missing from error  # YAML has values that JSON has not: bytes, sets

@@ -12,7 +12,6 @@ Knows nothing of answers.
 """
 
 import base64
-import binascii
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,7 +35,7 @@ def from_cassette(path: str, content: bytes) -> list[Request]:
     for interaction in _list(_under(_loaded(content), "interactions")):
         request = _under(interaction, "request")
         uri, body = _under(request, "uri"), _under(request, "body")
-        if not isinstance(uri, str) or urlsplit(uri).hostname not in OWN_HOSTS:
+        if _host(uri) not in OWN_HOSTS:
             continue
         text = _under(body, "string") if isinstance(body, dict) else body
         headers = _under(request, "headers")
@@ -70,7 +69,7 @@ def _har_request(path: str, request: Any) -> Request | None:
     if isinstance(body, str) and _under(request, "postData", "encoding") == "base64":
         try:
             body = base64.b64decode(body, validate=True)
-        except binascii.Error:
+        except ValueError:  # no base64, or no ASCII at all
             return None
     headers = [(str(_under(h, "name")), str(_under(h, "value"))) for h in _list(_under(request, "headers"))]
     return _request(path, _under(request, "method"), _under(request, "url"), headers, body)
@@ -90,6 +89,13 @@ def _request(path: str, method: Any, url: Any, headers: list[tuple[str, str]], b
         return None
     sent = body.encode() if isinstance(body, str) else body if isinstance(body, bytes) else b""
     return Request(method=method.upper(), target=target, headers=kept_headers(headers), body=sent, origin=path)
+
+
+def _host(uri: Any) -> str | None:
+    try:
+        return urlsplit(uri).hostname if isinstance(uri, str) else None
+    except ValueError:
+        return None
 
 
 def _loaded(content: bytes) -> Any:

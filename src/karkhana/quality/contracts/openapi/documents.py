@@ -185,6 +185,19 @@ def load(content: bytes) -> Any:
         raise Unreadable(str(error).splitlines()[0] if str(error) else "no document") from error
 
 
+def plain(value: Any) -> Any:
+    """The document as JSON has it: YAML's keys may be numbers, and its values bytes, dates or sets.
+
+    >>> plain({200: {"example": b"hi"}, "default": [1, None]})
+    {'200': {'example': "b'hi'"}, 'default': [1, None]}
+    """
+    if isinstance(value, dict):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
 def escape(key: str) -> str:
     """A key as part of a JSON pointer."""
     return key.replace("~", "~0").replace("/", "~1")
