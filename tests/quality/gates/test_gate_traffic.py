@@ -146,6 +146,19 @@ def test_an_application_that_ends_the_interpreter_is_a_server_error() -> None:
     assert [f.message for f in result.findings] == ["GET /: status was 200, is 500 (it ended the process)"]
 
 
+def test_only_tests_that_the_change_brings_or_alters_speak_for_it() -> None:
+    requests = {"a.har": har(("GET", "/items/3"))}
+    tests = "def test_items(client):\n    assert client.get('/items/3').ok\n\n\ndef test_other():\n    assert 1\n"
+
+    def changed(after: str) -> GateStatus:
+        before = {**wsgi("3", **requests), "tests/test_shop.py": tests}
+        return check(before, {**wsgi("4", **requests), "tests/test_shop.py": after}).status
+
+    assert changed(tests.replace("assert 1", "assert 2")) is GateStatus.FAILED
+    assert changed(tests.replace(".ok", ".json()['price'] == 4")) is GateStatus.PASSED
+    assert changed(tests.replace("assert 1", "assert 2\r")) is GateStatus.FAILED
+
+
 def test_what_ticket_and_tests_speak_of() -> None:
     def asked(target: str, part: str, *, ticket: str = "", tests: str = "", kind: Kind = Kind.CHANGED) -> bool:
         request = Request(method="GET", target=target)

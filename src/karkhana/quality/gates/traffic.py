@@ -19,8 +19,10 @@ from karkhana.domain.errors import ToolRefused
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
 from karkhana.ports import GateContext, Workspace
 from karkhana.quality import paths
-from karkhana.quality.contracts.openapi.documents import Unreadable, load
+from karkhana.quality.changed import changed_functions
+from karkhana.quality.contracts.openapi.documents import Unreadable, load, plain
 from karkhana.quality.contracts.openapi.generated import generate
+from karkhana.quality.diffs import line_diff
 from karkhana.quality.gates.limits import limits
 from karkhana.quality.gates.wording import plural, printable, some
 from karkhana.quality.traffic.comparing import Difference, Kind, differences
@@ -28,6 +30,7 @@ from karkhana.quality.traffic.examples import from_description
 from karkhana.quality.traffic.recordings import distinct, from_cassette, from_har
 from karkhana.quality.traffic.requests import Request
 from karkhana.quality.traffic.sandboxed import Replayed, Survey, replay, survey
+from karkhana.syntax import Unparsable
 
 NAME = "traffic"
 _BLAMED = (Kind.BROKEN, Kind.CHANGED, Kind.LOST)
@@ -79,7 +82,7 @@ def _examples(workspace: Workspace, known: Survey) -> Iterator[Request]:
     for path in known.descriptions:
         content = _read(workspace, path)
         try:
-            document = load(content) if content is not None else None
+            document = plain(load(content)) if content is not None else None
         except Unreadable:
             continue
         told = True
@@ -136,11 +139,21 @@ def _like(segments: Sequence[str]) -> str:
 
 def _wishes(context: GateContext) -> Wishes:
     tests = [
-        (after or b"").decode("utf-8", "replace")
-        for path, (_, after) in context.contents.items()
-        if paths.is_test(path) and path.endswith(".py")
+        _altered(path, before, after)
+        for path, (before, after) in context.contents.items()
+        if paths.is_test(path) and path.endswith(".py") and after is not None
     ]
     return Wishes(context.ticket.text, "\n".join(tests))
+
+
+def _altered(path: str, before: bytes | None, after: bytes) -> str:
+    """What a change made of a file of tests: whole functions that differ, and lines outside of functions."""
+    try:
+        file = changed_functions(path, before, after)
+    except Unparsable:
+        return "\n".join(text for _, text in line_diff(before, after).added_lines())
+    wanted = {*file.lines, *(n for f in file.functions for n in range(f.place.top, f.place.end + 1))}
+    return "\n".join(text for number, text in enumerate(file.text.splitlines(), 1) if number in wanted)
 
 
 def judge(found: Sequence[Sequence[Difference]], wishes: Wishes, asked: int) -> GateResult:
