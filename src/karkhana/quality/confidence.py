@@ -81,7 +81,7 @@ def _ceiling(cap: Cap) -> float:
 
 
 def _applies(cap: Cap, evidence: Evidence, record: TrackRecord, weights: Weights) -> bool:
-    if any(status(evidence, name) is GateStatus.PASSED for name in cap.unless):
+    if any(_passed(evidence, name, weights) for name in cap.unless):
         return False
     if cap.or_unknown and any(status(evidence, name) is GateStatus.UNKNOWN for name in cap.gates):
         return True

@@ -132,6 +132,8 @@ def _best(gate: GateResult, weights: Weights) -> GateResult:
     if rule is not None and rule.graded:
         measures |= {graded.worse: 0.0 for graded in rule.graded}
         wanted = any(cap.when == "nothing_passed" and gate.gate in cap.gates for cap in weights.caps)
+        # What passed without measuring had nothing to measure, which nobody can change.
+        wanted |= gate.status is not GateStatus.PASSED and any(gate.gate in cap.unless for cap in weights.caps)
         if wanted and not rule.measured(measures):
             measures[rule.graded[0].of] = 1.0
     for cap in weights.caps:

@@ -129,7 +129,7 @@ class Cap(_Data, frozen=True, kw_only=True):
     or_unknown: bool = False
     """It holds as well where one of its gates could not measure."""
     unless: tuple[str, ...] = ()
-    """It does not hold where one of these gates passed."""
+    """It does not hold where one of these gates passed and had something to measure."""
     raise_: str = msgspec.field(name="raise", default="")
     """What would lift it, in a few words after "with"."""
 
