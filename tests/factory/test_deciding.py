@@ -147,6 +147,23 @@ def test_a_level_that_falls_between_decision_and_delivery_asks_a_person(opened: 
     assert run.go() is not None
 
 
+def test_a_level_that_falls_to_the_one_with_a_veto_asks_a_person_too(opened: Opening, shop: Path) -> None:
+    stores = opened(autonomy=OUT, autonomy_limit=OUT)
+    run = ShortRun(stores, shop)
+    told: list[bool] = []
+
+    def hold(event: ev.AnyEvent) -> None:
+        if isinstance(event, ev.DecisionMade) and not told:
+            told.append(True)
+            policy = settings(autonomy=OUT, autonomy_limit=OUT).policy
+            autonomy_book(stores).set(str(shop), "bugfix", Autonomy.ON_THE_LOOP, policy, by="ravi", because="a launch")
+
+    run.react = hold
+    assert run.go() is None
+    assert [topic for topic, _ in run.engine.waited] == ["approval"]
+    assert "so a person is asked" in run.events(ev.DecisionMade)[-1].decision.reason
+
+
 def test_on_the_loop_it_is_announced_and_goes_ahead_when_nobody_stops_it(opened: Opening, shop: Path) -> None:
     run = ShortRun(opened(autonomy=ON, veto_s=600), shop)
     ending = run.go()

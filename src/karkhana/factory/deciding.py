@@ -47,6 +47,10 @@ def confirm(job: Job, built: Built, verified: Verified, judged: Judged) -> Judge
         # Hours may have passed; else the outcomes were looked for a moment ago.
         sync_outcomes(job)
     consulted, decision = _decided(job, built, verified, judged.confidence)
+    if decision.veto_s > 0 and judged.decision.veto_s == 0:
+        # Nobody was told in time to stop it, so somebody is asked.
+        because = f"{decision.reason}; the level has fallen since it was decided, so a person is asked"
+        decision = msgspec.structs.replace(decision, needs_approval=True, veto_s=0.0, reason=because)
     if (decision.verdict, decision.needs_approval) == (judged.decision.verdict, judged.decision.needs_approval):
         return judged
     _record(job, consulted, decision)
