@@ -56,11 +56,13 @@ def test_a_comment_asks_for_work_on_its_issue():
         comment("nothing for a machine"),
         comment("> /karkhana approve 1f2e3d4c"),
         comment("```\n/karkhana approve 1f2e3d4c\n```"),
+        comment("~~~~\n```\n/karkhana approve 1f2e3d4c\n~~~~"),
+        comment("  ```sh\n/karkhana approve 1f2e3d4c"),
         comment("/karkhana approve 1f2e3d4c", action="edited"),
         comment("/karkhana approve 1f2e3d4c", sender={"login": "mallory"}),
         {**comment("/karkhana fix"), "issue": {**issues()["issue"], "pull_request": {}}},
     ],
-    ids=["none", "quoted", "code", "edited", "not the author", "pull request"],
+    ids=["none", "quoted", "code", "other code", "open code", "edited", "not the author", "pull request"],
 )
 def test_what_is_no_command_is_ignored(payload):
     assert isinstance(read("issue_comment", payload), Ignored)

@@ -1,5 +1,8 @@
 """Alertmanager, helpdesks and mail."""
 
+import re
+import time
+
 import pytest
 from intake_support import NOW, SECRET, from_zendesk, packed
 
@@ -7,7 +10,7 @@ from karkhana.domain.errors import InvalidSetting
 from karkhana.domain.settings import IntakeDoor
 from karkhana.intake.deliveries import Delivery, Ignored, Refused, TicketDraft
 from karkhana.intake.door import Reading, received
-from karkhana.intake.helpdesk import mapping_of
+from karkhana.intake.helpdesk import mapping_of, text_of
 from karkhana.intake.kinds import door_for
 from karkhana.intake.mail import read_once, waiting
 from karkhana.intake.understanding import priority
@@ -173,8 +176,11 @@ def test_a_message_is_a_ticket_by_its_text_part():
         ("Authentication-Results:", "Authentication-Results: mx.example.test; dmarc=fail\r\nAuthentication-Results:"),
         ("Authentication-Results:", "X-Results:"),
         ("spf=pass;", "spf=pass; dmarc=fail;"),
+        ("dmarc=pass (p=none)", 'smtp.mailfrom="x; dmarc=pass "@evil.test'),
+        ("dmarc=pass (p=none)", "smtp.mailfrom= =?utf-8?q?x=3B_dmarc=3Dpass_?= @evil.test"),
+        ("dmarc=pass (p=none)", '(a "b); dmarc=fail ("; dmarc=pass'),
     ],
-    ids=["fail", "other server", "comment", "below", "none", "two"],
+    ids=["fail", "other server", "comment", "below", "none", "two", "quoted", "encoded", "quoted comment"],
 )
 def test_nobody_writes_as_somebody_else(old, new):
     assert isinstance(mail(lambda text: text.replace(old, new)), Refused)
@@ -185,15 +191,25 @@ def test_nobody_writes_as_somebody_else(old, new):
     [
         ("From: ", "From: ravi@example.test\r\nFrom: "),
         ("<Asha@example.test>", "<Asha@example.test>, ravi@example.test"),
+        ("<Asha@example.test>", "ravi@example.test (<Asha@example.test>"),
+        ("<Asha@example.test>", "ravi@example.test <Asha@example.test>"),
         ("To: ", "Auto-Submitted: auto-replied\r\nTo: "),
         ("To: ", "List-Id: all\r\nTo: "),
     ],
-    ids=["two headers", "two senders", "automatic", "list"],
+    ids=["two headers", "two senders", "comment", "no name", "automatic", "list"],
 )
 def test_mail_of_nobody_in_particular_is_ignored(old, new):
     found = mail(lambda text: text.replace(old, new, 1))
     assert isinstance(found, Reading)
     assert isinstance(found.outcome, Ignored)
+
+
+@pytest.mark.parametrize("name", ["ravi=40example.test_=28", "ravi=40example.test=2C", "=3Cravi=40example.test=3E_=22"])
+def test_an_encoded_name_is_no_address(name):
+    found = mail(lambda text: re.sub("From: .*<", f"From: =?utf-8?q?{name}?= <", text))
+    assert isinstance(found, Reading)
+    assert isinstance(found.outcome, TicketDraft)
+    assert found.outcome.sender == "asha@example.test"
 
 
 @pytest.mark.parametrize("charset", ["nonsense", "base64", "utf-8\x00", "utf-7"])
@@ -212,3 +228,21 @@ def test_a_maildir_is_read_once_and_within_bounds(tmp_path):
     read_once(tmp_path / "new" / "1")
     assert (tmp_path / "cur" / "1:2,S").read_bytes() == b"one"
     assert list(waiting(tmp_path / "none", 10)) == []
+    # another reader of the folder was first
+    read_once(tmp_path / "new" / "1")
+
+
+@pytest.mark.parametrize("piece", ["<a b='", "<a ", "<!--", "</a ", "<?", "<script ", "<", "<![CDATA["])
+def test_no_html_of_a_stranger_takes_long(piece):
+    began = time.process_time()
+    text_of(piece * (200_000 // len(piece)))
+    # 0.2 s at the most; a parser that goes back for each opened tag needs minutes
+    assert time.process_time() - began < 5
+
+
+def test_html_is_read_as_it_is_seen():
+    html = (
+        "<head><title>no</title></head><P class='a'>It <b>fails</b> &amp; &lt;x&gt;</p><script>if (a<b) x()</script>"
+        "<!-- no <p> -->a < b<br/>end<style>p {}</style><!-- cut off"
+    )
+    assert text_of(html) == "It fails & <x>a < b\nend"

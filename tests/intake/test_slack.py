@@ -1,4 +1,5 @@
 import json
+import time
 import urllib.parse
 
 import pytest
@@ -6,7 +7,7 @@ from intake_support import NOW, SECRET, from_slack
 
 from karkhana.intake.deliveries import Challenge, Command, Delivery, Ignored, Refused, TicketDraft, Verb
 from karkhana.intake.door import Reading, received
-from karkhana.intake.slack import Slack
+from karkhana.intake.slack import Slack, plain
 
 
 def mention(text, **more):
@@ -100,3 +101,11 @@ def test_a_form_that_cannot_be_read_is_refused(body):
     found = received(Slack(), from_slack(body, form=True), [SECRET])
     assert isinstance(found, Refused)
     assert found.status == 422
+
+
+@pytest.mark.parametrize("piece", ["<@A|", "<http://a|", "<@", "<http://a"])
+def test_no_text_of_a_stranger_takes_long(piece):
+    began = time.process_time()
+    plain(piece * (48_000 // len(piece)))
+    # 0.1 s at the most
+    assert time.process_time() - began < 1

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from karkhana.intake.suspicion import suspicions
@@ -32,3 +34,11 @@ def test_what_directs_is_named(text):
 )
 def test_usual_tickets_are_not(text):
     assert suspicions(text) == ()
+
+
+@pytest.mark.parametrize("text", ["\n" * 60_000, "\nsystem" + " " * 60_000, "<!--" * 15_000, "base64 " + " " * 60_000])
+def test_no_text_of_a_stranger_takes_long(text):
+    began = time.process_time()
+    suspicions(text)
+    # 0.6 s at the most; a rule that goes back needs minutes
+    assert time.process_time() - began < 8

@@ -16,7 +16,7 @@ from karkhana.intake.deliveries import Verb
 NAME = "karkhana"
 LONGEST = 1000
 _COMMAND = re.compile(rf"^[ ]{{0,3}}/{NAME}\b[ \t]*([a-z]*)[ \t]*([^\n]*)", re.IGNORECASE | re.MULTILINE)
-_QUOTED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_QUOTED = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?(^ {0,3}\1|\Z)", re.MULTILINE | re.DOTALL)
 _WORK = frozenset({"", "work", "fix", "do", "run", "solve"})
 
 

@@ -2,7 +2,8 @@
 
 Knows messages (RFC 5322, MIME) and folders. A message is from whom it says only if the server that received it says so
 in the topmost ``Authentication-Results`` (RFC 8601) with ``dmarc=pass``; what a sender wrote into that header stands
-below. Attachments and HTML are never read.
+below. All headers but the subject are read as they were sent, as encoded words (RFC 2047) could hold what looks like an
+address or a result; a ``From`` that can be read in two ways is nobody's. Attachments and HTML are never read.
 """
 
 import email
@@ -13,6 +14,7 @@ import email.policy
 import email.utils
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from karkhana.intake.deliveries import Delivery, Ignored, Outcome, Refused, TicketDraft
@@ -20,6 +22,8 @@ from karkhana.intake.payload import clean, line
 from karkhana.intake.signatures import Secrets
 
 PARTS = 50
+_ADDRESS = r'([^<>@",;:()\\\s]+@[^<>@",;:()\\\s]+)'
+_FROM = re.compile(rf'(?:[^<>@",;:()\\]|"[^"\\]*")*+<{_ADDRESS}>|{_ADDRESS}')
 _QUOTE = re.compile(r"(?m)^(?:On .{0,200} wrote:|-{2,}\s*Original Message\s*-{2,}|-- )\s*$")
 
 
@@ -34,7 +38,7 @@ class Mail:
         server, _, methods = (results[0] if results else "").partition(";")
         if (server.split() or [""])[0].casefold() != self._verified_by:
             return Refused("the receiving server says nothing of the sender", 401)
-        found = [method.split() for method in _uncommented(methods).casefold().split(";")]
+        found = [method.split() for method in _bare(methods).casefold().split(";")]
         dmarc = [method[0] for method in found if method and method[0].startswith("dmarc=")]
         return None if dmarc == ["dmarc=pass"] else Refused("the sender is not who it says", 401)
 
@@ -43,20 +47,19 @@ class Mail:
 
     def read(self, delivery: Delivery) -> Outcome:
         message = _message(delivery)
-        froms = _headers(message, "from")
-        senders = email.utils.getaddresses(froms)
-        if len(froms) != 1 or len(senders) != 1 or "@" not in senders[0][1]:
+        sender = _sender(message)
+        if not sender:
             return Ignored("it is not from one sender")
         if _headers(message, "auto-submitted")[:1] not in ([], ["no"]) or _headers(message, "list-id"):
             return Ignored("a program or a list sent it")
-        subject = line("".join(_headers(message, "subject")[:1]))
+        subject = line("".join(_headers(message, "subject", decoded=True)[:1]))
         to = email.utils.getaddresses(_headers(message, "to"))
         identity = self.identity(delivery)
         references = _headers(message, "references") + _headers(message, "in-reply-to")
         first = line(" ".join(references).split()[0]) if " ".join(references).split() else identity
         return TicketDraft(
             text="\n\n".join(part for part in (subject, _text(message)) if part),
-            sender=line(senders[0][1]).casefold(),
+            sender=sender,
             place=line(to[0][1]).casefold() if to else "",
             subjects=tuple(dict.fromkeys(each for each in (identity, first) if each)) or (delivery.digest,),
             reference=identity,
@@ -72,14 +75,21 @@ def waiting(folder: Path, largest: int) -> Iterator[tuple[Path, bytes | None]]:
     for path in paths:
         if path.name.startswith(".") or path.is_symlink() or not path.is_file():
             continue
-        with path.open("rb") as file:
-            content = file.read(largest + 1)
+        try:
+            with path.open("rb") as file:
+                content = file.read(largest + 1)
+        except FileNotFoundError:
+            # somebody else, who reads the same folder, was first
+            continue
         yield path, content if len(content) <= largest else None
 
 
 def read_once(path: Path) -> None:
-    """Mark a message as seen: it is moved from ``new`` to ``cur``."""
-    path.rename(path.parent.parent / "cur" / f"{path.name.partition(':')[0]}:2,S")
+    """Mark a message as seen: it is moved from ``new`` to ``cur``, unless somebody else was first."""
+    with suppress(FileNotFoundError):
+        seen = path.parent.parent / "cur"
+        seen.mkdir(exist_ok=True)
+        path.rename(seen / f"{path.name.partition(':')[0]}:2,S")
 
 
 def _message(delivery: Delivery) -> email.message.Message:
@@ -87,9 +97,13 @@ def _message(delivery: Delivery) -> email.message.Message:
     return email.message_from_bytes(delivery.body, policy=email.policy.compat32)
 
 
-def _headers(message: email.message.Message, name: str) -> list[str]:
+def _headers(message: email.message.Message, name: str, *, decoded: bool = False) -> list[str]:
     found = []
     for raw in message.get_all(name, [])[:20]:
+        if not decoded:
+            # an encoded word could hold what is read as another address or result
+            found.append(line(str(raw)[:10_000], 4000))
+            continue
         pieces = []
         try:
             for text, charset in email.header.decode_header(str(raw)[:10_000]):
@@ -98,6 +112,13 @@ def _headers(message: email.message.Message, name: str) -> list[str]:
             pieces = [str(raw)[:10_000]]
         found.append(line("".join(pieces), 4000))
     return found
+
+
+def _sender(message: email.message.Message) -> str:
+    """The only address of the only ``From``; empty when it is not as plain as that."""
+    froms = message.get_all("from", [])
+    found = _FROM.fullmatch(" ".join(str(froms[0]).split())) if len(froms) == 1 else None
+    return line(found[1] or found[2]).casefold() if found else ""
 
 
 def _text(message: email.message.Message) -> str:
@@ -120,8 +141,18 @@ def _decoded(content: bytes, charset: str | None) -> str:
         return content.decode("utf-8", "replace")
 
 
-def _uncommented(text: str) -> str:
-    # comments may hold anything, also "; dmarc=pass"
-    while (shorter := re.sub(r"\([^()]*\)", " ", text)) != text:
-        text = shorter
-    return text.replace('"', "")
+def _bare(text: str) -> str:
+    """``text`` without comments and quoted strings, which may hold anything, also ``; dmarc=pass``."""
+    kept, depth, quoted, escaped = [], 0, False, False
+    for each in text:
+        if escaped:
+            escaped = False
+        elif each == "\\" and (depth or quoted):
+            escaped = True
+        elif each == '"' and not depth:
+            quoted = not quoted
+        elif each in "()" and not quoted:
+            depth = max(0, depth + (1 if each == "(" else -1))
+        elif not depth and not quoted:
+            kept.append(each)
+    return "".join(kept)

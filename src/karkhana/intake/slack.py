@@ -19,8 +19,8 @@ BUTTONS = {"karkhana_approve": Verb.APPROVE, "karkhana_reject": Verb.REJECT}
 """Actions of an approval's buttons; the value of each is ``RUN HASH``."""
 WORDS = 1
 """Words after a command's verb: "cancel" is one, "cancel the order twice and it raises" is a ticket."""
-_MENTION = re.compile(r"<@[A-Z0-9]+(\|[^>]*)?>")
-_LINK = re.compile(r"<(https?://[^|>\s]+)(?:\|([^>]*))?>")
+_MENTION = re.compile(r"<@[A-Z0-9]{1,40}(\|[^<>]{0,200})?>")
+_LINK = re.compile(r"<(https?://[^|<>\s]++)(?:\|([^<>]*+))?>")
 _ID = re.compile(r"[A-Z0-9]{1,40}")
 _TIME = re.compile(r"[0-9]{1,20}\.[0-9]{1,12}")
 
