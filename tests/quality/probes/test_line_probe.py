@@ -130,3 +130,13 @@ def test_what_is_no_file_stays_unmeasured() -> None:
         workspace.run(("ln", "-s", "/dev/zero", "code_.py"))
         found = suite.measure(workspace, PYTEST, cover=("code_.py",), reach={"code_.py": [(1, 9)]})
     assert found.coverage == {}
+
+
+def test_a_file_in_which_nothing_can_run_makes_nobody_trace() -> None:
+    test = "import sys\nimport empty\nimport told\n\ndef test_it():\n    assert sys.gettrace() is None\n"
+    files = {"empty.py": "", "told.py": '"""Documented."""\n', "test_it.py": test}
+    with TemporaryWorkspace(files) as workspace:
+        found = suite.measure(workspace, PYTEST, cover=("empty.py", "told.py"))
+    assert [row.outcome for row in found.tests] == ["passed"], found.output
+    assert found.coverage is not None
+    assert [(file.percent, file.missing) for file in found.coverage.values()] == [(100.0, ()), (100.0, ())]

@@ -121,7 +121,9 @@ def place(name: str) -> int:
 def marked(source: bytes, name: str, at: int) -> Any:
     """The file's code with its marks."""
     tree = ast.parse(source, name)
-    mark(tree, at)
+    if not mark(tree, at):
+        # Nothing can run in it, and without any mark it would look like code that came in another way.
+        tree.body.append(ast.fix_missing_locations(_mark(0, at, ast.Pass(lineno=1, col_offset=0))))
     return compile(tree, name, "exec", dont_inherit=True)
 
 
