@@ -54,7 +54,7 @@ def test_a_fix_waits_for_approval_and_is_delivered_after_it(karkhana: Karkhana, 
     assert kinds[0] == "run.started"
     assert kinds[-2:] == ["run.finished", "result"]
     measured = [entry["event"]["result"]["gate"] for entry in trace if entry["type"] == "gate.finished"]
-    assert measured == list(GATES)
+    assert measured == [*GATES, "second_opinion"]
     given = next(entry["event"] for entry in trace if entry["type"] == "approval.given")
     assert (given["by"], given["comment"], given["approved"]) == ("ada", "looks right", True)
     assert karkhana("runs", "verify", result["run_id"]).returncode == 0

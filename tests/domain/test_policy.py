@@ -85,6 +85,12 @@ def test_protected_places_wait_even_with_auto() -> None:
     assert "ci.yml" in found.reason
 
 
+def test_a_suspicious_ticket_waits_even_with_auto() -> None:
+    found = decide(confidence(0.99), hard_failures=(), policy=ALONE, auto=True, suspicions=("asks for secrets",))
+    assert found.needs_approval
+    assert "the ticket asks for secrets" in found.reason
+
+
 def test_the_audit_sends_to_a_person_what_would_go_ahead_by_itself() -> None:
     assert decide(confidence(0.99), hard_failures=(), policy=ALONE, audited=True).needs_approval
     assert not decide(confidence(0.99), hard_failures=(), policy=ALONE, audited=True, auto=True).needs_approval

@@ -117,12 +117,20 @@ class ShortRun:
     """One run of the line over the change that mends :data:`BEFORE`."""
 
     def __init__(
-        self, stores: Stores, folder: Path, *, path: str = "shop/cart.py", auto: bool = False, by: str = "asha"
+        self,
+        stores: Stores,
+        folder: Path,
+        *,
+        path: str = "shop/cart.py",
+        auto: bool = False,
+        by: str = "asha",
+        **more: Any,
     ) -> None:
         commit = git(folder, "rev-parse", "HEAD")
         self.stores, self.folder, self.seen = stores, folder, list[ev.AnyEvent]()
         self.react: Callable[[ev.AnyEvent], None] = lambda _event: None
-        order = Order(ticket=Ticket(text="total() is wrong"), repository=str(folder), commit=commit, auto=auto, by=by)
+        ticket = Ticket(text="total() is wrong")
+        order = Order(ticket=ticket, repository=str(folder), commit=commit, auto=auto, by=by, **more)
         self.claim = stores.tasks.add_and_claim(order, "worker", 3600.0)[1]
         self.run_id = self.claim.run_id
         self.built = _built(commit, path)

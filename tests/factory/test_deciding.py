@@ -54,9 +54,12 @@ def branches(folder: Path) -> str:
 
 def test_out_of_the_loop_it_goes_ahead_alone(opened: Opening, shop: Path) -> None:
     run = ShortRun(opened(autonomy=OUT, autonomy_limit=OUT), shop)
+    answered = ev.ModelAnswered(turn=1, purpose="work", model="m", answer={}, cost_usd="0.0125")
+    run.job().trail.record(answered)
     ending = run.go()
     assert ending is not None
     assert ending.status is Status.DELIVERED
+    assert run.stores.runs.get(run.run_id).cost_usd == 0.0125
     assert run.engine.waited == []
     assert branches(shop)
     assert len(run.events(ev.DecisionMade)) == 1
@@ -101,6 +104,13 @@ def test_a_protected_path_asks_a_person_for_the_exact_diff_whatever_is_ordered(o
     assert ending is not None
     assert ending.status is Status.DELIVERED
     assert [(event.by, event.patch_sha256) for event in run.events(ev.ApprovalGiven)] == [("ravi", run.built.digest)]
+
+
+def test_a_suspicious_ticket_asks_a_person_however_far_the_factory_may_go_alone(opened: Opening, shop: Path) -> None:
+    run = ShortRun(opened(autonomy=OUT, autonomy_limit=OUT), shop, suspicions=("asks for secrets",))
+    assert run.go() is None
+    assert "asks for secrets" in run.events(ev.DecisionMade)[-1].decision.reason
+    assert not branches(shop)
 
 
 def test_with_four_eyes_an_answer_past_the_command_line_does_not_count_either(opened: Opening, shop: Path) -> None:

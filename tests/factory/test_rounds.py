@@ -71,3 +71,17 @@ def test_mail_stays_while_it_cannot_be_taken(stores, tmp_path):
     (tmp_path / "moved").rename(tmp_path / "shop")
     assert rounds.go() == 1
     assert len(stores.tasks.list()) == 1
+
+
+def test_a_folder_that_cannot_be_used_keeps_no_other_door_waiting(stores, tmp_path):
+    mail = tmp_path / "mail"
+    (mail / "new" / "1").write_bytes(MESSAGE)
+    rounds = Rounds(stores, desk := Desk(stores))
+    assert rounds.go() == 1
+    (task,) = stores.tasks.list()
+    stores.tasks.cancel(task.task_id)
+    (mail / "new" / "1").unlink(missing_ok=True)
+    (mail / "new").rmdir()
+    (mail / "new").write_text("a file where a folder was")
+    assert rounds.go() == 0
+    assert [answer.text.removeprefix(task.task_id) for answer in desk.store.due()][1:] == [" is cancelled."]

@@ -328,6 +328,7 @@ def test_above_the_deployment_threshold_somebody_else_agrees_or_the_tests_notice
     assert scored(agrees, survived=1, killed=7) > 0.90 >= scored(unknown, survived=1, killed=7)
     assert scored(agrees, idle_parts=1) < scored(agrees)
     assert scored(unknown, idle_parts=1) <= 0.90
+    assert scored(agrees, untried_parts=1) > 0.90 >= scored(unknown, untried_parts=1)
     assert score(clean(mutation=gate("mutation", U), second_opinion=unknown), VETERAN).score <= 0.90
     # An engineer is not asked about its own change: then nobody else has come to it.
     assert scored(gate("second_opinion", P, asked=0), survived=1, killed=7) <= 0.90

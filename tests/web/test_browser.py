@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 from web_support import Line
 
 from karkhana.domain import events as ev
@@ -238,7 +238,15 @@ def test_a_running_run_is_followed_live_and_a_hostile_event_stays_text(page: Pag
     house.line.record(claim, ev.RunFinished(status=Status.FAILED, reason="no more"))
     house.stores.runs.finish(claim.run_id, claim.epoch, Status.FAILED, b"{}")
     expect(page.locator(".reason")).to_contain_text("no more")
-    rows = page.locator("#trail-rows tr[id]").evaluate_all("rows => rows.map(row => row.id)")
+    # A run that ended is shown anew, which may take the page away under a question.
+    page.wait_for_load_state("load")
+    for attempt in range(10):
+        try:
+            rows = page.locator("#trail-rows tr[id]").evaluate_all("rows => rows.map(row => row.id)")
+            break
+        except Error:
+            assert attempt < 9
+            page.wait_for_timeout(200)
     assert rows == list(dict.fromkeys(rows))
 
 

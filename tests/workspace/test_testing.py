@@ -188,7 +188,7 @@ def test_options_of_missing_plugins_are_left_out_and_said() -> None:
 
 def test_a_suite_that_distributes_itself_is_reported_in_full() -> None:
     tests = "import pytest\n@pytest.mark.parametrize('x', range(6))\ndef test_a(x): assert x != 3\n"
-    report = run({"pytest.ini": "[pytest]\naddopts = -n 2\n", "test_a.py": tests})
+    report = run({"pytest.ini": "[pytest]\naddopts = -p xdist -n 2\n", "test_a.py": tests})
     assert report.counts() == {"passed": 5, "failed": 1, "error": 0, "skipped": 0}
     assert report.failing == ("test_a.py::test_a[3]",)
 

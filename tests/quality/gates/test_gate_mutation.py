@@ -3,6 +3,7 @@
 from quality_contexts import real_context, still_context
 
 from karkhana.domain.evidence import GateStatus
+from karkhana.quality.gates.limits import other_limits
 from karkhana.quality.gates.mutation import Mutation
 
 BUGGY = "def grade(points, limit=50):\n    if points > limit:\n        return 'pass'\n    return 'fail'\n"
@@ -20,10 +21,26 @@ def test_faults_that_tests_notice_and_one_that_they_do_not() -> None:
     with real_context({"calc.py": BUGGY, "test_calc.py": STRICT}, {"calc.py": FIXED, "test_calc.py": STRICT}) as found:
         strict = Mutation().check(found)
     assert strict.status is GateStatus.PASSED
-    assert strict.measures == {"mutants": 4, "killed": 4, "survived": 0, "score": 1, "parts": 1, "idle_parts": 0}
+    assert strict.measures == {
+        "mutants": 4,
+        "killed": 4,
+        "survived": 0,
+        "score": 1,
+        "parts": 1,
+        "idle_parts": 0,
+        "untried_parts": 0,
+    }
     with real_context({"calc.py": BUGGY, "test_calc.py": LOOSE}, {"calc.py": FIXED, "test_calc.py": LOOSE}) as found:
         loose = Mutation().check(found)
-    assert loose.measures == {"mutants": 4, "killed": 3, "survived": 1, "score": 0.75, "parts": 1, "idle_parts": 0}
+    assert loose.measures == {
+        "mutants": 4,
+        "killed": 3,
+        "survived": 1,
+        "score": 0.75,
+        "parts": 1,
+        "idle_parts": 0,
+        "untried_parts": 0,
+    }
     assert [(f.path, f.line, f.message) for f in loose.findings] == [
         ("calc.py", 2, "no test notices `points >= limit` → `True` in line 2")
     ]
@@ -56,6 +73,21 @@ def test_a_part_that_no_test_needs_is_told() -> None:
         (4, "no test needs `failed` in place of `fail` in line 4")
     ]
     assert "need 1 of 2 parts of the change" in result.summary
+
+
+def test_parts_that_no_test_reaches_or_nobody_has_time_for_are_told_too() -> None:
+    other = "\n\ndef other(n):\n    return n\n"
+    before = {"calc.py": BUGGY + other, "test_calc.py": LOOSE}
+    after = {
+        "calc.py": FIXED.replace("'fail'", "'failed'") + other.replace("return n", "return -n"),
+        "test_calc.py": LOOSE,
+    }
+    with real_context(before, after) as found:
+        whole = Mutation().check(found)
+        with other_limits("mutation", {"parts": 1}):
+            brief = Mutation().check(found)
+    assert [(r.measures["parts"], r.measures["untried_parts"]) for r in (whole, brief)] == [(2, 1), (1, 2)]
+    assert "2 parts could not be tried" in brief.summary
 
 
 def test_parts_are_not_asked_for_where_no_test_needs_the_change() -> None:
