@@ -44,6 +44,10 @@ class _Trial(msgspec.Struct, frozen=True):
     proposal: Proposal
 
 
+_Row = tuple[ChangedFunction, Mutant, tuple[str, ...]]
+"""A fault or a part of a function, and the names of the tests that are asked."""
+
+
 class Mutation:
     """Counts the faults in changed lines that tests notice."""
 
@@ -57,11 +61,13 @@ class Mutation:
         if not functions:
             code = reach.python_code(context)
             return _unknown("no function changed") if code else _nothing()
-        trials, targets, tests = _plan(context, functions)
+        measurement = reach.measured(context, after=True)
+        taken, count = _parts(context, functions, measurement)
+        trials, targets, tests = _plan(context, functions, measurement, taken)
         if not trials:
             return _unknown("no test that passes is known to reach a changed line that could be made wrong")
         answers = _run(context, trials, targets, tests)
-        return _result(trials, answers)
+        return _result(trials, answers, count)
 
 
 def _unknown(summary: str) -> GateResult:
@@ -77,10 +83,11 @@ def _nothing() -> GateResult:
     )
 
 
-def _plan(context: GateContext, functions: list[ChangedFunction]) -> tuple[list[_Trial], list[Target], list[str]]:
+def _plan(
+    context: GateContext, functions: list[ChangedFunction], measurement: Measurement | None, taken: list[_Row]
+) -> tuple[list[_Trial], list[Target], list[str]]:
     """What to run, on what, by which tests (numbers in the targets are places in that list)."""
-    measurement = reach.measured(context, after=True)
-    found: list[tuple[ChangedFunction, Mutant, tuple[str, ...]]] = []
+    found: list[_Row] = []
     for function in functions:
         for one in mutants(function.text, first_line=function.place.start, lines=frozenset(function.lines)):
             tests = reach.tests_reaching(measurement, function.path, [one.line])
@@ -89,7 +96,6 @@ def _plan(context: GateContext, functions: list[ChangedFunction]) -> tuple[list[
     # Mutants of several files share line numbers, which only means that they take turns.
     chosen = set(map(id, sample([m for _, m, _ in found], int(limits(NAME)["mutants"]), seed=0)))
     found = [row for row in found if id(row[1]) in chosen]
-    taken = _parts(context, functions, measurement)
     back = {(f, apply(f.text, [part.edit])): part for f, part, _ in taken}
     faults = {(f, apply(f.text, [fault.edit])): fault for f, fault, _ in found}
     # Parts come first: of two that make the same program the first is run.
@@ -116,17 +122,19 @@ def _plan(context: GateContext, functions: list[ChangedFunction]) -> tuple[list[
 
 def _parts(
     context: GateContext, functions: list[ChangedFunction], measurement: Measurement | None
-) -> list[tuple[ChangedFunction, Mutant, tuple[str, ...]]]:
-    """What takes back the parts of a change that tests need, and which tests to ask."""
+) -> tuple[list[_Row], int]:
+    """What takes back the parts of a change that tests need, and which tests to ask; and how many parts there are."""
     if not reach.target_tests(context):
-        return []
-    found = []
+        return [], 0
+    found, count = list[_Row](), 0
     for function in functions:
-        tests = reach.tests_reaching(measurement, function.path, function.lines)
-        if function.swappable and function.old is not None and tests:
+        if function.swappable and function.old is not None:
             back = parts(function.old, function.text, first_line=function.place.start)
-            found += [(function, one, _quickest(context, tests)) for one in back[: int(limits(NAME)["parts"])]]
-    return found
+            count += len(back)
+            if tests := reach.tests_reaching(measurement, function.path, function.lines):
+                quickest = _quickest(context, tests)
+                found += [(function, one, quickest) for one in back[: int(limits(NAME)["parts"])]]
+    return found, count
 
 
 def _target(function: ChangedFunction, tests: Iterable[str], numbers: dict[str, int]) -> Target:
@@ -167,7 +175,8 @@ def _run(context: GateContext, trials: list[_Trial], targets: list[Target], test
     ).statuses
 
 
-def _result(trials: list[_Trial], answers: str) -> GateResult:
+def _result(trials: list[_Trial], answers: str, parts: int) -> GateResult:
+    """``parts``: of the change, tried or not."""
     both = list(zip(trials, answers, strict=True))
     sound = {t.proposal.target for t, letter in both if not t.mutant and not t.part and letter == PASSES}
     both = [(t, letter) for t, letter in both if t.proposal.target in sound]
@@ -186,6 +195,9 @@ def _result(trials: list[_Trial], answers: str) -> GateResult:
     summary = f"tests notice {len(killed)} of {plural(count, 'small fault')} in the changed lines"
     if needed or idle:
         summary += f", and need {len(needed)} of {plural(len(needed) + len(idle), 'part')} of the change"
+    untried = parts - len(needed) - len(idle)
+    if untried:
+        summary += f"; {plural(untried, 'part')} could not be tried"
     return GateResult(
         gate=NAME,
         status=GateStatus.PASSED if score >= limits(NAME)["score"] else GateStatus.FAILED,
@@ -197,6 +209,7 @@ def _result(trials: list[_Trial], answers: str) -> GateResult:
             "score": round(score, 4),
             "parts": float(len(needed) + len(idle)),
             "idle_parts": float(len(idle)),
+            "untried_parts": float(untried),
         },
         findings=tuple(
             Finding(
