@@ -104,11 +104,13 @@ def decide(
     guarantee: Guarantee | None = None,
     protected: tuple[str, ...] = (),
     audited: bool = False,
+    suspicions: tuple[str, ...] = (),
 ) -> Decision:
     """Choose by score; a failed hard gate is always ``review``.
 
     ``auto`` is the user's word for this one run that a deploy or canary need not wait. It never lifts ``review``, nor
-    the wait for ``protected`` places (sentences, one for each); it does lift the time for a veto. A ``guarantee``
+    the wait for ``protected`` places (sentences, one for each) or for ``suspicions`` about the ticket's text (what it
+    does, each); it does lift the time for a veto. A ``guarantee``
     raises the threshold, or takes the deploy away when it abstains; without one the score alone decides. ``audited``:
     this one goes to a person anyway.
     """
@@ -124,6 +126,8 @@ def decide(
     waits = []
     if protected:
         waits.append(f"a person decides on protected places: {'; '.join(protected)}")
+    if suspicions:
+        waits.append(f"a person decides, since the ticket {', '.join(suspicions)}")
     if not auto:
         if policy.autonomy is Autonomy.IN_THE_LOOP:
             waits.append(f"{policy.autonomy.value} waits for approval")

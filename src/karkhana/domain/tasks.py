@@ -115,6 +115,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     rewind: Rewind | None = None
     by: str = ""
     """Who ordered it; empty: not known."""
+    suspicions: tuple[str, ...] = ()
+    """Why its ticket may be meant to mislead whoever works on it; with any, a person decides on what comes of it."""
     trial: str = ""
     """A strategy on trial, as JSON: the model works by it, nothing is delivered, and nothing is learnt from the run."""
 

@@ -85,7 +85,7 @@ class Desk:
             order = self._orders.order(door, draft)
         except TicketTooLarge as error:
             return _said("ignored", error.message)
-        suspected = suspicions(draft.text)
+        suspected = order.suspicions
         row = TicketRow(
             door=name, sender=draft.sender, place=draft.place, reference=draft.reference, suspicions=suspected
         )
@@ -133,7 +133,7 @@ class Orders:
         else:
             order = another_order(order, settings, draft.text, type=work, by=by)
         ticket = Ticket(text=order.ticket.text, source=door.kind, reference=draft.reference)
-        return msgspec.structs.replace(order, ticket=ticket)
+        return msgspec.structs.replace(order, ticket=ticket, suspicions=suspicions(draft.text))
 
 
 def not_allowed(door: IntakeDoor, asked: TicketDraft | Command) -> str:
@@ -165,7 +165,10 @@ def repository_of(door: IntakeDoor, place: str) -> str | None:
 
 
 def _fits(name: str, patterns: Iterable[str]) -> bool:
-    return bool(name) and any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in patterns)
+    # names hold brackets ("renovate[bot]"), which are no pattern here
+    return bool(name) and any(
+        fnmatchcase(name.casefold(), pattern.casefold().replace("[", "[[]")) for pattern in patterns
+    )
 
 
 def _said(status: str, reason: str) -> Effect:

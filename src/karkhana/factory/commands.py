@@ -17,6 +17,7 @@ from karkhana.factory.approvals import answer_message, requested
 from karkhana.factory.stores import Stores
 from karkhana.git import Repository
 from karkhana.intake.deliveries import Command, Verb
+from karkhana.intake.suspicion import suspicions
 from karkhana.storage.intake_store import IntakeStore, Receipt, Writing
 
 DIGITS = 8
@@ -113,21 +114,33 @@ def _decision(
 def _retry(
     stores: Stores, store: IntakeStore, door: IntakeDoor, command: Command, task_id: str
 ) -> Callable[[Writing], Done]:
-    status = stores.tasks.get(task_id).status
+    task = stores.tasks.get(task_id)
+    status = task.status
     if not status.finished or status.satisfied:
         raise InvalidInput(f"{task_id} is {status.value.replace('_', ' ')}: there is nothing to do again.")
     old = stores.tasks.order(task_id)
     row = store.ticket(task_id)
     text = f"{old.ticket.text}\n\n{command.words}" if command.words else old.ticket.text
+    if len(text.encode()) > stores.settings.ticket_max_bytes:
+        raise InvalidInput("With these words the ticket is too long.", "Retry without them, or open another one.")
     ticket = Ticket(text=text, source=old.ticket.source, reference=old.ticket.reference)
     head = Repository.open(old.repository).head()
-    order: Order = msgspec.structs.replace(old, ticket=ticket, commit=head, by=door.person(command.sender), rewind=None)
+    suspected = tuple(dict.fromkeys((*old.suspicions, *suspicions(text))))
+    order: Order = msgspec.structs.replace(
+        old, ticket=ticket, commit=head, by=door.person(command.sender), suspicions=suspected, rewind=None
+    )
 
     def act(writing: Writing) -> Done:
-        again = stores.tasks.add_within(writing.connection, order, generated_by=door.kind)
+        writing.alone()
+        if writing.task_of(command.subject) != task_id:
+            return task_id, f"{task_id} is done again already."
+        again = stores.tasks.add_within(
+            writing.connection, order, priority=task.priority, generated_by=door.kind, product=task.product
+        )
         writing.rebind(task_id, again.task_id)
         if row is not None:
-            writing.came(again.task_id, msgspec.structs.replace(row, sender=command.sender))
+            again_row = msgspec.structs.replace(row, sender=command.sender, suspicions=suspected)
+            writing.came(again.task_id, again_row)
         return again.task_id, f"{again.task_id} is in the queue, in place of {task_id}."
 
     return act

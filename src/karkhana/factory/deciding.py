@@ -69,6 +69,7 @@ def _decided(job: Job, built: Built, verified: Verified, confidence: Confidence)
         guarantee=consulted.standing.guarantee,
         protected=consulted.protected,
         audited=consulted.audited,
+        suspicions=order.suspicions,
     )
     return consulted, decision
 

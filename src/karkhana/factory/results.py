@@ -13,7 +13,7 @@ from karkhana.domain import events as ev
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.errors import error_kind
 from karkhana.domain.evidence import Finding, GateResult
-from karkhana.domain.money import usd
+from karkhana.domain.money import ZERO, usd
 from karkhana.domain.risks import Risk
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Run, Task
@@ -165,6 +165,16 @@ def _finished(result: RunResult, event: ev.RunFinished) -> None:
     result.reason, result.next, result.goes_on = event.reason, event.next, ""
     if event.code:
         result.error_exit = error_kind(event.code).exit_code
+
+
+def spent(events: Iterable[ev.AnyEvent]) -> float:
+    """Dollars that the models of a run did cost; a price that nobody knows is not in it.
+
+    >>> spent([ev.ModelAnswered(turn=1, purpose="work", model="m", answer={}, cost_usd="0.0125")])
+    0.0125
+    """
+    answers = (event for event in events if isinstance(event, ev.ModelAnswered) and not event.recalled)
+    return float(sum((usd(answer.cost_usd) for answer in answers if answer.cost_usd), start=ZERO))
 
 
 def _answered(result: RunResult, event: ev.ModelAnswered) -> None:

@@ -46,9 +46,17 @@ class Rounds:
 
     def go(self) -> int:
         """One round; how many messages were read."""
-        read = sum(self._read(name, door) for name, door in self._mail.items())
+        read = sum(self._read_or_tell(name, door) for name, door in self._mail.items())
         self._desk.store.tell_changes(self._progress)
         return read
+
+    def _read_or_tell(self, name: str, door: IntakeDoor) -> int:
+        try:
+            return self._read(name, door)
+        except OSError as error:
+            # a folder that cannot be read or written must not keep the other doors from being looked after
+            _log.error("maildir.failed", door=name, message=str(error))
+            return 0
 
     def _read(self, name: str, door: IntakeDoor) -> int:
         assert door.maildir is not None
@@ -89,7 +97,7 @@ class Rounds:
             if run.status is Status.WAITING_FOR_REVIEW:
                 try:
                     _, digest = requested(self._stores, run.run_id)
-                except (KarkhanaError, IndexError):
+                except KarkhanaError:
                     # paused for want of a model or a budget: there is no change to decide on
                     return ""
                 return f"Once you looked at the change: /karkhana approve {digest[: DIGITS + 4]}"

@@ -32,6 +32,7 @@ from karkhana.factory.records import (
     Review,
     Verified,
 )
+from karkhana.factory.results import spent
 from karkhana.factory.suites import require_judge
 from karkhana.factory.writing_changes import write_after
 from karkhana.git import Repository
@@ -159,6 +160,7 @@ def _close(job: Job, built: Built, judged: Judged, ending: Ending) -> Ending:
         ending.status,
         canonical(ending),
         engineer=built.change.engineer,
+        cost_usd=spent(job.rooms.events(job.run_id)),
         human_review=judged.decision.needs_approval,
         quality_score=judged.confidence.score,
     )

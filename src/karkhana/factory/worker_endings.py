@@ -15,6 +15,7 @@ from karkhana.domain.json import canonical
 from karkhana.domain.settings import QueueSettings
 from karkhana.domain.tasks import Status
 from karkhana.factory.engine_control import Ending, EndingKind, RunControl
+from karkhana.factory.results import spent
 from karkhana.ports import Trail
 from karkhana.storage.event_log import EventLog
 from karkhana.storage.messages import MessageStore
@@ -100,7 +101,8 @@ class Settlement:
         self._trail(control).record(RunFinished(status=status, reason=reason, next=next, code=code))
         redact = self._events.redacted
         result = canonical({"status": status, "reason": redact(reason), "next": redact(next), "code": code})
-        self._runs.finish(control.run_id, control.epoch, status, result, requeue=requeue)
+        answers = (entry.event for entry in self._events.entries(control.run_id, kinds=("model.answered",)))
+        self._runs.finish(control.run_id, control.epoch, status, result, cost_usd=spent(answers), requeue=requeue)
 
     def _trail(self, control: RunControl) -> Trail:
         return self._events.trail(control.run_id, control.epoch)
