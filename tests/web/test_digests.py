@@ -25,11 +25,14 @@ def test_a_digest_goes_on_where_it_was_and_reads_nothing_twice(line, stores, mon
 
     monkeypatch.setattr(stores.events, "entries", counted)
     line.build(claim)
-    before = first.seq
+    before, stations = first.seq, list(first.stations)
     again = digests.of(claim.run_id)
-    assert again is first
     assert read == list(range(before + 1, again.seq + 1))
     assert again.turns == 2
+    # a page that is being rendered has the first one in its hands
+    assert (first.seq, first.turns, list(first.stations), first.engineers) == (before, 0, stations, [])
+    assert first.stations["plan"].until is None
+    assert again.stations["plan"].until is not None
 
 
 def test_what_models_did_cost_is_told_and_an_unknown_price_is_not_nothing():

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -53,8 +54,9 @@ class Line:
         self.stores = stores
         self.root, self.commit = repository(folder / "shop")
 
-    def begin(self, title: str, type: TaskType = TaskType.BUGFIX, product: str = "shop") -> Claim:
-        order = Order(ticket=Ticket(text=title), repository=str(self.root), commit=self.commit, type=type, by="asha")
+    def begin(self, title: str, type: TaskType = TaskType.BUGFIX, product: str = "shop", **more: Any) -> Claim:
+        ticket = Ticket(text=title)
+        order = Order(ticket=ticket, repository=str(self.root), commit=self.commit, type=type, by="asha", **more)
         task, claim = self.stores.tasks.add_and_claim(order, "worker-1", 600.0, product=product)
         self.record(claim, ev.RunStarted(task_id=task.task_id, order=order, version="1"))
         self.enter(claim, Status.PLANNING)

@@ -60,7 +60,8 @@ class Grounds:
 
 def card_of(grounds: Grounds, account: str, run: RunRow, digest: Digest) -> Card | None:
     """The card of a run, ``None`` when it waits for no approval."""
-    waits = run.status is Status.WAITING_FOR_REVIEW and digest.paused is None and digest.requested
+    waits = run.status is Status.WAITING_FOR_REVIEW and digest.paused is None and digest.given is None
+    waits = waits and bool(digest.requested)
     if not waits or digest.order is None:
         return None
     try:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLong
 
+from karkhana.domain.errors import InvalidInput
 from karkhana.domain.events import AnyEvent
 from karkhana.factory.results import RunResult
 
@@ -18,16 +19,17 @@ PATIENCE_S = 20.0
 class Deciding:
     """Gives answers, in a thread of its own: the durable engine is made for one at a time in a process."""
 
-    def __init__(self, account: str, answering: Answering) -> None:
+    def __init__(self, account: str, answering: Answering, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
         self._account = account
         self._answering = answering
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="deciding")
 
     def decide(self, run_id: str, *, approved: bool, comment: str, seen: str) -> RunResult | None:
-        """What came of the run; ``None`` when it is still being carried out.
+        """What came of the run; ``None`` when the answer is still being carried out.
 
         ``seen`` is the hash of the change that the person looked at. Raises ``UnknownRun``, or ``InvalidInput`` when
-        the run waits for nobody, for somebody else, or with another change.
+        the run waits for nobody, for somebody else, or with another change, or when other answers take too long.
         """
         work: Future[RunResult] = self._threads.submit(
             self._answering,
@@ -40,8 +42,13 @@ class Deciding:
             seen=seen,
         )
         try:
-            return work.result(PATIENCE_S)
+            return work.result(self._patience_s)
         except TooLong:
+            if work.cancel():
+                # it was not begun, and a server that stops would lose it
+                raise InvalidInput(
+                    "other answers are still being carried out", "Give this one again in a moment."
+                ) from None
             return None
 
     def close(self) -> None:

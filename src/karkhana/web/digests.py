@@ -5,7 +5,7 @@ A trail only grows, so each event is read once however often the page is looked 
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from threading import Lock
@@ -127,6 +127,19 @@ class Digest:
         fold = _FOLDS.get(type(entry.event))
         if fold is not None:
             fold(self, entry.event, entry.seq, at)
+
+    def copy(self) -> "Digest":
+        """The same, untouched by events that are taken later."""
+        return replace(
+            self,
+            stations={name: replace(station) for name, station in self.stations.items()},
+            engineers=list(self.engineers),
+            gates=dict(self.gates),
+            gate_seqs=dict(self.gate_seqs),
+            signs=list(self.signs),
+            models={name: replace(use) for name, use in self.models.items()},
+            failures=list(self.failures),
+        )
 
     def enter(self, name: str, seq: int, at: datetime) -> None:
         """Another station begins; the one before ends."""
@@ -305,7 +318,10 @@ class Digests:
         self._kept: OrderedDict[str, tuple[Lock, Digest]] = OrderedDict()
 
     def of(self, run_id: str) -> Digest:
-        """The digest, up to the newest event. Raises ``UnknownRun``, or ``InvalidInput`` for an unreadable event."""
+        """The digest, up to the newest event, and the caller's own: another thread may go on while it is rendered.
+
+        Raises ``UnknownRun``, or ``InvalidInput`` for an unreadable event.
+        """
         with self._lock:
             lock, digest = self._kept.setdefault(run_id, (Lock(), Digest()))
             self._kept.move_to_end(run_id)
@@ -314,4 +330,4 @@ class Digests:
         with lock:
             for entry in self._log.entries(run_id, after=digest.seq):
                 digest.take(entry)
-        return digest
+            return digest.copy()

@@ -42,6 +42,6 @@ def answer(request: Request) -> Response:
     except KarkhanaError as error:
         return site.told(f"/runs/{run_id}", f"Nothing was decided: {error.message}. {error.next}")
     if result is None:
-        return site.told(f"/runs/{run_id}", "The answer is stored and is being carried out.")
+        return site.told(f"/runs/{run_id}", "The answer is being carried out; this page shows what comes of it.")
     where = f" as {result.branch}" if result.branch else ""
     return site.told(f"/runs/{run_id}", f"{result.status.replace('_', ' ').capitalize()}{where}.")

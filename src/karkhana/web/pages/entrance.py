@@ -12,10 +12,11 @@ YEAR_S = 365 * 86400
 def enter(request: Request) -> Response:
     """``/enter?token=``: the link that works once."""
     site = site_of(request)
-    if not site.doors.may_try():
-        return _outside(site, "Too many tries; wait a minute.", 429)
+    # A right link is taken first: any site that this browser shows could use up the tries with wrong ones.
     session_id = site.doors.enter(request.query_params.get("token", ""))
     if session_id is None:
+        if not site.doors.may_try():
+            return _outside(site, "Too many tries; wait a minute.", 429)
         return _outside(site, "This link was used already, or is older than ten minutes.", 403)
     inside = RedirectResponse("/", 303)
     inside.set_cookie(site.cookie, session_id, path="/", httponly=True, samesite="strict")
