@@ -41,8 +41,8 @@ class Told:
 def check(
     engineer: Engineer, changed: str, tests: Mapping[str, str] = {"test_calc.py": TESTS}
 ) -> tuple[GateStatus, dict[str, float], str]:
-    before = {"calc.py": BUGGY, "test_calc.py": tests.get("old", TESTS)}
-    after = {"calc.py": changed, "test_calc.py": tests["test_calc.py"]}
+    before = {"calc.py": BUGGY, "test_calc.py": tests.get("old", TESTS), "README.md": "a"}
+    after = {"calc.py": changed, "test_calc.py": tests["test_calc.py"], "README.md": "b"}
     with real_context(before, after) as found:
         context = msgspec.structs.replace(found, change=msgspec.structs.replace(found.change, engineer="human"))
         result = SecondOpinion(engineer).check(context)
@@ -56,6 +56,22 @@ def test_the_same_change_and_another_that_does_the_same() -> None:
     status, measures, _ = check(Told("points > limit", "not points < limit"), FIXED)
     assert (status, measures["agrees"], measures["differing"], measures["sure"]) == (GateStatus.PASSED, 1, 0, 0.8)
     assert measures["inputs"] >= 20
+
+
+def test_what_cannot_be_compared_is_no_agreement() -> None:
+    unused = "\n\ndef unused():\n    return 1\n"
+    engineer = Told("points > limit", "points >= limit")
+    for before, after in (
+        ({"rates.json": "1"}, {"rates.json": "2"}),
+        ({"extra.py": "x = 1\n"}, {}),
+        ({"calc.py": BUGGY + unused}, {}),
+    ):
+        with real_context(
+            {"calc.py": BUGGY, "test_calc.py": TESTS} | before, {"calc.py": FIXED, "test_calc.py": TESTS} | after
+        ) as found:
+            context = msgspec.structs.replace(found, change=msgspec.structs.replace(found.change, engineer="human"))
+            result = SecondOpinion(engineer).check(context)
+        assert (result.status, result.measures) == (GateStatus.UNKNOWN, {"asked": 1.0})
 
 
 def test_a_change_that_only_fits_the_tests_is_told_with_an_input() -> None:

@@ -22,7 +22,7 @@ from karkhana.behaviour.difference import Comparison, Pair, Revised, differences
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
 from karkhana.domain.suites import Outcome
 from karkhana.ports import GateContext
-from karkhana.quality import reach
+from karkhana.quality import paths, reach
 from karkhana.quality.changed import ChangedFile, changed_functions
 from karkhana.quality.examples import documentation, examples
 from karkhana.quality.gates.limits import limits
@@ -63,6 +63,8 @@ def against(context: GateContext, other: Mapping[str, bytes | None]) -> tuple[Pa
     ``before`` what the other program does. ``None``: the two are the same; no pairs: they cannot be compared. Raises
     ``InfrastructureFailure``.
     """
+    if _differ_elsewhere(context, other):
+        return ()
     files = []
     try:
         for path in sorted({*reach.python_code(context), *(p for p in other if p.endswith(".py"))}):
@@ -73,6 +75,9 @@ def against(context: GateContext, other: Mapping[str, bytes | None]) -> tuple[Pa
         changed = reach.changed_files(context)
     except Unparsable:
         return ()
+    taken = {(file.path, name) for file in changed for name in file.gone}
+    if any((file.path, name) in taken for file in files for name in file.gone):
+        return ()  # no input shows that a function is no longer there
     files = [file for file in files if file.functions or file.outside]
     if not files:
         return None
@@ -81,6 +86,17 @@ def against(context: GateContext, other: Mapping[str, bytes | None]) -> tuple[Pa
         return ()
     fresh = not all(file.swappable for file in files)
     return _compare(context, files, needing, others, fresh=fresh).pairs
+
+
+def _differ_elsewhere(context: GateContext, other: Mapping[str, bytes | None]) -> bool:
+    """Whether the two have different files beside Python's, or one of them a file that the other has not."""
+    for path in {*context.change.paths, *other}:
+        if not paths.is_test(path) and paths.is_executable_kind(path):
+            before, after = context.contents.get(path) or (None, context.after.read(path))
+            text = other.get(path, before)
+            if after != text and (not path.endswith(".py") or after is None or (text is None and path in other)):
+                return True
+    return False
 
 
 def _unknown(summary: str) -> GateResult:
