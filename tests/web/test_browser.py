@@ -221,6 +221,23 @@ def test_keys_lead_everywhere(page: Page, house: House) -> None:
     page.wait_for_url("**#e*")
 
 
+@pytest.mark.parametrize("width", [1280, 1000, 375])
+def test_no_status_lies_over_a_title(page: Page, house: House, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(house.address + "/")
+    overlaps = page.evaluate("""() => [...document.querySelectorAll(".agents li")].filter((item) => {
+        // of the words, which may stick out of their box
+        const [status, title] = [".status", "a"].map((name) => {
+            const words = document.createRange();
+            words.selectNodeContents(item.querySelector(name));
+            return words.getBoundingClientRect();
+        });
+        return status.right > title.left && status.bottom > title.top + 1 && title.bottom > status.top + 1;
+    }).length""")
+    assert page.locator(".agents .status.wait").count() >= 1
+    assert overlaps == 0
+
+
 def test_a_running_run_is_followed_live_and_a_hostile_event_stays_text(page: Page, house: House) -> None:
     claim = house.line.begin("Follow me")
     page.goto(f"{house.address}/runs/{claim.run_id}/trail")
