@@ -48,3 +48,13 @@ def test_comments_documentation_and_what_cannot_be_read_have_no_parts() -> None:
     assert parts(OLD, OLD.replace("triangle", "three-cornered figure").replace("-1", "-1  # no"), first_line=1) == []
     assert parts(OLD, OLD.replace("-1", "-"), first_line=1) == []
     assert parts("def f(:\n", OLD, first_line=1) == []
+
+
+def test_of_a_large_change_the_first_parts_are_found_and_of_a_huge_one_the_whole() -> None:
+    old = "def f(a):\n    return a\n"
+    new = old.replace("    return", "".join(f"    x{n} = a + {n}\n" for n in range(300)) + "    return")
+    assert [one.told for one in parts(old, new, first_line=1, most=3)] == [f"`x{n} = a + {n}`" for n in range(3)]
+    other = new.replace("x", "y").replace("+", "*")
+    assert [apply(other, [one.edit]) for one in parts(new, other, first_line=1)] == [new]  # too many words to compare
+    huge = old.replace("    return", "    a += 1\n" * 1000 + "    return")
+    assert [apply(huge, [one.edit]) for one in parts(old, huge, first_line=1)] == [old]

@@ -21,8 +21,12 @@ from typing import NamedTuple
 from karkhana.behaviour.mutation import Mutant
 from karkhana.behaviour.validation import Edit, apply
 
-LONGEST = 2_000
+LONGEST = 1_000
 """Lines of a function past which it is not divided."""
+MOST_PAIRS = 250_000
+"""Words of either run of lines, multiplied, past which the two are not compared by words: that would take seconds."""
+JOINED = 6
+"""Pieces that are joined at most, so that what is left parses."""
 ALIKE = 0.4
 """From this ratio of equal words on, two runs of lines are compared by words."""
 _SHOWN = 60
@@ -40,34 +44,39 @@ class _Piece(NamedTuple):
     old_end: int
 
 
-def parts(old: str, new: str, *, first_line: int) -> list[Mutant]:
-    """What takes back each part of the change from ``old`` to ``new``, in the order of the source.
+def parts(old: str, new: str, *, first_line: int, most: int = 100) -> list[Mutant]:
+    """What takes back each part of the change from ``old`` to ``new``, in the order of the source; the first ``most``.
 
     ``first_line`` is where ``new`` begins in its file. Parts that change nothing (comments, spaces) are left out; none
     for texts that this interpreter cannot parse.
     """
     was, now = old.splitlines(keepends=True), new.splitlines(keepends=True)
     whole = _meaning(new)
-    if whole is None or _meaning(old) in (None, whole) or max(len(was), len(now)) > LONGEST:
+    if whole is None or _meaning(old) in (None, whole):
         return []
+    if max(len(was), len(now)) > LONGEST:
+        return [Mutant(first_line, "the change", Edit(0, len(new), old))]
     starts = _offsets(now)
     found: list[Mutant] = []
     for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, was, now, autojunk=False).get_opcodes():
         if tag == "equal":
             continue
         block = Edit(starts[j1], starts[j2], "".join(was[i1:i2]))
-        for edit in _whole(new, _divided(block, new, now[j1:j2])) or [block]:
+        for edit in _whole(new, _divided(block, new, now[j1:j2]), most - len(found)) or [block]:
             if _meaning(apply(new, [edit])) not in (None, whole):
                 line = first_line + new.count("\n", 0, edit.start)
                 found.append(Mutant(line, _told(new[edit.start : edit.end], edit.text), edit))
-    return found
+        if len(found) >= most:
+            break
+    return found[:most]
 
 
-def _whole(new: str, pieces: list[_Piece]) -> list[Edit]:
-    """The pieces as edits, each joined with those behind it until what is left parses; none if one never does."""
+def _whole(new: str, pieces: list[_Piece], most: int) -> list[Edit]:
+    """The pieces as edits, the first ``most``, each joined with those behind it until what is left parses; none if one
+    never does."""
     edits: list[Edit] = []
-    while pieces:
-        for count in range(1, len(pieces) + 1):
+    while pieces and len(edits) < most:
+        for count in range(1, min(len(pieces), JOINED) + 1):
             first, last = pieces[0], pieces[count - 1]
             edit = Edit(first.start, last.end, first.before[first.old_start : last.old_end])
             if _meaning(apply(new, [edit])) is not None:
@@ -85,6 +94,8 @@ def _divided(block: Edit, new: str, lines: list[str]) -> list[_Piece]:
     if not before:
         return [_Piece(start + first, start + last, "", 0, 0) for first, last in _statements(lines)]
     old, words = list(_WORD.finditer(before)), list(_WORD.finditer(after))
+    if len(old) * len(words) > MOST_PAIRS:
+        return []
     matcher = difflib.SequenceMatcher(None, [m[0] for m in old], [m[0] for m in words], autojunk=False)
     if not after or matcher.ratio() < ALIKE:
         return []

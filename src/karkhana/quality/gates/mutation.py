@@ -126,14 +126,14 @@ def _parts(
     """What takes back the parts of a change that tests need, and which tests to ask; and how many parts there are."""
     if not reach.target_tests(context):
         return [], 0
-    found, count = list[_Row](), 0
+    found, count, most = list[_Row](), 0, int(limits(NAME)["parts"])
     for function in functions:
         if function.swappable and function.old is not None:
-            back = parts(function.old, function.text, first_line=function.place.start)
+            back = parts(function.old, function.text, first_line=function.place.start, most=most + 1)
             count += len(back)
             if tests := reach.tests_reaching(measurement, function.path, function.lines):
                 quickest = _quickest(context, tests)
-                found += [(function, one, quickest) for one in back[: int(limits(NAME)["parts"])]]
+                found += [(function, one, quickest) for one in back[:most]]
     return found, count
 
 
