@@ -41,3 +41,13 @@ def test_words_of_other_languages_and_values_in_brackets() -> None:
     text = "even(2) => true\neven(3) => [false, null]\nnames(1) ==> ('Venus')\nnames(2) ==> ('Venus', 'Mars')\n"
     assert examples("even", text) == (("even(2)", "True"), ("even(3)", "[False, None]"))
     assert examples("names", text) == (("names(2)", "('Venus', 'Mars')"),)
+
+
+def test_examples_of_names_that_the_file_does_not_hold_are_no_programs() -> None:
+    text = "happy(abcd) => True\nhappy('abcd') => True\nhappy(LEAST) => False\nhappy(len('ab')) => False\n"
+    module = f'LEAST = "ab"\n\ndef happy(s):\n    """{text}"""\n    return len(s) > 2\n'
+    assert examples("happy", text, "", module) == (
+        ("happy('abcd')", "True"),
+        ("happy(LEAST)", "False"),
+        ("happy(len('ab'))", "False"),
+    )

@@ -8,6 +8,7 @@ Sessions (``>>> f(3)`` with the answer on the next line), arrows (``f(3) => 4``,
 """
 
 import ast
+import builtins
 import re
 
 _MOST = 12
@@ -20,8 +21,12 @@ _SHOULD = re.compile(
 )
 
 
-def examples(name: str, documentation: str, ticket: str = "") -> tuple[tuple[str, str], ...]:
-    """``(call, expected)`` of the function ``name``, at most a dozen, in the order of the texts."""
+def examples(name: str, documentation: str, ticket: str = "", module: str | None = None) -> tuple[tuple[str, str], ...]:
+    """``(call, expected)`` of the function ``name``, at most a dozen, in the order of the texts.
+
+    ``module``: the file's text; examples that speak of names which it does not hold are no programs, and left out.
+    """
+    known = None if module is None else _held(module)
     found: dict[str, str] = {}
     matches = [*_SESSION.finditer(documentation), *_ARROW.finditer(documentation)]
     for start in re.finditer(rf"\b{re.escape(name)}\(", ticket):
@@ -30,7 +35,7 @@ def examples(name: str, documentation: str, ticket: str = "") -> tuple[tuple[str
     for match in matches:
         call, said = _expression(match["call"]), _said(match["said"])
         own = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == name
-        if call is not None and said is not None and own:
+        if call is not None and said is not None and own and (known is None or _names(call, said) <= known):
             found.setdefault(ast.unparse(call), ast.unparse(said))
     return tuple(found.items())[:_MOST]
 
@@ -45,6 +50,27 @@ def documentation(text: str) -> str:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             return ast.get_docstring(node, clean=False) or ""
     return ""
+
+
+def _names(*expressions: ast.expr) -> set[str]:
+    return {node.id for one in expressions for node in ast.walk(one) if isinstance(node, ast.Name)}
+
+
+def _held(module: str) -> set[str]:
+    """Names that the code of a file uses or makes."""
+    try:
+        tree = ast.parse(module)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set(dir(builtins))
+    found = set(dir(builtins))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+    return found
 
 
 def _said(text: str) -> ast.expr | None:

@@ -133,6 +133,7 @@ def _compare(
 ) -> Comparison:
     rule = limits(NAME)
     revised = _revised(files, fresh=fresh)
+    texts = {file.path: file.text for file in files}
     tests = [*needing, *others]
     durations = {r.name: r.duration_s for r in context.result.results if r.outcome is Outcome.PASSED}
     return differences(
@@ -148,7 +149,7 @@ def _compare(
             (number, call, said)
             for number, one in enumerate(revised)
             if one.place is not None and not one.place.classes
-            for call, said in examples(one.place.name, documentation(one.text), context.ticket.text)
+            for call, said in examples(one.place.name, documentation(one.text), context.ticket.text, texts[one.path])
         ],
         lines={file.path: {*file.lines, *(n for f in file.functions for n in f.lines)} for file in files},
         count=int(rule["inputs"]),
