@@ -4,6 +4,7 @@ One server and one browser for all of it; the deciding run goes through the real
 """
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -30,11 +31,15 @@ FLAGS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
     " --no-first-run --disable-quic --disable-dev-shm-usage"
 )
+# A busy machine is no fault of the page.
+expect.set_options(timeout=20_000)
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.xdist_group("browser"),
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs the Debian package chromium"),
+    pytest.mark.skipif(
+        not Path(CHROMIUM).exists() and os.environ.get("CI") != "true", reason="needs the Debian package chromium"
+    ),
     # playwright's own event loop is not closed before the interpreter's end
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -192,6 +197,11 @@ def test_a_change_is_rejected_by_keys(page: Page, house: House) -> None:
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/runs/{house.runs['second']}")
+    deadline = time.monotonic() + 20
+    while house.site.hub.listeners == 0:
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+    page.wait_for_timeout(400)
     page.keyboard.press("a")
     expect(page.get_by_role("button", name="Approve and deliver")).to_be_focused()
     page.keyboard.press("r")
@@ -223,6 +233,7 @@ def test_keys_lead_everywhere(page: Page, house: House) -> None:
 
 @pytest.mark.parametrize("width", [1280, 1000, 375])
 def test_no_status_lies_over_a_title(page: Page, house: House, width: int) -> None:
+    house.line.waiting("A title that begins where a long status ends")
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(house.address + "/")
     overlaps = page.evaluate("""() => [...document.querySelectorAll(".agents li")].filter((item) => {
