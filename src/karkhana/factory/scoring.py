@@ -20,6 +20,7 @@ from karkhana.domain.events import (
 from karkhana.domain.evidence import Evidence, GateStatus
 from karkhana.domain.policy import Decision, Policy, decide
 from karkhana.domain.risks import Risk, in_full
+from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Ticket
 from karkhana.engineers.registry import default_engineers
 from karkhana.factory.calibration import calibration_for
@@ -106,17 +107,7 @@ def score_range(
             to_the_end=settings.gates.effort != "auto",
         )
     evidence = with_risk(evidence, risk)
-    with open_stores(settings) as stores:
-        weights = current_weights(settings.home)
-        # No type of task: what is known of this repository, and of others, whatever was asked there.
-        calibration = calibration_for(
-            outcome_book(stores).all(),
-            root,
-            "",
-            version=weights.version,
-            again=lambda run: raw_again((entry.event for entry in stores.events.entries(run)), weights),
-        )
-    confidence = score(evidence, PERSONS, weights, calibration)
+    confidence = _confidence(evidence, settings, root)
     hard = tuple(g.gate for g in evidence.gates if g.hard and g.status is GateStatus.FAILED)
     decision: Decision = decide(confidence, hard_failures=hard, policy=settings.policy)
     trail.record(ScoreComputed(confidence=confidence, risk=evidence.risk, risk_reasons=evidence.risk_reasons))
@@ -133,6 +124,20 @@ def score_range(
         diff=change.patch,
         risk=risk,
     )
+
+
+def _confidence(evidence: Evidence, settings: Settings, root: str) -> Confidence:
+    """By what outcomes taught of this repository, and of others, whatever type of task was asked for there."""
+    with open_stores(settings) as stores:
+        weights = current_weights(settings.home)
+        calibration = calibration_for(
+            outcome_book(stores).all(),
+            root,
+            "",
+            version=weights.version,
+            again=lambda run: raw_again((entry.event for entry in stores.events.entries(run)), weights),
+        )
+    return score(evidence, PERSONS, weights, calibration)
 
 
 def _modes(file: ChangedFile) -> tuple[int, ...]:

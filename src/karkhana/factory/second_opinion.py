@@ -10,8 +10,7 @@ The engineer abstains where it is not sure, which says nothing of the change. A 
 its probability stands for that. Knows no more of the ticket than the engineer does.
 """
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -27,6 +26,7 @@ from karkhana.quality.gates import default_gates
 from karkhana.quality.gates.differential import against
 from karkhana.quality.gates.limits import limits
 from karkhana.quality.gates.wording import plural
+from karkhana.quality.new_tests import tests_on_old_code
 from karkhana.workspace.testing import run_tests
 from karkhana.workspace.toolbox import Toolbox
 
@@ -51,7 +51,8 @@ class SecondOpinion:
             return _result(GateStatus.PASSED, "the change is that of the engineer who would be asked", asked=0.0)
         if not [p for p in context.change.paths if p.endswith(".py") and not paths.is_test(p)]:
             return _result(GateStatus.PASSED, "the change has no code outside tests", asked=0.0)
-        with _before(context) as baseline:
+        with tests_on_old_code(context) as tests:
+            baseline = run_tests(context.before, context.test_command) if tests else context.baseline
             wanted = [n for n in baseline.failing if n in set(context.result.passed)]
             if not wanted:
                 return _result(GateStatus.UNKNOWN, "no test fails before the change and passes with it")
@@ -80,21 +81,6 @@ class SecondOpinion:
 def _without(baseline: TestReport, wanted: list[str]) -> tuple[TestResult, ...]:
     """The results, less those of tests that fail with the change as well: nobody asks for them."""
     return tuple(r for r in baseline.results if r.name in wanted or r.name not in set(baseline.failing))
-
-
-@contextlib.contextmanager
-def _before(context: GateContext) -> Iterator[TestReport]:
-    """The code before the change with the tests of the change, and what they say of it; put back afterwards."""
-    workspace, baseline = context.before, context.baseline
-    modes = {f.path: f.after.mode for f in context.change.files if f.after is not None}
-    tests = [p for p in context.change.paths if paths.is_test(p)]
-    try:
-        for path in tests:
-            workspace.write(path, context.contents[path][1], executable=modes.get(path) == 0o100755)
-        yield run_tests(workspace, context.test_command) if tests else baseline
-    finally:
-        for file, before, _ in workspace.changes():
-            workspace.write(file.path, before, executable=file.before is not None and file.before.mode == 0o100755)
 
 
 def _judge(context: GateContext, other: Mapping[str, bytes | None], handover: Handover) -> GateResult:

@@ -15,6 +15,7 @@ from karkhana.domain.suites import Outcome
 from karkhana.ports import GateContext
 from karkhana.quality import paths, suite
 from karkhana.quality.gates.wording import plural, some
+from karkhana.quality.new_tests import tests_on_old_code
 
 NAME = "target_tests"
 
@@ -88,7 +89,7 @@ def _brought_along(context: GateContext, fixed: list[str]) -> tuple[list[str], l
     if not tests or not code or not new:
         return [], [], ""
     try:
-        old = _old_code_new_tests(context, tests, new)
+        old = _old_code_new_tests(context, new)
     except InfrastructureFailure as failure:
         return [], [], f" (the new tests could not be run on the old code: {failure.message})"
     if not old.tests and not old.timed_out:
@@ -99,12 +100,9 @@ def _brought_along(context: GateContext, fixed: list[str]) -> tuple[list[str], l
     return proving, [n for n in new if n in passing], ""
 
 
-def _old_code_new_tests(context: GateContext, tests: list[str], new: list[str]) -> suite.Measurement:
-    """Run the new tests on the old code with the change's own test files, then put the old ones back."""
-    modes = {f.path: f.after.mode for f in context.change.files if f.after is not None}
-    try:
-        for path in tests:
-            context.before.write(path, context.contents[path][1], executable=modes.get(path) == 0o100755)
+def _old_code_new_tests(context: GateContext, new: list[str]) -> suite.Measurement:
+    """Run the new tests on the old code with the change's own test files."""
+    with tests_on_old_code(context):
         return suite.measure(
             context.before,
             context.test_command,
@@ -112,6 +110,3 @@ def _old_code_new_tests(context: GateContext, tests: list[str], new: list[str]) 
             timeout_s=suite.allowance(context.result.duration_s),
             test_cpu_s=suite.per_test_allowance(context.result),
         )
-    finally:
-        for path in tests:
-            context.before.write(path, context.contents[path][0])
