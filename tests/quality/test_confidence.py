@@ -332,3 +332,14 @@ def test_above_the_deployment_threshold_somebody_else_agrees_or_the_tests_notice
     assert score(clean(mutation=gate("mutation", U), second_opinion=unknown), VETERAN).score <= 0.90
     # An engineer is not asked about its own change: then nobody else has come to it.
     assert scored(gate("second_opinion", P, asked=0), survived=1, killed=7) <= 0.90
+
+
+def test_what_is_not_known_of_the_tests_holds_it_down_however_little_that_weighs() -> None:
+    shipped = load_weights()
+    light = {name: msgspec.structs.replace(shipped.gates[name], unknown=1.0) for name in ("mutation", "second_opinion")}
+    weights = msgspec.structs.replace(shipped, gates=shipped.gates | light)
+    agrees = gate("second_opinion", P, asked=1, agrees=1, sure=0.8, against=0)
+    nobody = gate("second_opinion", U)
+    unknown = gate("mutation", U)
+    assert score(clean(mutation=unknown, second_opinion=agrees), VETERAN, weights).score > 0.90
+    assert score(clean(mutation=unknown, second_opinion=nobody), VETERAN, weights).score == 0.90

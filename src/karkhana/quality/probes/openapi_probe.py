@@ -78,6 +78,7 @@ def describe_module(name: Any, found: Any, failed: Any) -> None:
     # whatever the target's code raises, also SystemExit, is the reason why there is no description
     try:
         module = importlib.import_module(name)
+    # Whatever the target's code raises, SystemExit included, is told and ends nothing.
     except BaseException as error:
         failed[name] = reason(error)
         return
@@ -90,6 +91,7 @@ def describe_module(name: Any, found: Any, failed: Any) -> None:
         if not seen and callable(objects.get(key)) and getattr(objects[key], "__module__", "") == name:
             try:
                 describe_object(name + ":" + key, objects[key](), found, failed)
+            # Whatever the target's code raises, SystemExit included, is told and ends nothing.
             except BaseException as error:
                 failed[name + ":" + key] = reason(error)
 
@@ -101,6 +103,7 @@ def describe_object(name: Any, value: Any, found: Any, failed: Any) -> int:
         if describe is not None:
             try:
                 description = describe(value)
+            # Whatever the target's code raises, SystemExit included, is told and ends nothing.
             except BaseException as error:
                 failed[name] = reason(error)
                 return 1
@@ -144,6 +147,7 @@ def describe_django(root: Any, found: Any, failed: Any) -> None:
         generators = importlib.import_module("drf_spectacular.generators")
         description = generators.SchemaGenerator().get_schema(request=None, public=True)
         found["django"] = json.loads(json.dumps(description, default=str))
+    # Whatever the target's code raises, SystemExit included, is told and ends nothing.
     except BaseException as error:
         failed["django"] = reason(error)
 
