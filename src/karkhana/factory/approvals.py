@@ -1,4 +1,8 @@
-"""A person's word to a run that waits: stored first, then carried out here when no worker is there to do it."""
+"""A person's word to a run that waits: stored first, then carried out here when no worker is there to do it.
+
+Importing this module is cheap: the factory (numpy, scikit-learn, the engine; over a second of CPU) is loaded when
+there is something to carry out, which a dashboard or a door that only asks never has.
+"""
 
 from collections.abc import Callable
 
@@ -10,9 +14,7 @@ from karkhana.domain.json import canonical
 from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Order, Rewind, Status
 from karkhana.factory.approvers import self_approval
-from karkhana.factory.assembly import open_factory
 from karkhana.factory.configuration import load_settings
-from karkhana.factory.foreground import work_in_foreground
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.records import Allowance, Approval
 from karkhana.factory.remembering import memory_of
@@ -86,11 +88,17 @@ def rewind(run_id: str, turn: int, observer: Callable[[AnyEvent], None]) -> RunR
     answers = memory_of(events, engineer).turns
     if not 1 <= turn <= answers:
         raise InvalidInput(f"{run_id} has {answers} answers of a model", f"See them: karkhana runs trace {run_id}")
+    # heavy, see above
+    from karkhana.factory.foreground import work_in_foreground
+
     again = msgspec.structs.replace(order, engineer=engineer, rewind=Rewind(run_id=run_id, turn=turn))
     return work_in_foreground(again, settings, observer)
 
 
 def _told(settings: Settings, run_id: str, topic: str, message: str, observer: Callable[[AnyEvent], None]) -> RunResult:
+    # heavy, see above
+    from karkhana.factory.assembly import open_factory
+
     with open_factory(settings, observer=observer) as factory:
         factory.engine.send(run_id, topic, message)
         claim = factory.stores.runs.take_over(run_id, factory.worker.name, settings.queue.lease_s)

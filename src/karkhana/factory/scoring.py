@@ -1,9 +1,7 @@
-"""The gates and the score for any commit range, whoever wrote it; and the explanation of a run's score."""
+"""The gates and the score for any commit range, whoever wrote it."""
 
 from collections.abc import Callable
 from pathlib import Path
-
-import msgspec
 
 from karkhana.domain.changes import Change, FileChange, FileState
 from karkhana.domain.confidence import Confidence, TrackRecord
@@ -13,13 +11,11 @@ from karkhana.domain.events import (
     DecisionMade,
     GateFinished,
     ReviewFinished,
-    RiskAssessed,
     ScoreComputed,
     SuiteMeasured,
 )
 from karkhana.domain.evidence import Evidence, GateStatus
-from karkhana.domain.policy import Decision, Policy, decide
-from karkhana.domain.risks import Risk, in_full
+from karkhana.domain.policy import Decision, decide
 from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Ticket
 from karkhana.engineers.registry import default_engineers
@@ -29,22 +25,19 @@ from karkhana.factory.gating import gates_for
 from karkhana.factory.judging import assess, with_risk
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.outcomes import outcome_book
-from karkhana.factory.rescoring import raw_again, scored_in
+from karkhana.factory.rescoring import raw_again
 from karkhana.factory.results import ScoreResult
 from karkhana.factory.sandboxes import workspaces_for
 from karkhana.factory.second_opinion import all_gates
-from karkhana.factory.stores import Stores, open_stores
+from karkhana.factory.stores import open_stores
 from karkhana.factory.trails import MemoryTrail
 from karkhana.factory.weights import current_weights
 from karkhana.git import Repository, make_patch
 from karkhana.git.repository import ChangedFile
 from karkhana.ports import GateContext
 from karkhana.quality.confidence import score
-from karkhana.quality.counterfactuals import Counterfactual, Way, counterfactuals, ways
-from karkhana.quality.explanation import Row, explain, rows
 from karkhana.quality.review import review
 from karkhana.quality.verify import verify
-from karkhana.quality.weights import Weights
 from karkhana.workspace.testing import detect, require_usable, run_tests
 
 SUBMODULE = 0o160000
@@ -176,81 +169,3 @@ def _change(source: Repository, base: str, files: list[ChangedFile], contents: C
 
 def _state(side: tuple[int, str] | None) -> FileState | None:
     return None if side is None else FileState(side[0], side[1])
-
-
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """A score, part by part."""
-
-    run_id: str
-    score: float
-    components: tuple[Row, ...]
-    """Value, weight, contribution, reason, and what would raise it."""
-    caps: tuple[str, ...]
-    missing: tuple[str, ...]
-    """What could not be measured."""
-    counterfactuals: tuple[Counterfactual, ...]
-    """What the score would be if one thing were better, the most first."""
-    ways: tuple[Way, ...]
-    """The least that would reach the canary and the deployment."""
-    risk: Risk | None = None
-    """How likely the change is to need a repair, the likeliest kinds of bugs, and what looks for them."""
-    text: str
-    """The same as a page for a person."""
-
-
-def explain_run(stores: Stores, run_id: str) -> Explanation:
-    """Why a run's score is what it is. Raises ``UnknownRun``, or ``InvalidInput`` when it never came so far."""
-    events = [entry.event for entry in stores.events.entries(run_id)]
-    kept = scored_in(events)
-    if kept is None:
-        status = stores.runs.get(run_id).status.value.replace("_", " ")
-        raise InvalidInput(f"{run_id} has no score: it ended as {status}", "Choose a run with a change.")
-    evidence, scored = kept
-    weights = current_weights(stores.settings.home)
-    risk = next((event.risk for event in reversed(events) if isinstance(event, RiskAssessed)), None)
-    return explanation(run_id, evidence, scored.confidence, stores.settings.policy, weights, risk=risk)
-
-
-def explanation(
-    run_id: str,
-    evidence: Evidence,
-    confidence: Confidence,
-    policy: Policy,
-    weights: Weights,
-    *,
-    risk: Risk | None = None,
-) -> Explanation:
-    """Everything that can be said of a score; what it could be only as long as its weights still hold."""
-    holds = confidence.weights_version == weights.version
-    single = counterfactuals(evidence, confidence, weights) if holds else ()
-    targets = (policy.canary_from, policy.deploy_above + 1e-4)
-    reached = ways(evidence, confidence, targets, weights) if holds else ()
-    return Explanation(
-        run_id=run_id,
-        score=confidence.score,
-        components=tuple(rows(confidence, weights)),
-        caps=confidence.caps,
-        missing=confidence.missing,
-        counterfactuals=single,
-        ways=reached,
-        risk=risk,
-        text=explain(
-            confidence,
-            weights,
-            [*(_told(single, reached) if holds else _OLD), *(["", *in_full(risk)] if risk is not None else [])],
-        ),
-    )
-
-
-_OLD = ("", "Other weights hold by now, so what would raise it is not told.")
-
-
-def _told(single: tuple[Counterfactual, ...], reached: tuple[Way, ...]) -> list[str]:
-    lines = []
-    better = [each for each in single if each.gain > 0]
-    if better:
-        lines += ["", "It would be:", *(f"    {each.score:.2f} with {each.with_}" for each in better)]
-    for way in reached:
-        lines += ["", f"To reach {way.reaches:.2f} it needs, together ({way.score:.2f}):"]
-        lines += [f"    {each}" for each in way.with_]
-    return lines

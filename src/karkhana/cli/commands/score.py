@@ -9,7 +9,8 @@ from karkhana.cli.options import AsJson, Repo, TestCommand
 from karkhana.cli.output import print_json, visible
 from karkhana.cli.progress import Progress
 from karkhana.domain.json import plain
-from karkhana.factory.scoring import explain_run, score_range
+from karkhana.factory.explaining import explain_run
+from karkhana.factory.scoring import score_range
 from karkhana.factory.stores import open_stores
 
 app = typer.Typer(rich_markup_mode=None, invoke_without_command=True, no_args_is_help=True)

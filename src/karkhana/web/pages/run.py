@@ -14,7 +14,7 @@ from karkhana.domain.errors import InvalidInput, UnknownRun
 from karkhana.domain.evidence import Finding
 from karkhana.domain.json import plain
 from karkhana.domain.tasks import Status
-from karkhana.factory.scoring import explain_run
+from karkhana.factory.explaining import explain_run
 from karkhana.storage.run_lists import RunRow
 from karkhana.web.cards import card_of
 from karkhana.web.diffs import File, read_patch
