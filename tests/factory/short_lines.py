@@ -43,13 +43,14 @@ class Parked(Exception):
 class InstantEngine:
     """Runs each step once in memory; ``answers`` come in the order in which they are waited for.
 
-    A wait with a time ends at once when there is no answer: the time is over.
+    A wait with a time ends at once when there is no answer: the time is over, unless it is longer than ``longest_s``.
     """
 
     def __init__(self) -> None:
         self.answers: dict[str, list[str]] = {}
         self.recorded: dict[str, Any] = {}
         self.waited: list[tuple[str, float | None]] = []
+        self.longest_s = 86_400.0
         self._read: dict[str, int] = {}
 
     def start(self, run_id: str) -> None:
@@ -67,7 +68,7 @@ class InstantEngine:
         if number < len(letters):
             self._read[topic] = number + 1
             return letters[number]
-        if timeout_s is None:
+        if timeout_s is None or timeout_s > self.longest_s:
             raise Parked(topic)
         return None
 

@@ -69,7 +69,7 @@ def test_in_the_loop_it_waits_unless_the_run_was_ordered_to_go_ahead(opened: Ope
     stores = opened()
     run = ShortRun(stores, shop)
     assert run.go() is None
-    assert run.engine.waited == [("approval", None)]
+    assert [topic for topic, _ in run.engine.waited] == ["approval"]
     assert not branches(shop)
     ordered = ShortRun(stores, shop, auto=True).go()
     assert ordered is not None
@@ -243,3 +243,30 @@ def test_the_time_for_a_veto_survives_the_death_of_its_worker(opened: Opening, s
         assert worker(epoch) is (EndingKind.PARKED if epoch == 2 else EndingKind.FINISHED)
     assert len(run.events(ev.DeliveryAnnounced)) == 1
     assert branches(shop)
+
+
+def test_a_question_that_nobody_answers_in_time_ends_the_run_and_teaches_nothing(opened: Opening, shop: Path) -> None:
+    stores = opened(approval_days=3)
+    run = ShortRun(stores, shop)
+    assert run.go() is None
+    (asked,) = run.events(ev.ApprovalRequested)
+    assert 3 * 86_400 - 60 < asked.until - time.time() <= 3 * 86_400
+    run.engine.longest_s = 3 * 86_400.0
+    ending = run.go()
+    assert ending is not None
+    assert (ending.status, ending.reason) == (Status.CANCELLED, "nobody answered within 3 days")
+    assert [event.patch_sha256 for event in run.events(ev.ApprovalExpired)] == [run.built.digest]
+    assert run.events(ev.LessonsLearned) == []
+    assert not branches(shop)
+    assert stores.runs.get(run.run_id).status is Status.CANCELLED
+
+
+def test_an_answer_in_time_counts_and_without_a_time_the_question_stands(opened: Opening, shop: Path) -> None:
+    run = ShortRun(opened(approval_days=0), shop)
+    run.engine.longest_s = float("inf")
+    assert run.go() is None
+    assert run.events(ev.ApprovalRequested)[0].until is None
+    run.answer()
+    ending = run.go()
+    assert ending is not None
+    assert ending.status is Status.DELIVERED

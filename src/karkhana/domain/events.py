@@ -373,6 +373,8 @@ class ApprovalRequested(Event, frozen=True, kw_only=True, tag="approval.requeste
     """The run waits for a person; bound to the exact patch."""
 
     patch_sha256: str
+    until: float | None = None
+    """Seconds since the epoch; without an answer by then the run ends. ``None``: it waits for good."""
 
 
 class ApprovalGiven(Event, frozen=True, kw_only=True, tag="approval.given"):
@@ -394,6 +396,12 @@ class ApprovalRefused(Event, frozen=True, kw_only=True, tag="approval.refused"):
     account: str = ""
     patch_sha256: str = ""
     """Of the diff that the answer was about."""
+
+
+class ApprovalExpired(Event, frozen=True, kw_only=True, tag="approval.expired"):
+    """Nobody answered in time: what was measured is too old by now, and nothing is delivered."""
+
+    patch_sha256: str
 
 
 class DeliveryAnnounced(Event, frozen=True, kw_only=True, tag="delivery.announced"):
@@ -431,6 +439,16 @@ class RunTakenOver(Event, frozen=True, kw_only=True, tag="run.taken_over"):
 
     worker: str
     previous_worker: str
+
+
+class RunRepeated(Event, frozen=True, kw_only=True, tag="run.repeated"):
+    """After the run: somebody had its order put into the queue once more."""
+
+    task_id: str
+    """Of the new task."""
+    by: str
+    turn: int = 0
+    """Answers of the model that are taken over; 0: it begins anew."""
 
 
 class ChangeLanded(Event, frozen=True, kw_only=True, tag="change.landed"):
@@ -500,12 +518,14 @@ AnyEvent = (
     | ApprovalRequested
     | ApprovalGiven
     | ApprovalRefused
+    | ApprovalExpired
     | DeliveryAnnounced
     | Delivered
     | Noted
     | StepRetried
     | RunTakenOver
     | RunFinished
+    | RunRepeated
     | ChangeLanded
     | OutcomeObserved
     | AutonomyChanged

@@ -50,6 +50,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whoever ordered a run cannot approve its change."""
     veto_s: float = 3600.0
     """With a human on the loop: seconds from the announcement to the delivery, in which a person can stop it."""
+    approval_days: float = 14.0
+    """Days that a change waits for a person; then its run ends, and can be tried again. 0: it waits for good."""
 
     def __post_init__(self) -> None:
         if not 0.70 <= self.canary_from <= self.deploy_above <= 1.0:
@@ -59,6 +61,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         # infinity, or no number at all, would be a wait that never ends
         if not 0 <= self.veto_s <= 30 * 86_400:
             raise ValueError("veto_s must lie between 0 and 2592000 seconds")
+        if not 0 <= self.approval_days <= 3650:
+            raise ValueError("approval_days must lie between 0 and 3650 days")
 
 
 class Guarantee(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ Importing this module is cheap: the factory (numpy, scikit-learn, the engine; ov
 there is something to carry out, which a dashboard or a door that only asks never has.
 """
 
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -69,10 +70,15 @@ def resume(run_id: str, *, turns: int, usd: float, by: str, observer: Callable[[
     """
     settings = load_settings({})
     with open_stores(settings) as stores:
-        if not _paused(stores, run_id):
-            raise InvalidInput(f"{run_id} is not paused", f"See how it stands: karkhana runs show {run_id}")
-    message = canonical(Allowance(turns=turns, usd=usd, by=by)).decode()
-    return _told(settings, run_id, "resume", message, observer)
+        topic, message = resume_message(stores, run_id, turns=turns, usd=usd, by=by)
+    return _told(settings, run_id, topic, message, observer)
+
+
+def resume_message(stores: Stores, run_id: str, *, turns: int, usd: float, by: str) -> tuple[str, str]:
+    """The topic that a paused run listens on, and what it is told there. Raises as :func:`resume`."""
+    if not _paused(stores, run_id):
+        raise InvalidInput(f"{run_id} is not paused", f"See how it stands: karkhana runs show {run_id}")
+    return "resume", canonical(Allowance(turns=turns, usd=usd, by=by)).decode()
 
 
 def rewind(run_id: str, turn: int, observer: Callable[[AnyEvent], None]) -> RunResult:
@@ -82,17 +88,22 @@ def rewind(run_id: str, turn: int, observer: Callable[[AnyEvent], None]) -> RunR
     """
     settings = load_settings({})
     with open_stores(settings) as stores:
-        events = [entry.event for entry in stores.events.entries(run_id)]
-        engineer = next((e.engineer for e in reversed(events) if isinstance(e, WorkspaceOpened)), "")
-        order = stores.tasks.order(stores.runs.get(run_id).task_id)
-    answers = memory_of(events, engineer).turns
-    if not 1 <= turn <= answers:
-        raise InvalidInput(f"{run_id} has {answers} answers of a model", f"See them: karkhana runs trace {run_id}")
+        again = rewound_order(stores, run_id, turn)
     # heavy, see above
     from karkhana.factory.foreground import work_in_foreground
 
-    again = msgspec.structs.replace(order, engineer=engineer, rewind=Rewind(run_id=run_id, turn=turn))
     return work_in_foreground(again, settings, observer)
+
+
+def rewound_order(stores: Stores, run_id: str, turn: int) -> Order:
+    """What is to be done then. Raises as :func:`rewind`."""
+    order = stores.tasks.order(stores.runs.get(run_id).task_id)
+    events: list[AnyEvent] = [entry.event for entry in stores.events.entries(run_id)]
+    engineer = next((e.engineer for e in reversed(events) if isinstance(e, WorkspaceOpened)), "")
+    answers = memory_of(events, engineer).turns
+    if not 1 <= turn <= answers:
+        raise InvalidInput(f"{run_id} has {answers} answers of a model", f"See them: karkhana runs trace {run_id}")
+    return msgspec.structs.replace(order, engineer=engineer, rewind=Rewind(run_id=run_id, turn=turn))
 
 
 def _told(settings: Settings, run_id: str, topic: str, message: str, observer: Callable[[AnyEvent], None]) -> RunResult:
@@ -175,6 +186,8 @@ def requested(stores: Stores, run_id: str) -> tuple[str, str]:
     match _asked(stores, run_id):
         case DeliveryAnnounced(patch_sha256=digest):
             return "veto", digest
+        case ApprovalRequested(until=float() as until) if until <= time.time():
+            raise InvalidInput(f"nobody answered {run_id} in time, and it has expired", "Have its ticket tried again.")
         case ApprovalRequested(patch_sha256=digest):
             return "approval", digest
     raise InvalidInput(f"{run_id} has not asked yet", f"See how it stands: karkhana runs show {run_id}")

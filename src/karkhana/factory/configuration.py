@@ -111,6 +111,8 @@ def _tightened(stated: Settings, allowed: Settings) -> dict[str, Any]:
         "protected_paths": tuple(dict.fromkeys((*mine.protected_paths, *theirs.protected_paths))),
         "four_eyes": theirs.four_eyes or mine.four_eyes,
         "veto_s": max(theirs.veto_s, mine.veto_s),
+        # 0 is the longest: for good.
+        "approval_days": min(filter(None, (theirs.approval_days, mine.approval_days)), default=0.0),
     }
     return {"budget": budget, "policy": policy}
 

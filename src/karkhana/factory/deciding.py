@@ -29,6 +29,8 @@ from karkhana.factory.judging import score_change, sync_outcomes
 from karkhana.factory.records import Announced, Approval, Asked, Built, Judged, Plan, Verified
 from karkhana.factory.strategies import holds, record_strategy
 
+DAY_S = 86_400.0
+
 
 def judge(job: Job, plan: Plan, built: Built, verified: Verified) -> Judged:
     """Evidence becomes confidence, and policy turns it into a decision."""
@@ -90,10 +92,12 @@ def announce(job: Job, built: Built, judged: Judged) -> Announced:
 
 
 def request_approval(job: Job, built: Built) -> Asked:
-    """A person is asked; the run waits durably, on no worker."""
-    job.trail.record(ApprovalRequested(patch_sha256=built.digest))
+    """A person is asked; the run waits durably, on no worker, and not for ever: evidence grows old."""
+    days = job.settings.policy.approval_days
+    until = time.time() + days * DAY_S if days else None
+    job.trail.record(ApprovalRequested(patch_sha256=built.digest, until=until))
     job.enter(Status.WAITING_FOR_REVIEW)
-    return Asked(patch_sha256=built.digest)
+    return Asked(patch_sha256=built.digest, until=until)
 
 
 def record_approval(job: Job, built: Built, answer: str) -> Approval:

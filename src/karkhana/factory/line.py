@@ -5,6 +5,7 @@ What each station does is in :mod:`karkhana.factory.building`, :mod:`karkhana.fa
 :mod:`karkhana.factory.deciding` and :mod:`karkhana.factory.stations`; this page is their order, and nothing else.
 """
 
+import enum
 import itertools
 import time
 from collections.abc import Callable
@@ -34,6 +35,14 @@ from karkhana.storage.packing import pack_small, unpack_small
 R = TypeVar("R")
 
 
+class Word(enum.Enum):
+    """Why there is no word of a person."""
+
+    UNWANTED = "unwanted"
+    EXPIRED = "expired"
+    """Somebody was asked, and nobody answered in time."""
+
+
 def ship(job: Job, engine: Engine) -> Ending:
     """Carry one run from its order to its end.
 
@@ -50,7 +59,9 @@ def ship(job: Job, engine: Engine) -> Ending:
     if job.order.trial:
         return step("end_trial", Ending, stations.end_trial, built, judged)
     judged, word = _allowed(step, engine, built, verified, judged)
-    if word is not None and not word.approved:
+    if word is Word.EXPIRED:
+        return step("expire", Ending, stations.expire, built, judged)
+    if isinstance(word, Approval) and not word.approved:
         return step("reject", Ending, stations.reject, built, judged, word)
     receipt = step("deliver", Receipt, stations.deliver, plan, built, verified, judged)
     return step("finish", Ending, stations.finish, built, judged, receipt)
@@ -58,8 +69,8 @@ def ship(job: Job, engine: Engine) -> Ending:
 
 def _allowed(
     step: "Steps", engine: Engine, built: Built, verified: Verified, judged: Judged
-) -> tuple[Judged, Approval | None]:
-    """A person's word, where one is wanted or given; else (no word) the change may go ahead alone, now."""
+) -> tuple[Judged, "Approval | Word"]:
+    """A person's word, where one is wanted or given; else the change may go ahead alone now, or no longer."""
     if not judged.decision.needs_approval:
         if judged.decision.veto_s > 0:
             announced = step("announce", Announced, deciding.announce, built, judged)
@@ -67,9 +78,9 @@ def _allowed(
                 return judged, word
         judged = step("confirm", Judged, deciding.confirm, built, verified, judged)
         if not judged.decision.needs_approval:
-            return judged, None
-    step("request_approval", Asked, deciding.request_approval, built)
-    return judged, _word(step, engine, "approval", built)
+            return judged, Word.UNWANTED
+    asked = step("request_approval", Asked, deciding.request_approval, built)
+    return judged, _word(step, engine, "approval", built, asked.until) or Word.EXPIRED
 
 
 def _word(step: "Steps", engine: Engine, topic: str, built: Built, until: float | None = None) -> Approval | None:

@@ -97,6 +97,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What a person is asked to approve."""
 
     patch_sha256: str
+    until: float | None = None
+    """Seconds since the epoch; ``None``: the question stands for good."""
 
 
 class Announced(msgspec.Struct, frozen=True, kw_only=True):

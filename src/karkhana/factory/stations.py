@@ -9,6 +9,7 @@ import msgspec
 from karkhana import __version__
 from karkhana.delivery.message import commit_message
 from karkhana.domain.events import (
+    ApprovalExpired,
     Delivered,
     GateFinished,
     ReviewFinished,
@@ -141,6 +142,14 @@ def reject(job: Job, built: Built, judged: Judged, approval: Approval) -> Ending
     return _close(job, built, judged, Ending(status=Status.REJECTED, reason=approval.comment or "rejected"))
 
 
+def expire(job: Job, built: Built, judged: Judged) -> Ending:
+    """Nobody answered in time. That says nothing of the change, so nothing is learnt from it."""
+    job.trail.record(ApprovalExpired(patch_sha256=built.digest))
+    days = f"{job.settings.policy.approval_days:g} days"
+    ending = Ending(status=Status.CANCELLED, reason=f"nobody answered within {days}")
+    return _close(job, built, judged, ending, next="Have it tried again: the repository may have moved on meanwhile.")
+
+
 def end_trial(job: Job, built: Built, judged: Judged) -> Ending:
     """A strategy was tried on a past ticket: nothing is delivered, and nobody is asked."""
     return _close(job, built, judged, Ending(status=Status.CANCELLED, reason="a trial of a strategy"))
@@ -151,9 +160,9 @@ def finish(job: Job, built: Built, judged: Judged, receipt: Receipt) -> Ending:
     return _close(job, built, judged, Ending(status=Status.DELIVERED, reason=f"delivered as {receipt.branch}"))
 
 
-def _close(job: Job, built: Built, judged: Judged, ending: Ending) -> Ending:
+def _close(job: Job, built: Built, judged: Judged, ending: Ending, next: str = "") -> Ending:
     learn_from_ending(job, built.handover, built.change.engineer, ending.status, built.attempt)
-    job.trail.record(RunFinished(status=ending.status, reason=ending.reason, turns=built.turns))
+    job.trail.record(RunFinished(status=ending.status, reason=ending.reason, next=next, turns=built.turns))
     job.rooms.runs.finish(
         job.run_id,
         job.epoch,
