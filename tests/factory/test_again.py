@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -30,7 +31,7 @@ def shop(tmp_path: Path) -> Path:
     return repository(tmp_path / "shop")
 
 
-def begun(stores: Stores, shop: Path, **more: object) -> Claim:
+def begun(stores: Stores, shop: Path, **more: Any) -> Claim:
     order = Order(
         ticket=Ticket(text="total() is wrong"), repository=str(shop), commit=git(shop, "rev-parse", "HEAD"), **more
     )
@@ -46,7 +47,7 @@ def record(stores: Stores, claim: Claim, event: ev.AnyEvent) -> None:
     stores.events.trail(claim.run_id, claim.epoch).record(event)
 
 
-def ended(stores: Stores, shop: Path, **more: object) -> str:
+def ended(stores: Stores, shop: Path, **more: Any) -> str:
     claim = begun(stores, shop, **more)
     stores.runs.finish(claim.run_id, claim.epoch, Status.FAILED, b"{}")
     return claim.run_id

@@ -101,3 +101,31 @@ def test_every_list_is_read_from_an_index(database):
             plan = " ".join(row[3] for row in connection.execute(sa.text(f"EXPLAIN QUERY PLAN {query}")))
             assert f"ix_runs_{column}_run_id" in plan
             assert "TEMP B-TREE" not in plan
+
+
+@pytest.mark.parametrize(
+    ("visible", "seen"),
+    [
+        ((True, frozenset()), [0, 1, 2, 3, 4, 5]),
+        ((True, frozenset({"shop1"})), [0, 2, 4]),
+        ((False, frozenset({"shop1"})), [1, 3, 5]),
+        ((False, frozenset({"shop0", "shop1"})), [0, 1, 2, 3, 4, 5]),
+        ((True, frozenset({"shop0", "shop1"})), []),
+        ((False, frozenset()), []),
+    ],
+)
+def test_what_may_not_be_seen_is_in_no_list_and_no_count(lists, made, tasks, clock, visible, seen):
+    mine = [made[number] for number in seen]
+    assert ids(lists.page(RunFilter(visible=visible))) == mine[::-1]
+    assert ids(lists.active(visible=visible)) == [run for run in mine if run not in (made[0], made[5])]
+    assert lists.count(Status.PLANNING, visible=visible) == len(set(mine) - {made[0], made[5]})
+    ended = lists.finished_since(0.0, visible=visible)
+    assert sum(ended.values()) == len(set(mine) & {made[0], made[5]})
+    assert lists.products(visible=visible) == sorted({f"shop{number % 2}" for number in seen})
+    assert sorted(ids(lists.named("ticket", visible=visible))) == sorted(mine)
+    assert sorted(ids(lists.named("run_", visible=visible))) == sorted(mine)
+    tasks.add(ORDER, product="shop0")
+    tasks.add(ORDER, product="shop1")
+    mine = {f"shop{number % 2}" for number in seen}
+    assert lists.queued(visible=visible) == len(mine)
+    assert {task.product for task in tasks.list(status=Status.QUEUED, visible=visible)} == mine

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from karkhana.domain.tasks import Status, TaskType
 from karkhana.storage.database import Database
 from karkhana.storage.tables import events, runs, tasks
+from karkhana.storage.visibility import EVERYTHING, Visible, of_products
 
 
 class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     type: TaskType | None = None
     product: str | None = None
     task_id: str | None = None
+    visible: Visible = EVERYTHING
 
 
 class RunRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +66,7 @@ class RunLists:
 
     def page(self, wanted: RunFilter, *, before: str = "", after: str = "", limit: int = 50) -> list[RunRow]:
         """Newest first: those older than run ``before``, or the ones right above run ``after``."""
-        query = _ROWS.limit(limit)
+        query = _ROWS.where(of_products(runs.c.product, wanted.visible)).limit(limit)
         for column, value in (
             (runs.c.status, wanted.status and wanted.status.value),
             (runs.c.type, wanted.type and wanted.type.value),
@@ -88,53 +90,61 @@ class RunLists:
             row = connection.execute(_ROWS.where(runs.c.run_id == run_id)).one_or_none()
         return None if row is None else _row(row)
 
-    def active(self, limit: int = 50) -> list[RunRow]:
+    def active(self, limit: int = 50, *, visible: Visible = EVERYTHING) -> list[RunRow]:
         """Runs that a worker holds, the oldest first."""
-        held = runs.c.finished_at.is_(None), runs.c.lease_owner.is_not(None)
+        held = runs.c.finished_at.is_(None), runs.c.lease_owner.is_not(None), of_products(runs.c.product, visible)
         with self._database.reading() as connection:
             return [_row(row) for row in connection.execute(_ROWS.where(*held).order_by(runs.c.run_id).limit(limit))]
 
-    def finished_since(self, at: float) -> dict[str, int]:
+    def finished_since(self, at: float, *, visible: Visible = EVERYTHING) -> dict[str, int]:
         """Status → runs that have ended with it since ``at`` (seconds since the epoch)."""
-        query = sa.select(runs.c.status, sa.func.count()).where(runs.c.finished_at >= at).group_by(runs.c.status)
+        since = runs.c.finished_at >= at, of_products(runs.c.product, visible)
+        query = sa.select(runs.c.status, sa.func.count()).where(*since).group_by(runs.c.status)
         with self._database.reading() as connection:
             return {str(status): int(count) for status, count in connection.execute(query)}
 
-    def count(self, status: Status) -> int:
+    def count(self, status: Status, *, visible: Visible = EVERYTHING) -> int:
         """Runs of a status."""
-        query = sa.select(sa.func.count()).select_from(runs).where(runs.c.status == status.value)
+        like = runs.c.status == status.value, of_products(runs.c.product, visible)
+        query = sa.select(sa.func.count()).select_from(runs).where(*like)
         with self._database.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def queued(self) -> int:
+    def queued(self, *, visible: Visible = EVERYTHING) -> int:
         """Tasks that wait for a worker."""
-        query = sa.select(sa.func.count()).select_from(tasks).where(tasks.c.status == Status.QUEUED.value)
+        like = tasks.c.status == Status.QUEUED.value, of_products(tasks.c.product, visible)
+        query = sa.select(sa.func.count()).select_from(tasks).where(*like)
         with self._database.reading() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def products(self, limit: int = 200) -> list[str]:
+    def products(self, limit: int = 200, *, visible: Visible = EVERYTHING) -> list[str]:
         """Names of the products that have runs, in alphabetical order; jumps from one to the next in the index."""
         found: list[str] = []
         with self._database.reading() as connection:
             while len(found) < limit:
-                following = sa.select(sa.func.min(runs.c.product)).where(runs.c.product > (found[-1] if found else ""))
+                following = sa.select(sa.func.min(runs.c.product)).where(
+                    runs.c.product > (found[-1] if found else ""), of_products(runs.c.product, visible)
+                )
                 product = connection.execute(following).scalar()
                 if product is None:
                     break
                 found.append(str(product))
         return found
 
-    def named(self, text: str, limit: int = 8) -> list[RunRow]:
+    def named(self, text: str, limit: int = 8, *, visible: Visible = EVERYTHING) -> list[RunRow]:
         """Runs whose identifier or task begins with ``text``, then the newest whose title holds it."""
         like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        titled = sa.select(tasks.c.task_id).where(tasks.c.title.ilike(f"%{like}%", escape="\\"))
+        titled = sa.select(tasks.c.task_id).where(
+            tasks.c.title.ilike(f"%{like}%", escape="\\"), of_products(tasks.c.product, visible)
+        )
         newest = titled.order_by(tasks.c.ordinal.desc()).limit(limit)
         beginning = sa.or_(
             sa.and_(runs.c.run_id >= text, runs.c.run_id < text + "~"),
             sa.and_(runs.c.task_id >= text, runs.c.task_id < text + "~"),
         )
         with self._database.reading() as connection:
-            found = [_row(row) for row in connection.execute(_ROWS.where(beginning).limit(limit))]
+            rows = _ROWS.where(beginning, of_products(runs.c.product, visible)).limit(limit)
+            found = [_row(row) for row in connection.execute(rows)]
             ids = list(connection.execute(newest).scalars())
             more = _ROWS.where(runs.c.task_id.in_(ids)).order_by(runs.c.run_id.desc()).limit(limit)
             found += [_row(row) for row in connection.execute(more)]

@@ -23,6 +23,8 @@ from karkhana.storage.runs import CANCELLING, Claim, start_run
 from karkhana.storage.tables import runs, tag_sets, task_dependencies, tasks
 from karkhana.storage.transitions import change_status, unknown_task
 from karkhana.storage.upserting import upsert
+from karkhana.storage.webhook_feed import tell_status
+from karkhana.storage.visibility import EVERYTHING, Visible, of_products
 
 
 class Blocker(msgspec.Struct, frozen=True):
@@ -101,9 +103,11 @@ class TaskStore:
             raise unknown_task(task_id)
         return msgspec.convert(unpack_small(msgspec.json.decode(stored)), Order)
 
-    def list(self, *, status: Status | None = None, limit: int = 100, offset: int = 0) -> list[Task]:
+    def list(
+        self, *, status: Status | None = None, limit: int = 100, offset: int = 0, visible: Visible = EVERYTHING
+    ) -> list[Task]:
         """Queued tasks by priority, then age; the others newest first."""
-        query = sa.select(tasks).limit(limit).offset(offset)
+        query = sa.select(tasks).where(of_products(tasks.c.product, visible)).limit(limit).offset(offset)
         if status is not None:
             query = query.where(tasks.c.status == status.value)
         if status is Status.QUEUED:
@@ -221,6 +225,7 @@ def _store(connection: sa.Connection, task: Task, order: Order, waiting_for: int
             order_json=canonical(pack_small(msgspec.to_builtins(order))).decode(),
         )
     )
+    tell_status(connection, task.task_id, task.status.value)
     if task.dependencies:
         rows = [{"task_id": task.task_id, "depends_on": other} for other in task.dependencies]
         connection.execute(sa.insert(task_dependencies), rows)
