@@ -5,6 +5,7 @@ Knows nothing of hashing or redaction.
 
 import os
 import threading
+import time
 from typing import Any
 
 import msgspec
@@ -13,6 +14,11 @@ import psycopg
 from karkhana.storage.appender import Head, Row
 from karkhana.storage.database import Database
 from karkhana.storage.failures import explained
+from karkhana.storage.webhook_feed import FROM_TRAIL, TOLD
+
+
+_TELL = FROM_TRAIL.format(at="%(now)s", kind="%(type)s", run_id="%(run_id)s", seq="%(seq)s")
+_TELL = f", told AS ({_TELL} AND EXISTS (SELECT 1 FROM head))"
 
 
 class PostgresAppender:
@@ -27,14 +33,15 @@ class PostgresAppender:
         self._process = 0
 
     def append(self, row: Row, epoch: int | None) -> bool:
+        told = _TELL if row.type in TOLD else ""
         stored = self._execute(
             "WITH head AS (UPDATE runs SET trail_seq=%(seq)s, trail_hash=%(hash)s WHERE run_id=%(run_id)s"
             " AND trail_seq=%(seq)s-1 AND trail_hash=%(previous_hash)s"
             " AND lease_epoch=coalesce(%(epoch)s::int, lease_epoch) RETURNING run_id)"
-            " INSERT INTO events (run_id, seq, at, type, payload, previous_hash, hash)"
+            f"{told} INSERT INTO events (run_id, seq, at, type, payload, previous_hash, hash)"
             " SELECT run_id, %(seq)s, %(at)s, %(type)s, %(payload)s, %(previous_hash)s, %(hash)s FROM head"
             " RETURNING seq",
-            {**msgspec.structs.asdict(row), "epoch": epoch},
+            {**msgspec.structs.asdict(row), "epoch": epoch, "now": time.time()},
         )
         return stored is not None
 

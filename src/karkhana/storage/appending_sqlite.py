@@ -6,16 +6,19 @@ Knows nothing of hashing or redaction.
 import os
 import sqlite3
 import threading
+import time
 
 from karkhana.storage.appender import Head, Row
 from karkhana.storage.database import Database, connect_sqlite
 from karkhana.storage.failures import explained, explanation
+from karkhana.storage.webhook_feed import FROM_TRAIL, TOLD
 
 _MOVE = (
     "UPDATE runs SET trail_seq=?, trail_hash=? WHERE run_id=? AND trail_seq=? AND trail_hash=?"
     " AND lease_epoch=coalesce(?, lease_epoch)"
 )
 _INSERT = "INSERT INTO events (run_id, seq, at, type, payload, previous_hash, hash) VALUES (?,?,?,?,?,?,?)"
+_TELL = FROM_TRAIL.format(at="?", kind="?", run_id="?", seq="?")
 
 
 class SqliteAppender:
@@ -48,6 +51,8 @@ class SqliteAppender:
                 follows = execute(_MOVE, head).rowcount == 1
                 if follows:
                     execute(_INSERT, (row.run_id, row.seq, row.at, row.type, row.payload, row.previous_hash, row.hash))
+                    if row.type in TOLD:
+                        execute(_TELL, (time.time(), row.type, row.run_id, row.seq))
                 execute("COMMIT")
             except BaseException as error:
                 # a full disk may have ended the transaction already

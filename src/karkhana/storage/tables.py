@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0012"
+SCHEMA_VERSION = "0015"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -26,6 +26,7 @@ _ORDINAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 # Both are conditions on PostgreSQL as well, as the migrations say; to say so here would load that dialect everywhere.
 OPEN_RUN = sa.text("finished_at IS NULL")
 OPEN_ENTRY = sa.text("state = 'open'")
+FILLED_SLOT = sa.text("slot <> ''")
 
 tasks = sa.Table(
     "tasks",
@@ -342,8 +343,29 @@ intake_answers = sa.Table(
     sa.Column("due_at", sa.Double, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("sent_at", sa.Double),
+    sa.Column("slot", sa.Text, nullable=False, server_default=""),
+    sa.Column("marker", sa.Text, nullable=False, server_default=""),
+    sa.Column("content", sa.Text, nullable=False, server_default=""),
+    sa.Column("external", sa.Text, nullable=False, server_default=""),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("begun", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("failed_at", sa.Double),
+    sa.Column("error", sa.Text, nullable=False, server_default=""),
 )
 sa.Index("ix_intake_answers_due", intake_answers.c.sent_at, intake_answers.c.due_at)
+sa.Index(
+    "ix_intake_answers_slot", intake_answers.c.task_id, intake_answers.c.slot, unique=True, sqlite_where=FILLED_SLOT
+)
+
+intake_senders = sa.Table(
+    "intake_senders",
+    metadata,
+    sa.Column("door", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("until", sa.Double, nullable=False),
+    sa.Column("rests_until", sa.Double, nullable=False),
+    sa.Column("trouble", sa.Text, nullable=False),
+)
 
 intake_allowances = sa.Table(
     "intake_allowances",
@@ -352,3 +374,109 @@ intake_allowances = sa.Table(
     sa.Column("sender", sa.Text, primary_key=True),
     sa.Column("full_at", sa.Double, nullable=False),
 )
+
+audit_entries = sa.Table(
+    "audit_entries",
+    metadata,
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("via", sa.Text, nullable=False),
+    sa.Column("token_id", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("product", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("details", sa.Text, nullable=False),
+    sa.Column("previous_hash", sa.Text, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+)
+for _column in (audit_entries.c.actor, audit_entries.c.action, audit_entries.c.target, audit_entries.c.product):
+    sa.Index(f"ix_audit_entries_{_column.name}_seq", _column, audit_entries.c.seq)
+
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("chain", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False),
+    sa.CheckConstraint("chain = 1", name="chain"),
+)
+"""One row: the newest entry of the audit."""
+
+api_answers = sa.Table(
+    "api_answers",
+    metadata,
+    sa.Column("principal", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("begun_at", sa.Double, nullable=False),
+    sa.Column("until", sa.Double, nullable=False, index=True),
+    sa.Column("answer", sa.LargeBinary),
+)
+
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    sa.Column("webhook_id", sa.Text, primary_key=True),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("events", sa.Text, nullable=False),
+    sa.Column("products", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("secret", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("created_by", sa.Text, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("notice", sa.Text, nullable=False),
+    sa.Column("failing_since", sa.Double),
+    sa.Column("arrived_at", sa.Double),
+)
+
+webhook_feed = sa.Table(
+    "webhook_feed",
+    metadata,
+    sa.Column("ordinal", _ORDINAL, sa.Identity(), primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("task_id", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+)
+"""What happened and is still to be made into messages; written together with what happened."""
+
+webhook_messages = sa.Table(
+    "webhook_messages",
+    metadata,
+    sa.Column("ordinal", _ORDINAL, sa.Identity(), primary_key=True),
+    sa.Column("webhook_id", sa.Text, nullable=False),
+    sa.Column("message_id", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("due_at", sa.Double, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("answered", sa.Integer),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("ended_at", sa.Double, index=True),
+    sa.UniqueConstraint("webhook_id", "message_id"),
+)
+sa.Index("ix_webhook_messages_state_due_at", webhook_messages.c.state, webhook_messages.c.due_at)
+sa.Index(
+    "ix_webhook_messages_webhook_id_state_subject",
+    webhook_messages.c.webhook_id,
+    webhook_messages.c.state,
+    webhook_messages.c.subject,
+    webhook_messages.c.ordinal,
+)
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("until", sa.Double, nullable=False),
+)
+"""What one process at a time does for all."""

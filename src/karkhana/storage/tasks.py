@@ -4,7 +4,7 @@ Knows nothing of how a task is worked on. A task is ready when it is queued and 
 delivered or deployed; ``waiting_for`` counts what is missing, so finding the next task never walks the graph.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, TypedDict, Unpack
@@ -257,7 +257,11 @@ def next_ready(able: list[str]) -> sa.Select[Any]:
 
 
 def _tasks(connection: sa.Connection, query: sa.Select[Any]) -> list[Task]:
-    rows = list(connection.execute(query))
+    return tasks_of(connection, list(connection.execute(query)))
+
+
+def tasks_of(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Task]:
+    """Rows of the table as tasks with their dependencies, in the same order."""
     ids = [row.task_id for row in rows]
     dependencies: dict[str, list[str]] = {task_id: [] for task_id in ids}
     for start in range(0, len(ids), 500):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from karkhana.domain.errors import UnknownTask
 from karkhana.domain.tasks import Status
 from karkhana.storage.tables import task_dependencies, tasks
+from karkhana.storage.webhook_feed import tell_status
 
 
 def change_status(connection: sa.Connection, task_id: str, status: Status, **fields: Any) -> Status:
@@ -23,6 +24,8 @@ def change_status(connection: sa.Connection, task_id: str, status: Status, **fie
         raise unknown_task(task_id)
     before = Status(found)
     connection.execute(sa.update(tasks).where(tasks.c.task_id == task_id).values(status=status.value, **fields))
+    if before is not status:
+        tell_status(connection, task_id, status.value)
     step = before.satisfied - status.satisfied
     if step:
         _count(connection, task_id, step)
