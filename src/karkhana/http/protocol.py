@@ -311,7 +311,9 @@ class GuardedProtocol(asyncio.Protocol):
     @property
     def waited_s(self) -> float:
         """Seconds since this connection could have sent a request and did not; 0 while one is under way."""
-        if self._refused or self._lingers or self._part == _BODY or (self._exchange is not None and not self._exchange.complete):
+        if self._refused or self._lingers or self._part == _BODY:
+            return 0.0
+        if self._exchange is not None and not self._exchange.complete:
             return 0.0
         allowed = self.limits.head_s if self._part == _HEAD or self._exchange is None else self.limits.keep_s
         return allowed - self._watch.left_s
