@@ -278,6 +278,61 @@ def test_a_body_that_drips_is_not_waited_for() -> None:
     run(work())
 
 
+def test_a_refusal_reaches_a_client_that_goes_on_sending() -> None:
+    async def work() -> None:
+        async with served(echo, Limits(ignored_bytes=1 << 22)) as url:
+            for _ in range(5):
+                said = b"GET / HTTP/1.1\r\nx: " + b"y" * 1_000_000
+                assert (await talk(url, said, b"z" * 100_000)).startswith(b"HTTP/1.1 431 ")
+
+    run(work())
+
+
+def test_an_early_answer_reaches_a_client_that_goes_on_sending() -> None:
+    async def early(scope: Any, receive: Any, send: Any) -> None:
+        head = [(b"content-length", b"2"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 413, "headers": head})
+        await send({"type": "http.response.body", "body": b"no"})
+        assert (await receive())["type"] == "http.disconnect"
+
+    async def work() -> None:
+        async with served(early, Limits(ignored_bytes=1 << 22)) as url:
+            for _ in range(5):
+                said = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3000000\r\n\r\n"
+                got = await talk(url, said, b"y" * 1_000_000, b"z" * 100_000)
+                assert got.startswith(b"HTTP/1.1 413 ")
+                assert got.endswith(b"\r\n\r\nno")
+
+    run(work())
+
+
+def test_who_lingers_too_long_or_sends_too_much_is_left() -> None:
+    async def go_on(writer: asyncio.StreamWriter, data: bytes) -> None:
+        for _ in range(500):
+            writer.write(data)
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    async def ended_by(url: Url, data: bytes) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", url.origin.port)
+        try:
+            writer.write(b"no HTTP\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+            # a write to a connection that was closed from afar fails at last
+            with pytest.raises(OSError, match=r"reset|Broken pipe|lost"):
+                await go_on(writer, data)
+        finally:
+            writer.close()
+
+    async def work() -> None:
+        async with served(echo, Limits(linger_s=0.2)) as url:
+            await ended_by(url, b"x")
+        async with served(echo, Limits(linger_s=60.0, ignored_bytes=10_000)) as url:
+            await ended_by(url, b"x" * 1000)
+
+    run(work())
+
+
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"])
 def test_who_waits_gives_way_when_all_connections_are_taken(said: bytes) -> None:
     async def work() -> None:

@@ -193,6 +193,15 @@ def test_a_suite_that_distributes_itself_is_reported_in_full() -> None:
     assert report.failing == ("test_a.py::test_a[3]",)
 
 
+@pytest.mark.parametrize(("imported", "loaded"), [("", "False"), ("import hypothesis", "True")])
+def test_hypothesis_is_loaded_by_suites_that_use_it_only(imported: str, loaded: str) -> None:
+    conftest = "import sys\ndef pytest_unconfigure():\n    print('hypothesis:', 'hypothesis' in sys.modules)\n"
+    with_plugins = ("env", "-u", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", *PYTEST)
+    report = run({"conftest.py": conftest, "test_a.py": f"{imported}\ndef test_a(): pass\n"}, with_plugins)
+    assert report.green
+    assert f"hypothesis: {loaded}" in report.output
+
+
 def test_a_pytest_that_a_test_starts_does_not_disturb_the_report() -> None:
     inner = (
         "import subprocess, sys\ndef test_outer():\n    subprocess.run([sys.executable, '-m', 'pytest', 'inner.py'])\n"

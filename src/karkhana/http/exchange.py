@@ -43,6 +43,9 @@ class Client(Protocol):
     def resume(self) -> None:
         """Read on."""
 
+    def leave(self) -> None:
+        """Say no more, and close when the client has seen it."""
+
     def answered(self, exchange: "Exchange") -> None:
         """The answer was written to its end."""
 
@@ -225,7 +228,9 @@ class Exchange:
         if not more:
             self.complete = True
             self.wake()
-            if not self.keep_alive:
+            if not self.keep_alive and self.more:
+                self._client.leave()
+            elif not self.keep_alive:
                 self._client.transport.close()
             self._client.answered(self)
 

@@ -46,7 +46,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     pipelined: int = 32
     """Requests of one connection that may wait for the answers to earlier ones."""
     ignored_bytes: int = 1 << 20
-    """Bytes of a body that are read after its request was answered, so that the client comes to see the answer."""
+    """Bytes that are read after a request was answered or refused, so that the client comes to see the answer."""
+    linger_s: float = 2.0
+    """Seconds for which they are read once nothing more is said to the client (RFC 9112, section 9.6)."""
 
 
 _IDLE, _HEAD, _BODY = "idle", "head", "body"
@@ -87,7 +89,7 @@ class GuardedProtocol(asyncio.Protocol):
         self._part = _IDLE
         self._head_bytes = self._header_bytes = self._ignored = 0
         self._body_end = 0.0
-        self._refused = self._paused = False
+        self._refused = self._paused = self._lingers = False
         self._watch = Watch(self.loop, self._late)
 
     # -- asyncio.Protocol
@@ -105,16 +107,19 @@ class GuardedProtocol(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self._server.connections.discard(self)
         self._watch.close()
+        self._lose_exchanges()
+        self.resume_writing()
+        # The parser holds us, and what was sent: nobody should have to look for that cycle.
+        self._parser = cast(httptools.HttpRequestParser, None)
+
+    def _lose_exchanges(self) -> None:
         for exchange in (self._answering, self._exchange, *self._queue):
             if exchange is not None:
                 exchange.lost()
                 if self.cancelling and exchange.gone and exchange.task is not None:
                     exchange.task.cancel()
         self._queue.clear()
-        self.resume_writing()
-        # The parser holds us, and what was sent: nobody should have to look for that cycle.
         self._answering = self._exchange = None
-        self._parser = cast(httptools.HttpRequestParser, None)
 
     def pause_writing(self) -> None:
         self.writable = self.loop.create_future()
@@ -125,7 +130,10 @@ class GuardedProtocol(asyncio.Protocol):
             writable.set_result(None)
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
+        if self._refused or self._lingers:
+            self._ignored += len(data)
+            if self._ignored > self.limits.ignored_bytes:
+                self.transport.close()
             return
         try:
             self._parser.feed_data(data)
@@ -253,8 +261,27 @@ class GuardedProtocol(asyncio.Protocol):
             self._paused = False
             self.transport.resume_reading()
 
+    def leave(self) -> None:
+        """Say no more, and close when the client has done so, or not in time.
+
+        A socket that is closed with something unread is reset, and what was written is lost with it.
+        """
+        if self._lingers or self.transport.is_closing():
+            return
+        if len(self._server.connections) > 2 * self.limits.connections or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self._lingers = True
+        self.transport.write_eof()
+        if self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+        self._watch.within(self.limits.linger_s)
+
     def answered(self, exchange: Exchange) -> None:
         self._server.total_requests += 1
+        if self._lingers:
+            return
         if self._queue:
             self.start(self._queue.popleft())
         if self._paused:
@@ -266,7 +293,7 @@ class GuardedProtocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """Take no further request, and close when the last one is answered."""
-        if self._exchange is None or self._exchange.complete:
+        if self._lingers or self._exchange is None or self._exchange.complete:
             self.transport.close()
         else:
             self._exchange.keep_alive = False
@@ -284,7 +311,9 @@ class GuardedProtocol(asyncio.Protocol):
     @property
     def waited_s(self) -> float:
         """Seconds since this connection could have sent a request and did not; 0 while one is under way."""
-        if self._refused or self._part == _BODY or (self._exchange is not None and not self._exchange.complete):
+        if self._refused or self._lingers or self._part == _BODY:
+            return 0.0
+        if self._exchange is not None and not self._exchange.complete:
             return 0.0
         allowed = self.limits.head_s if self._part == _HEAD or self._exchange is None else self.limits.keep_s
         return allowed - self._watch.left_s
@@ -292,7 +321,9 @@ class GuardedProtocol(asyncio.Protocol):
     def _late(self) -> None:
         if self.transport.is_closing():
             return
-        if self._part == _BODY and self._paused:
+        if self._lingers:
+            self.transport.close()
+        elif self._part == _BODY and self._paused:
             # We are slow, not the client.
             self._watch.within(self.limits.body_idle_s)
         elif self._part == _IDLE and self._exchange is not None:
@@ -302,16 +333,21 @@ class GuardedProtocol(asyncio.Protocol):
 
     def _refuse(self, status: int, message: str) -> None:
         self._watch.off()
-        if self._refused or self.transport.is_closing():
+        if self._refused or self._lingers or self.transport.is_closing():
             return
         self._refused = True
+        self._ignored = 0
         under_way = self._answering
         if under_way is None or under_way.complete or not under_way.started:
             text = message.encode()
             head = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode()), b"connection: close"]
             head += [b"content-type: text/plain; charset=utf-8", b"content-length: %d" % len(text), b"", text]
             self.transport.write(b"\r\n".join(head))
-        self.transport.close()
+            # nothing of theirs is to follow what was said
+            self._lose_exchanges()
+            self.leave()
+        else:
+            self.transport.close()
 
 
 def _target(url: bytes) -> tuple[str, bytes, bytes]:

@@ -10,6 +10,7 @@ import copy
 import importlib.util
 import inspect
 import os
+import sys
 import time
 import traceback
 import types
@@ -79,6 +80,10 @@ class _Plugin:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         session.config.option.tbstyle = "no"
         self.work(session)
+        plugins = session.config.pluginmanager
+        if "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
+            # it would load all of hypothesis for an empty summary: 0.7 s in each run that has no use for it
+            plugins.unregister(name="hypothesispytest")
         return True
 
     def pytest_collectreport(self, report: Any) -> None:
