@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0015"
+SCHEMA_VERSION = "0016"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -480,3 +480,15 @@ leases = sa.Table(
     sa.Column("until", sa.Double, nullable=False),
 )
 """What one process at a time does for all."""
+
+understandings = sa.Table(
+    "understandings",
+    metadata,
+    sa.Column("ordinal", _ORDINAL, sa.Identity(), primary_key=True),
+    sa.Column("task_id", sa.Text, sa.ForeignKey("tasks.task_id"), nullable=False, unique=True),
+    sa.Column("product", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("understanding", sa.Text, nullable=False),
+    sa.Column("sketch", sa.Text, nullable=False),
+)
+sa.Index("ix_understandings_product_ordinal", understandings.c.product, understandings.c.ordinal)
