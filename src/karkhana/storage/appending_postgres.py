@@ -16,9 +16,19 @@ from karkhana.storage.database import Database
 from karkhana.storage.failures import explained
 from karkhana.storage.webhook_feed import FROM_TRAIL, TOLD
 
-
-_TELL = FROM_TRAIL.format(at="%(now)s", kind="%(type)s", run_id="%(run_id)s", seq="%(seq)s")
-_TELL = f", told AS ({_TELL} AND EXISTS (SELECT 1 FROM head))"
+_TOLD = FROM_TRAIL.format(at="%(now)s", kind="%(type)s", run_id="%(run_id)s", seq="%(seq)s")
+_MOVE = (
+    "WITH head AS (UPDATE runs SET trail_seq=%(seq)s, trail_hash=%(hash)s WHERE run_id=%(run_id)s"
+    " AND trail_seq=%(seq)s-1 AND trail_hash=%(previous_hash)s"
+    " AND lease_epoch=coalesce(%(epoch)s::int, lease_epoch) RETURNING run_id)"
+)
+_INSERT = (
+    " INSERT INTO events (run_id, seq, at, type, payload, previous_hash, hash)"
+    " SELECT run_id, %(seq)s, %(at)s, %(type)s, %(payload)s, %(previous_hash)s, %(hash)s FROM head"
+    " RETURNING seq"
+)
+_QUIETLY = _MOVE + _INSERT
+_TELLING = _MOVE + ", told AS (" + _TOLD + " AND EXISTS (SELECT 1 FROM head))" + _INSERT
 
 
 class PostgresAppender:
@@ -33,16 +43,8 @@ class PostgresAppender:
         self._process = 0
 
     def append(self, row: Row, epoch: int | None) -> bool:
-        told = _TELL if row.type in TOLD else ""
-        stored = self._execute(
-            "WITH head AS (UPDATE runs SET trail_seq=%(seq)s, trail_hash=%(hash)s WHERE run_id=%(run_id)s"
-            " AND trail_seq=%(seq)s-1 AND trail_hash=%(previous_hash)s"
-            " AND lease_epoch=coalesce(%(epoch)s::int, lease_epoch) RETURNING run_id)"
-            f"{told} INSERT INTO events (run_id, seq, at, type, payload, previous_hash, hash)"
-            " SELECT run_id, %(seq)s, %(at)s, %(type)s, %(payload)s, %(previous_hash)s, %(hash)s FROM head"
-            " RETURNING seq",
-            {**msgspec.structs.asdict(row), "epoch": epoch, "now": time.time()},
-        )
+        values = {**msgspec.structs.asdict(row), "epoch": epoch, "now": time.time()}
+        stored = self._execute(_TELLING if row.type in TOLD else _QUIETLY, values)
         return stored is not None
 
     def head(self, run_id: str) -> Head | None:

@@ -23,8 +23,8 @@ from karkhana.storage.runs import CANCELLING, Claim, start_run
 from karkhana.storage.tables import runs, tag_sets, task_dependencies, tasks
 from karkhana.storage.transitions import change_status, unknown_task
 from karkhana.storage.upserting import upsert
-from karkhana.storage.webhook_feed import tell_status
 from karkhana.storage.visibility import EVERYTHING, Visible, of_products
+from karkhana.storage.webhook_feed import tell_status
 
 
 class Blocker(msgspec.Struct, frozen=True):

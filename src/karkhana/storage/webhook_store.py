@@ -213,7 +213,7 @@ class WebhookStore:
         """It was taken."""
         now = self._now()
         with self._database.writing() as connection:
-            webhook_id = self._end(connection, ordinal, ARRIVED, answered, "", now)
+            webhook_id = self._end(connection, ordinal, state=ARRIVED, answered=answered)
             if webhook_id is not None:
                 values = {"arrived_at": now, "failing_since": None}
                 connection.execute(sa.update(webhooks).where(webhooks.c.webhook_id == webhook_id).values(values))
@@ -223,7 +223,7 @@ class WebhookStore:
         now = self._now()
         with self._database.writing() as connection:
             if again_s is None:
-                webhook_id = self._end(connection, ordinal, GIVEN_UP, answered, note, now)
+                webhook_id = self._end(connection, ordinal, state=GIVEN_UP, answered=answered, note=note)
             else:
                 attempts = webhook_messages.c.attempts + 1
                 values = {"due_at": now + again_s, "attempts": attempts, "answered": answered, "note": note}
@@ -269,14 +269,14 @@ class WebhookStore:
         return new
 
     def _end(
-        self, connection: sa.Connection, ordinal: int, state: str, answered: int | None, note: str, now: float
+        self, connection: sa.Connection, ordinal: int, *, state: str, answered: int | None, note: str = ""
     ) -> str | None:
         values = {
             "state": state,
             "attempts": webhook_messages.c.attempts + 1,
             "answered": answered,
             "note": note,
-            "ended_at": now,
+            "ended_at": self._now(),
         }
         query = sa.update(webhook_messages).where(webhook_messages.c.ordinal == ordinal).values(values)
         found: str | None = connection.execute(query.returning(webhook_messages.c.webhook_id)).scalar()
