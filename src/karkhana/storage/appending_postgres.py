@@ -28,7 +28,7 @@ _INSERT = (
     " RETURNING seq"
 )
 _QUIETLY = _MOVE + _INSERT
-_TELLING = _MOVE + ", told AS (" + _TOLD + " AND EXISTS (SELECT 1 FROM head))" + _INSERT
+_TELLING = f"{_MOVE}, told AS ({_TOLD} AND EXISTS (SELECT 1 FROM head)){_INSERT}"  # noqa: S608 - constants only
 
 
 class PostgresAppender:
