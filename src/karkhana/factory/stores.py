@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from karkhana.domain.settings import Settings
 from karkhana.factory.configuration import load_settings
+from karkhana.storage.audit import Audit
 from karkhana.storage.database import Database, open_database
 from karkhana.storage.event_log import EventLog
 from karkhana.storage.messages import MessageStore
@@ -28,6 +29,7 @@ class Stores:
     runs: RunStore
     events: EventLog
     messages: MessageStore
+    audit: Audit
     redactor: Redactor
 
 
@@ -45,5 +47,6 @@ def open_stores(settings: Settings | None = None) -> Iterator[Stores]:
             runs=RunStore(database, redactor=redactor),
             events=EventLog(database, redactor),
             messages=MessageStore(database),
+            audit=Audit(database, redactor),
             redactor=redactor,
         )

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from karkhana.domain.access import single_user
 from karkhana.web.access import Doors
 from karkhana.web.hooks import PREFIX
 from karkhana.web.rendering import Pages
@@ -42,7 +43,11 @@ HEADERS: Mapping[str, str] = {
 
 
 class Guard:
-    """ASGI middleware. Pages find ``request.state.session`` and, for a form, ``request.state.form``."""
+    """ASGI middleware.
+
+    Pages find who asks in ``request.state.principal``, their ``request.state.session`` and, for a form,
+    ``request.state.form``.
+    """
 
     def __init__(self, app: ASGIApp, *, doors: Doors, pages: Pages, hosts: frozenset[str], cookie: str) -> None:
         self._app = app
@@ -74,13 +79,14 @@ class Guard:
     async def _refused(self, request: Request) -> Response | None:
         if request.url.path.startswith(PREFIX):
             # senders reach them under the name of whatever passes them on; their signatures decide
-            request.state.session = None
+            request.state.session = request.state.principal = None
             return None
         if request.headers.get("host", "").lower() not in self._hosts:
             return PlainTextResponse("This is not the host that you asked for.\n", 421)
         path = request.url.path
         session = self._doors.session(request.cookies.get(self._cookie, ""))
         request.state.session = session
+        request.state.principal = None if session is None else single_user(session.account)
         request.state.session_id = request.cookies.get(self._cookie, "")
         if session is None and path not in OPEN and not path.startswith("/static/"):
             return self._closed(request)
