@@ -30,6 +30,8 @@ COMMANDS = {
     "strategies": "How models are told to work: list, show, propose, retire.",
     "outcomes": "What became of changes: list, add, sync, learn, records.",
     "autonomy": "How far the factory decides alone: show, set, report.",
+    "backup": "Everything that cannot be made again, in one file, while the factory works.",
+    "restore": "A backup becomes this factory's home and database.",
     "doctor": "What is missing on this machine, and the command that mends it.",
 }
 """Name → the line that ``karkhana --help`` shows."""

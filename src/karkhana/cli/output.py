@@ -35,6 +35,11 @@ def print_json_line(value: Any) -> None:
     print_json(value)
 
 
+def progress_line(text: str) -> None:
+    """What goes on, on stderr."""
+    sys.stderr.write(f"{visible(text)}\n")
+
+
 def print_error(error: KarkhanaError, *, as_json: bool) -> None:
     """What went wrong and the next step; never a traceback."""
     if as_json:

@@ -122,6 +122,12 @@ def _make_home(home: Path) -> None:
         ) from error
 
 
+def sqlite_file(url: str | None, home: Path) -> Path | None:
+    """The file that :func:`open_database` would open; ``None``: it is PostgreSQL. Raises ``DatabaseUnavailable``."""
+    address = _address(url, home)
+    return Path(str(address.database)) if address.drivername == "sqlite" else None
+
+
 def _address(url: str | None, home: Path) -> sa.URL:
     if url is None:
         return sa.URL.create("sqlite", database=str(home / FILE_NAME))

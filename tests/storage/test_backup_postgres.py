@@ -1,0 +1,88 @@
+"""Dumps of a real PostgreSQL, and what is refused when one is read back."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from karkhana.domain.errors import DatabaseUnavailable, InvalidInput
+from karkhana.storage.backup_postgres import connecting, dump, restore, version
+from karkhana.storage.contents import Contents, contents
+from karkhana.storage.database import open_database
+
+pytestmark = pytest.mark.postgres
+
+
+def execute(url: str, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute(statement.encode())
+        return found.fetchall() if found.description else []
+
+
+def test_a_dump_is_of_the_moment_that_was_looked_at(
+    postgres_migrated_url: str, postgres_url: str, tmp_path: Path
+) -> None:
+    url, file, seen = postgres_migrated_url, tmp_path / "dump", list[Contents]()
+
+    def look(connection: object) -> None:
+        seen.append(contents(connection))  # type: ignore[arg-type]
+        assert version(connection).startswith("15")  # type: ignore[arg-type]
+        # after the snapshot, before the dump
+        execute(url, "INSERT INTO tag_sets VALUES ('late')")
+
+    execute(url, "INSERT INTO tag_sets VALUES ('early')")
+    dump(url, file, look)
+    assert seen[0].tasks == 0
+    assert seen[0].schema
+    restore(postgres_url, file, replace=False)
+    assert execute(postgres_url, "SELECT tags FROM tag_sets") == [("early",)]
+    with open_database(postgres_url, tmp_path) as database, database.reading() as connection:
+        assert contents(connection) == seen[0]
+
+
+def test_tables_that_are_there_are_replaced_only_when_told_to(
+    postgres_migrated_url: str, postgres_url: str, tmp_path: Path
+) -> None:
+    dump(postgres_migrated_url, tmp_path / "dump")
+    execute(postgres_url, "CREATE TABLE tasks (task_id TEXT PRIMARY KEY)")
+    execute(postgres_url, "CREATE TABLE of_a_later_version (task_id TEXT REFERENCES tasks)")
+    execute(postgres_url, "CREATE SCHEMA dbos CREATE TABLE steps (number INT)")
+    with pytest.raises(InvalidInput, match="not empty"):
+        restore(postgres_url, tmp_path / "dump", replace=False)
+    with psycopg.connect(postgres_url), pytest.raises(InvalidInput, match="in use"):
+        restore(postgres_url, tmp_path / "dump", replace=True)
+    restore(postgres_url, tmp_path / "dump", replace=True)
+    (names,) = execute(postgres_url, "SELECT array_agg(tablename::text) FROM pg_tables WHERE schemaname <> ALL "
+                       "(ARRAY['pg_catalog', 'information_schema'])")  # fmt: skip
+    assert "of_a_later_version" not in str(names)
+    assert "steps" not in str(names)
+    assert "audit" in str(names)
+
+
+def test_a_dump_that_cannot_be_read_to_its_end_changes_nothing(
+    postgres_migrated_url: str, postgres_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "dump"
+    execute(
+        postgres_migrated_url,
+        "INSERT INTO blobs SELECT md5(n::text), 1, false, decode(repeat(md5(n::text), 50), 'hex') "
+        "FROM generate_series(1, 2000) AS n",
+    )
+    dump(postgres_migrated_url, file)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    execute(postgres_url, "CREATE TABLE kept (number INT)")
+    with pytest.raises(DatabaseUnavailable, match="failed"):
+        restore(postgres_url, file, replace=True)
+    assert execute(postgres_url, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'") == [("kept",)]
+
+
+def test_a_password_is_never_a_word_of_a_command() -> None:
+    for url in ("postgresql+psycopg://a:s%40fe@h:5433/shop", "postgresql://a@h:5433/shop?password=s%40fe"):
+        word, environ = connecting(url)
+        assert word == "--dbname=postgresql://a@h:5433/shop"
+        assert environ["PGPASSWORD"] == "s@fe"
+
+
+def test_programs_see_no_secret_of_the_factory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_WEBHOOK_SECRET", "x")
+    assert "GITHUB_WEBHOOK_SECRET" not in connecting("postgresql://h/shop")[1]
