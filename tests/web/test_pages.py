@@ -179,11 +179,11 @@ def test_an_answer_that_was_not_begun_is_not_said_to_be_given():
         given.append(run_id)
         held.wait(10)
 
-    deciding = Deciding("asha", slow, patience_s=0.05)
+    deciding = Deciding(slow, patience_s=0.05)
     try:
-        assert deciding.decide("run_1", approved=True, comment="", seen=DIGEST) is None
+        assert deciding.decide("run_1", approved=True, comment="", seen=DIGEST, by="asha") is None
         with pytest.raises(InvalidInput, match="still being carried out"):
-            deciding.decide("run_2", approved=True, comment="", seen=DIGEST)
+            deciding.decide("run_2", approved=True, comment="", seen=DIGEST, by="asha")
     finally:
         held.set()
         deciding.close()

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from karkhana.domain import events as ev
+from karkhana.domain.access import Principal, Role
 from karkhana.domain.changes import Change, FileChange, FileState
 from karkhana.domain.confidence import Component, Confidence
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
@@ -120,8 +123,8 @@ class Line:
             ev.DecisionMade(decision=Decision(verdict=Verdict.CANARY, needs_approval=True, reason="human_in_the_loop")),
         )
 
-    def ask(self, claim: Claim) -> None:
-        self.record(claim, ev.ApprovalRequested(patch_sha256=DIGEST))
+    def ask(self, claim: Claim, until: float | None = None) -> None:
+        self.record(claim, ev.ApprovalRequested(patch_sha256=DIGEST, until=until))
         self.enter(claim, Status.WAITING_FOR_REVIEW)
         self.stores.runs.park(claim.run_id, claim.epoch)
 
@@ -130,6 +133,16 @@ class Line:
         self.build(claim)
         self.hand_over(claim)
         self.ask(claim)
+        return claim.run_id
+
+    def paused(self, title: str) -> str:
+        claim = self.begin(title)
+        self.build(claim, engineer="llm")
+        for turn in (1, 2):
+            self.record(claim, ev.ModelAnswered(turn=turn, purpose="work", model="any", place="fake/any", answer={}))
+        self.record(claim, ev.WorkPaused(reason="the budget is used up", next="Give it more."))
+        self.enter(claim, Status.WAITING_FOR_REVIEW)
+        self.stores.runs.park(claim.run_id, claim.epoch)
         return claim.run_id
 
     def delivered(self, title: str) -> str:
@@ -165,6 +178,25 @@ class Line:
         claim = self.begin(title)
         self.build(claim)
         return claim
+
+
+class Played:
+    """Middleware within the guard: whoever signed in is somebody else, with other roles."""
+
+    def __init__(self, app: ASGIApp, principal: Principal) -> None:
+        self._app, self._principal = app, principal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["state"].get("principal") is not None:
+            scope["state"]["principal"] = self._principal
+        await self._app(scope, receive, send)
+
+
+def as_if(app: Starlette, name: str, **roles: str) -> Starlette:
+    """The dashboard as somebody sees it who has these roles: product → role, ``everything`` for all."""
+    given = {("*" if product == "everything" else product): Role(role) for product, role in roles.items()}
+    app.user_middleware.append(Middleware(Played, principal=Principal(name=name, roles=given)))
+    return app
 
 
 def signed_in(app: Starlette) -> TestClient:

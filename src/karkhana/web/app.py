@@ -28,9 +28,11 @@ from karkhana.web.digests import Digests
 from karkhana.web.guard import Guard
 from karkhana.web.hooks import PREFIX, Hooks
 from karkhana.web.live import Hub
-from karkhana.web.pages import approvals, entrance, now, run, runs, streams
+from karkhana.web.pages import actions, approvals, entrance, now, run, runs, streams
+from karkhana.web.products import Products
 from karkhana.web.rendering import Pages
 from karkhana.web.site import Site, site_of
+from karkhana.web.timing import Timed
 
 _log = structlog.get_logger(__name__)
 MEDIA = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -63,7 +65,8 @@ def dashboard(
         costs=Costs(lists, digests),
         grounds=Grounds(),
         hub=hub,
-        deciding=Deciding(account, answering),
+        deciding=Deciding(answering),
+        products=Products(lists),
         account=account,
         cookie=cookie,
         say=say,
@@ -90,7 +93,7 @@ def dashboard(
 
     app = Starlette(
         routes=[*_routes(), Route(PREFIX + "{name}", hooks, methods=["POST"])],
-        middleware=[Middleware(Guard, doors=doors, pages=pages, hosts=hosts, cookie=cookie)],
+        middleware=[Middleware(Timed), Middleware(Guard, doors=doors, pages=pages, hosts=hosts, cookie=cookie)],
         exception_handlers={KarkhanaError: _failed, 404: _unknown},
         lifespan=running,
     )
@@ -118,13 +121,17 @@ def _routes() -> list[Route]:
         Route("/runs/{run_id}/patch", run.patch),
         Route("/runs/{run_id}/verify", run.verified),
         Route("/runs/{run_id}/answer", approvals.answer, methods=["POST"]),
-        Route("/runs/{run_id}/cancel", run.cancel, methods=["POST"]),
+        Route("/runs/{run_id}/cancel", actions.cancel, methods=["POST"]),
+        Route("/runs/{run_id}/retry", actions.retry, methods=["POST"]),
+        Route("/runs/{run_id}/rewind", actions.rewind, methods=["POST"]),
+        Route("/runs/{run_id}/resume", actions.resume, methods=["POST"]),
         Route("/runs/{run_id}/trail/{seq:int}", run.event),
         Route("/runs/{run_id}/{tab}", run.run),
         Route("/approvals", approvals.approvals),
         Route("/jump", runs.jump),
         Route("/help", entrance.helped),
         Route("/theme", entrance.theme, methods=["POST"]),
+        Route("/product", entrance.product, methods=["POST"]),
         Route("/leave", entrance.leave, methods=["POST"]),
         Route("/enter", entrance.enter),
         Route("/link", entrance.link, methods=["POST"]),

@@ -2,10 +2,12 @@
 
 import time
 from collections import OrderedDict
+from datetime import UTC, datetime
 from threading import Lock
 
 import msgspec
 
+from karkhana.domain.access import Principal, Role
 from karkhana.domain.errors import KarkhanaError
 from karkhana.domain.evidence import GateStatus
 from karkhana.domain.tasks import Order, Status
@@ -28,6 +30,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """What an approval does; empty when that cannot be said."""
     refused: str
     """Why this person cannot approve; empty: nothing speaks against it."""
+    expired: bool = False
+    answers: bool = True
+    """Whether this person may answer at all."""
 
 
 class Grounds:
@@ -58,7 +63,7 @@ class Grounds:
         return found
 
 
-def card_of(grounds: Grounds, account: str, run: RunRow, digest: Digest) -> Card | None:
+def card_of(grounds: Grounds, principal: Principal, run: RunRow, digest: Digest) -> Card | None:
     """The card of a run, ``None`` when it waits for no approval."""
     waits = run.status is Status.WAITING_FOR_REVIEW and digest.paused is None and digest.given is None
     waits = waits and bool(digest.requested)
@@ -68,14 +73,20 @@ def card_of(grounds: Grounds, account: str, run: RunRow, digest: Digest) -> Card
         ground = grounds.of(digest.order)
         does = effect(ground, run.task_id)
         refused = self_approval(
-            account,
-            account,
+            principal.name,
+            principal.name,
             made_by=digest.engineers,
             ordered_by=digest.order.by,
             four_eyes=ground.four_eyes,
         )
     except KarkhanaError as error:
         does, refused = "", f"{error.message}. {error.next}".strip()
+    expired = digest.expires is not None and digest.expires <= datetime.now(UTC)
+    answers = principal.may(Role.APPROVER, run.product)
+    if not answers:
+        refused = f"it needs the role {Role.APPROVER.value} for {run.product}"
+    elif expired:
+        refused = "nobody answered in time, and the question has expired"
     patch = digest.handed_over.change.patch if digest.handed_over is not None else ""
     gates = digest.gates.values()
     return Card(
@@ -86,4 +97,6 @@ def card_of(grounds: Grounds, account: str, run: RunRow, digest: Digest) -> Card
         unknown_gates=[gate.gate for gate in gates if gate.status is GateStatus.UNKNOWN],
         effect=does,
         refused=refused,
+        expired=expired,
+        answers=answers,
     )

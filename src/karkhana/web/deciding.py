@@ -19,26 +19,26 @@ PATIENCE_S = 20.0
 class Deciding:
     """Gives answers, in a thread of its own: the durable engine is made for one at a time in a process."""
 
-    def __init__(self, account: str, answering: Answering, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, answering: Answering, patience_s: float = PATIENCE_S) -> None:
         self._patience_s = patience_s
-        self._account = account
         self._answering = answering
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="deciding")
 
-    def decide(self, run_id: str, *, approved: bool, comment: str, seen: str) -> RunResult | None:
+    def decide(self, run_id: str, *, approved: bool, comment: str, seen: str, by: str) -> RunResult | None:
         """What came of the run; ``None`` when the answer is still being carried out.
 
-        ``seen`` is the hash of the change that the person looked at. Raises ``UnknownRun``, or ``InvalidInput`` when
-        the run waits for nobody, for somebody else, or with another change, or when other answers take too long.
+        ``by``: who answers. ``seen``: the hash of the change that they looked at. Raises ``UnknownRun``, or
+        ``InvalidInput`` when the run waits for nobody, for somebody else, or with another change, or when other answers
+        take too long.
         """
         work: Future[RunResult] = self._threads.submit(
             self._answering,
             run_id,
             approved=approved,
             comment=comment,
-            by=self._account,
+            by=by,
             observer=_nobody,
-            account=self._account,
+            account=by,
             seen=seen,
         )
         try:

@@ -83,11 +83,14 @@ class Digest:
     requested_at: datetime | None = None
     until: datetime | None = None
     """When that change goes ahead alone; ``None``: never."""
+    expires: datetime | None = None
+    """When the question ends without an answer; ``None``: never."""
     paused: ev.WorkPaused | None = None
     given: ev.ApprovalGiven | None = None
     delivered: ev.Delivered | None = None
     finished: ev.RunFinished | None = None
     signs: list[ev.OutcomeObserved] = field(default_factory=list)
+    repeats: list[ev.RunRepeated] = field(default_factory=list)
     models: dict[str, ModelUse] = field(default_factory=dict)
     turns: int = 0
     extra_usd: float = 0.0
@@ -137,6 +140,7 @@ class Digest:
             gates=dict(self.gates),
             gate_seqs=dict(self.gate_seqs),
             signs=list(self.signs),
+            repeats=list(self.repeats),
             models={name: replace(use) for name, use in self.models.items()},
             failures=list(self.failures),
         )
@@ -241,11 +245,12 @@ def _decided(digest: Digest, event: ev.DecisionMade, seq: int, at: datetime) -> 
 def _requested(digest: Digest, event: ev.ApprovalRequested, seq: int, at: datetime) -> None:
     digest.requested, digest.requested_at, digest.paused, digest.given = event.patch_sha256, at, None, None
     digest.until = None
+    digest.expires = None if event.until is None else datetime.fromtimestamp(event.until, UTC)
 
 
 def _announced(digest: Digest, event: ev.DeliveryAnnounced, seq: int, at: datetime) -> None:
     digest.requested, digest.requested_at, digest.paused, digest.given = event.patch_sha256, at, None, None
-    digest.until = datetime.fromtimestamp(event.until, UTC)
+    digest.until, digest.expires = datetime.fromtimestamp(event.until, UTC), None
 
 
 def _given(digest: Digest, event: ev.ApprovalGiven, seq: int, at: datetime) -> None:
@@ -279,6 +284,10 @@ def _observed(digest: Digest, event: ev.OutcomeObserved, seq: int, at: datetime)
     digest.signs.append(event)
 
 
+def _repeated(digest: Digest, event: ev.RunRepeated, seq: int, at: datetime) -> None:
+    digest.repeats.append(event)
+
+
 def _taken_over(digest: Digest, event: ev.RunTakenOver, seq: int, at: datetime) -> None:
     digest.worker = event.worker
 
@@ -305,6 +314,7 @@ _FOLDS: dict[type[Any], Callable[[Digest, Any, int, datetime], None]] = {
     ev.Delivered: _delivered,
     ev.RunFinished: _finished,
     ev.OutcomeObserved: _observed,
+    ev.RunRepeated: _repeated,
     ev.RunTakenOver: _taken_over,
 }
 

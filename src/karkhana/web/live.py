@@ -1,8 +1,8 @@
 """Live updates: one look at the database for everybody who watches, and each change rendered once.
 
-A page that watches a run, or the factory as a whole (the topic ``""``), gets a stream of server-sent events (WHATWG
-HTML, "Server-sent events"). A reader that does not keep up is let go and comes back with ``Last-Event-ID``; nothing
-piles up here. Knows nothing of what is rendered.
+A page that watches a run, or what some people may see of the factory (any other topic), gets a stream of server-sent
+events (WHATWG HTML, "Server-sent events"). A reader that does not keep up is let go and comes back with
+``Last-Event-ID``; nothing piles up here. Knows nothing of what is rendered.
 """
 
 import asyncio
@@ -20,7 +20,8 @@ BEAT_S = 15.0
 """Seconds of silence after which a reader is sent a comment, so that nothing between takes the connection for dead."""
 PENDING = 16
 """Updates that may wait for one reader."""
-FACTORY = ""
+RUN = "run_"
+"""What the topic of a run begins with; all other topics are of the factory."""
 
 Renderer = Callable[[str, int], bytes]
 """Topic and the number of the last event that is known → the body of one update."""
@@ -77,7 +78,7 @@ class Hub:
         self._wanted.set()
         try:
             yield b"retry: 1500\n\n"
-            if topic not in self._heads and topic != FACTORY:
+            if topic not in self._heads and topic.startswith(RUN):
                 # Before what is missing is read: from here on the others' looks tell of everything newer.
                 heads = await asyncio.to_thread(self._lists.heads, [topic])
                 self._heads.update({run: head for run, head in heads.items() if run not in self._heads})
@@ -104,8 +105,9 @@ class Hub:
                 listener.offer(None)
 
     async def _look(self) -> None:
-        runs = [topic for topic in self._listeners if topic != FACTORY]
-        heads, pulse = await asyncio.to_thread(self._read, runs, FACTORY in self._listeners)
+        runs = [topic for topic in self._listeners if topic.startswith(RUN)]
+        others = [topic for topic in self._listeners if not topic.startswith(RUN)]
+        heads, pulse = await asyncio.to_thread(self._read, runs, bool(others))
         for run_id, head in heads.items():
             known = self._heads.get(run_id)
             self._heads[run_id] = head
@@ -115,8 +117,8 @@ class Hub:
             del self._heads[gone]
         if pulse is not None and pulse != self._pulse:
             known_pulse, self._pulse = self._pulse, pulse
-            if known_pulse:
-                self._tell(FACTORY, await asyncio.to_thread(self._render, FACTORY, 0))
+            for topic in others if known_pulse else ():
+                self._tell(topic, await asyncio.to_thread(self._render, topic, 0))
 
     def _read(self, runs: Collection[str], factory: bool) -> tuple[dict[str, Head], tuple[Any, ...] | None]:
         return (self._lists.heads(runs) if runs else {}), (self._lists.pulse() if factory else None)

@@ -1,7 +1,11 @@
-"""What every page is given: the stores, the templates, who is asking, and the frame around what it shows."""
+"""What every page is given: the stores, the templates, who is asking and what they may see, and the frame around it.
+
+What somebody may not see does not exist for them: :meth:`Site.row` finds no run of another product, and lists are asked
+with :func:`sees`.
+"""
 
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,15 +13,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from karkhana.domain.access import EVERYTHING, Principal, Role
 from karkhana.domain.tasks import Status
 from karkhana.factory.stores import Stores
-from karkhana.storage.run_lists import RunLists
+from karkhana.storage.run_lists import RunLists, RunRow
+from karkhana.storage.visibility import Visible
 from karkhana.web.access import Doors
 from karkhana.web.cards import Grounds
 from karkhana.web.costs import Costs
 from karkhana.web.deciding import Deciding
 from karkhana.web.digests import Digests
 from karkhana.web.live import Hub
+from karkhana.web.products import PRODUCT_COOKIE, Products
 from karkhana.web.rendering import Pages
 
 THEMES = ("auto", "light", "dark")
@@ -37,6 +44,7 @@ class Site:
     grounds: Grounds
     hub: Hub
     deciding: Deciding
+    products: Products
     account: str
     cookie: str
     say: Callable[[str], None]
@@ -51,6 +59,37 @@ class Site:
         """A page that says that there is no such thing."""
         return self.page(request, "missing.html", 404, what=what)
 
+    def row(self, request: Request, run_id: str) -> RunRow | None:
+        """A run that whoever asks may see; ``None``: there is none."""
+        row = self.lists.get(run_id)
+        return row if row is not None and who(request).may(Role.VIEWER, row.product) else None
+
+    def lacking(self, request: Request, role: Role, run: RunRow, action: str) -> Response | None:
+        """Why whoever asks may not do that with a run, written down; ``None``: they may."""
+        if who(request).may(role, run.product):
+            return None
+        self.audit(request, action, run, refused=f"needs the role {role.value}")
+        return self.told(f"/runs/{run.run_id}", f"Nothing was done: it needs the role {role.value} for {run.product}.")
+
+    def audit(
+        self,
+        request: Request,
+        action: str,
+        run: RunRow,
+        *,
+        refused: str = "",
+        details: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write down what somebody did with a run, or why they were ``refused``."""
+        self.stores.audit.record(
+            who(request),
+            action=action,
+            target=run.run_id,
+            product=run.product,
+            outcome="refused" if refused else "done",
+            details={**(details or {}), **({"because": refused} if refused else {})},
+        )
+
     def told(self, where: str, what: str) -> Response:
         """After a form: back to a page of ours, which says what came of it."""
         return RedirectResponse(f"{where}?{urllib.parse.urlencode({'told': what})}", 303)
@@ -59,6 +98,29 @@ class Site:
 def site_of(request: Request) -> Site:
     site: Site = request.app.state.site
     return site
+
+
+def who(request: Request) -> Principal:
+    """Who asks; the guard lets nobody else come this far."""
+    principal: Principal = request.state.principal
+    return principal
+
+
+def chosen_product(request: Request) -> str:
+    """The one product that somebody wants to see for now; empty: all of theirs."""
+    chosen = urllib.parse.unquote(request.cookies.get(PRODUCT_COOKIE, ""))
+    return chosen if chosen and who(request).may(Role.VIEWER, chosen) else ""
+
+
+def sees(request: Request) -> Visible:
+    """The products that a page tells of."""
+    chosen = chosen_product(request)
+    return (False, frozenset((chosen,))) if chosen else who(request).products(Role.VIEWER)
+
+
+def keeps_house(request: Request) -> bool:
+    """Whether somebody may see what belongs to no product: models, budgets, what all of it costs."""
+    return who(request).may(Role.VIEWER, EVERYTHING)
 
 
 def theme_of(request: Request) -> str:
@@ -71,8 +133,12 @@ def frame(site: Site, request: Request) -> dict[str, Any]:
     return {
         "theme": theme_of(request),
         "csrf": request.state.session.form_token,
-        "account": site.account,
+        "account": who(request).name,
         "path": request.url.path,
-        "waiting": site.lists.count(Status.WAITING_FOR_REVIEW),
+        "waiting": site.lists.count(Status.WAITING_FOR_REVIEW, visible=sees(request)),
         "now": datetime.now(UTC),
+        "products_seen": site.products.of(who(request).products(Role.VIEWER)),
+        "chosen_product": chosen_product(request),
+        "keeps_house": keeps_house(request),
+        "audits": who(request).products(Role.ADMIN) != (False, frozenset()),
     }

@@ -14,6 +14,7 @@ from karkhana.web.text import clipped
 
 PAGE = 200
 """Events."""
+_TURNS = ("work", "propose")
 FOLDED_FROM = 5
 """So many events of one type in a row are folded into one line."""
 
@@ -34,6 +35,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     left: float
     """Where its bar begins, in per cent of the run."""
     width: float
+    turn: int = 0
+    """Of a model's answer that work can begin after once more; 0: it is none."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -71,6 +74,7 @@ def rows_of(entries: Iterable[ev.Entry], digest: Digest) -> list[Row]:
                 seconds=seconds,
                 left=min(99.6, left),
                 width=max(0.4, min(100.0 - left, 100 * (seconds or 0.0) / whole)),
+                turn=turn_of(entry.event),
             )
         )
         shown = station
@@ -87,6 +91,11 @@ def groups_of(rows: Iterable[Row]) -> list[Group]:
             found.append([row])
     groups = [Group(tuple(each)) for each in found]
     return [part for group in groups for part in ([group] if group.folded else [Group((row,)) for row in group.rows])]
+
+
+def turn_of(event: ev.AnyEvent) -> int:
+    """The number of a model's answer that moved the work on, after which the work can begin once more; else 0."""
+    return event.turn if isinstance(event, ev.ModelAnswered) and event.purpose in _TURNS else 0
 
 
 def _station(starts: list[tuple[int, str]], seq: int) -> str:
@@ -143,6 +152,9 @@ def told(event: ev.AnyEvent) -> str:
         case ev.ApprovalGiven():
             word = "approved" if event.approved else "rejected"
             return f"{word} by {event.by}" + (f": {event.comment}" if event.comment else "")
+        case ev.RunRepeated():
+            start = f"from answer {event.turn}" if event.turn else "from its start"
+            return f"{event.by} had it tried again {start}, as {event.task_id}"
         case ev.Delivered(branch=branch, commit=commit):
             return f"{branch} at {commit[:12]}"
         case ev.RunFinished(status=status, reason=reason):

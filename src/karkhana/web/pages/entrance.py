@@ -1,10 +1,14 @@
 """Coming in and going out, the theme, the help, and whether the server is well."""
 
+import urllib.parse
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from karkhana.domain.access import Role
 from karkhana.domain.errors import KarkhanaError
-from karkhana.web.site import THEME_COOKIE, THEMES, Site, site_of
+from karkhana.web.products import PRODUCT_COOKIE
+from karkhana.web.site import THEME_COOKIE, THEMES, Site, site_of, who
 
 YEAR_S = 365 * 86400
 
@@ -51,13 +55,30 @@ def leave(request: Request) -> Response:
 def theme(request: Request) -> Response:
     """Light, dark, or as the system has it."""
     form: dict[str, str] = request.state.form
-    back = form.get("back", "/")
-    # only a path of our own: not //elsewhere, and nothing that a browser would make into that
-    safe = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
-    answer = RedirectResponse(back if safe else "/", 303)
+    answer = _back(form)
     if form.get("theme") in THEMES:
         answer.set_cookie(THEME_COOKIE, form["theme"], max_age=YEAR_S, path="/", httponly=True, samesite="strict")
     return answer
+
+
+def product(request: Request) -> Response:
+    """One product for now, or all."""
+    form: dict[str, str] = request.state.form
+    answer = _back(form)
+    chosen = form.get("product", "")
+    if chosen and who(request).may(Role.VIEWER, chosen):
+        kept = urllib.parse.quote(chosen, safe="")
+        answer.set_cookie(PRODUCT_COOKIE, kept, max_age=YEAR_S, path="/", httponly=True, samesite="strict")
+    else:
+        answer.delete_cookie(PRODUCT_COOKIE, path="/", httponly=True, samesite="strict")
+    return answer
+
+
+def _back(form: dict[str, str]) -> RedirectResponse:
+    back = form.get("back", "/")
+    # only a path of our own: not //elsewhere, and nothing that a browser would make into that
+    safe = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
+    return RedirectResponse(back if safe else "/", 303)
 
 
 def helped(request: Request) -> Response:

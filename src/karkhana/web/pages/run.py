@@ -10,7 +10,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from karkhana.domain.errors import InvalidInput, UnknownRun
+from karkhana.domain.access import Role
 from karkhana.domain.evidence import Finding
 from karkhana.domain.json import plain
 from karkhana.domain.tasks import Status
@@ -19,9 +19,9 @@ from karkhana.storage.run_lists import RunRow
 from karkhana.web.cards import card_of
 from karkhana.web.diffs import File, read_patch
 from karkhana.web.digests import Digest
-from karkhana.web.site import Site, site_of
+from karkhana.web.site import Site, site_of, who
 from karkhana.web.strip import GLYPHS, strip
-from karkhana.web.trails import PAGE, groups_of, rows_of
+from karkhana.web.trails import PAGE, groups_of, rows_of, turn_of
 
 TABS = ("changes", "trail", "evidence", "confidence", "cost")
 MOST_PAIRS = 1500
@@ -33,7 +33,7 @@ def run(request: Request) -> Response:
     """``/runs/RUN`` and ``/runs/RUN/TAB``."""
     site = site_of(request)
     run_id: str = request.path_params["run_id"]
-    row = site.lists.get(run_id)
+    row = site.row(request, run_id)
     tab = request.path_params.get("tab", "")
     if row is None or tab not in ("", *TABS):
         return site.missing(request, f"run {run_id}" if row is None else f"tab {tab}")
@@ -44,8 +44,9 @@ def run(request: Request) -> Response:
         "run.html",
         tab=tab,
         tabs=TABS,
-        card=card_of(site.grounds, site.account, row, digest),
+        card=card_of(site.grounds, who(request), row, digest),
         told=request.query_params.get("told", "")[:300],
+        operates=who(request).may(Role.OPERATOR, row.product),
         **head(site, row, digest),
         **_VIEWS[tab](site, request, row, digest),
     )
@@ -138,13 +139,21 @@ def event(request: Request) -> Response:
     """``/runs/RUN/trail/SEQ``: one event with everything that it holds."""
     site = site_of(request)
     run_id: str = request.path_params["run_id"]
-    row = site.lists.get(run_id)
+    row = site.row(request, run_id)
     seq: int = request.path_params["seq"]
     if row is None or not 1 <= seq <= row.events:
         return site.missing(request, f"event {seq} of run {run_id}")
     entry = next(site.stores.events.entries(run_id, after=seq - 1))
     text = msgspec.json.format(msgspec.json.encode(_encodable(plain(entry.event))), indent=2).decode()
-    return site.page(request, "event.html", run=row, entry=entry, text=text)
+    return site.page(
+        request,
+        "event.html",
+        run=row,
+        entry=entry,
+        text=text,
+        turn=turn_of(entry.event),
+        operates=who(request).may(Role.OPERATOR, row.product),
+    )
 
 
 def _encodable(value: Any) -> Any:
@@ -159,13 +168,13 @@ def _encodable(value: Any) -> Any:
 def patch(request: Request) -> Response:
     """``/runs/RUN/patch``: the change as a file, byte for byte."""
     site = site_of(request)
-    try:
-        digest = site.digests.of(request.path_params["run_id"])
-    except UnknownRun:
+    row = site.row(request, request.path_params["run_id"])
+    if row is None:
         return site.missing(request, "run")
+    digest = site.digests.of(row.run_id)
     if digest.handed_over is None:
         return site.missing(request, "change of this run")
-    name = f'attachment; filename="{request.path_params["run_id"]}.patch"'
+    name = f'attachment; filename="{row.run_id}.patch"'
     content = digest.handed_over.change.patch.encode("utf-8", "surrogateescape")
     return Response(content, headers={"content-disposition": name}, media_type="application/octet-stream")
 
@@ -173,22 +182,9 @@ def patch(request: Request) -> Response:
 def verified(request: Request) -> Response:
     """``/runs/RUN/verify``: whether the trail is as it was written."""
     site = site_of(request)
-    row = site.lists.get(request.path_params["run_id"])
+    row = site.row(request, request.path_params["run_id"])
     if row is None:
         return site.missing(request, "run")
     problems = site.stores.events.verify(row.run_id)
+    site.audit(request, "run.verify", row, details={"problems": len(problems)})
     return site.page(request, "verify.html", run=row, problems=problems, head=site.stores.events.head(row.run_id))
-
-
-def cancel(request: Request) -> Response:
-    """Ask a run to stop, as ``karkhana runs cancel`` does."""
-    site = site_of(request)
-    run_id: str = request.path_params["run_id"]
-    row = site.lists.get(run_id)
-    if row is None:
-        return site.missing(request, f"run {run_id}")
-    try:
-        site.stores.tasks.cancel(row.task_id)
-    except InvalidInput as error:
-        return site.told(f"/runs/{run_id}", error.message)
-    return site.told(f"/runs/{run_id}", "It is asked to stop; its sandbox is killed.")

@@ -4,12 +4,13 @@ import itertools
 from collections.abc import AsyncIterator
 
 import msgspec
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from karkhana.storage.event_log import EventLog
-from karkhana.web.live import FACTORY
-from karkhana.web.pages.now import state
+from karkhana.web.live import RUN
+from karkhana.web.pages.now import Seen, seen_by, state
 from karkhana.web.pages.run import head
 from karkhana.web.site import Site, site_of
 from karkhana.web.trails import PAGE, groups_of, rows_of
@@ -20,8 +21,8 @@ MOST_ROWS = PAGE
 
 def body(site: Site, topic: str, after: int) -> bytes:
     """One server-sent event: parts of a page by the ``id`` that they replace, and rows that are added."""
-    if topic == FACTORY:
-        values = state(site)
+    if not topic.startswith(RUN):
+        values = state(site, msgspec.json.decode(topic, type=Seen))
         parts = {"live-now": site.pages.fragment("now.html", "live", **values)}
         return _message({"parts": parts, "waiting": values["waits"]}, "0")
     row = site.lists.get(topic)
@@ -48,6 +49,8 @@ async def run_stream(request: Request) -> Response:
     """``/runs/RUN/live?after=SEQ``; ``Last-Event-ID`` goes before ``after``."""
     site = site_of(request)
     run_id: str = request.path_params["run_id"]
+    if await run_in_threadpool(site.row, request, run_id) is None:
+        return PlainTextResponse("There is no such run.\n", 404)
     known = request.headers.get("last-event-id") or request.query_params.get("after", "0")
     if not (known.isascii() and known.isdigit() and len(known) < 10):
         return PlainTextResponse("after must be the number of an event\n", 400)
@@ -55,8 +58,8 @@ async def run_stream(request: Request) -> Response:
 
 
 async def factory_stream(request: Request) -> Response:
-    """``/live``."""
-    return _stream(site_of(request).hub.stream(FACTORY, 0))
+    """``/live``: what whoever asks may see; those who may see the same share what is rendered."""
+    return _stream(site_of(request).hub.stream(msgspec.json.encode(seen_by(request)).decode(), 0))
 
 
 def _stream(updates: AsyncIterator[bytes]) -> Response:

@@ -7,6 +7,10 @@
     clock: { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false },
   };
 
+  // Where the reader's day begins, for what the server counts by days.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) document.cookie = `karkhana_zone=${encodeURIComponent(zone)};path=/;max-age=31536000;samesite=strict`;
+
   const localise = (root) => {
     for (const each of all("time[datetime]", root)) {
       const at = new Date(each.dateTime);
