@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0016"
+SCHEMA_VERSION = "0017"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -492,3 +492,40 @@ understandings = sa.Table(
     sa.Column("sketch", sa.Text, nullable=False),
 )
 sa.Index("ix_understandings_product_ordinal", understandings.c.product, understandings.c.ordinal)
+
+team_sessions = sa.Table(
+    "team_sessions",
+    metadata,
+    sa.Column("session_sha256", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("groups", sa.Text, nullable=False),
+    sa.Column("began_at", sa.Double, nullable=False),
+    sa.Column("until", sa.Double, nullable=False, index=True),
+)
+
+access_tokens = sa.Table(
+    "access_tokens",
+    metadata,
+    sa.Column("token_id", sa.Text, primary_key=True),
+    sa.Column("secret_sha256", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("roles", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
+    sa.Column("revoked_at", sa.Double),
+    sa.Column("used_at", sa.Double),
+)
+
+sealed_secrets = sa.Table(
+    "sealed_secrets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("nonce", sa.LargeBinary, nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("changed_at", sa.Double, nullable=False),
+    sa.Column("changed_by", sa.Text, nullable=False),
+)
