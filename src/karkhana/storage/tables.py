@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0017"
+SCHEMA_VERSION = "0018"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -53,6 +53,17 @@ tasks = sa.Table(
 )
 sa.Index("ix_tasks_ready", tasks.c.status, tasks.c.waiting_for, tasks.c.priority.desc(), tasks.c.ordinal)
 sa.Index("ix_tasks_status", tasks.c.status, tasks.c.ordinal)
+sa.Index("ix_tasks_status_priority", tasks.c.status, tasks.c.priority.desc(), tasks.c.ordinal)
+
+task_words = sa.Table(
+    "task_words",
+    metadata,
+    # by bytes in every database, so that words with one beginning stand together
+    sa.Column("word", sa.Text(collation="C").with_variant(sa.Text(), "sqlite"), primary_key=True),
+    sa.Column("ordinal", sa.BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
+)
+"""The words of titles. No foreign key: pairs of tasks that are gone do no harm, and an index to find them would."""
 
 task_dependencies = sa.Table(
     "task_dependencies",
@@ -93,6 +104,7 @@ runs = sa.Table(
     sa.Column("score", sa.Double),
 )
 sa.Index("ix_runs_status_run_id", runs.c.status, runs.c.run_id)
+sa.Index("ix_runs_status_product", runs.c.status, runs.c.product)
 sa.Index("ix_runs_product_run_id", runs.c.product, runs.c.run_id)
 sa.Index("ix_runs_type_run_id", runs.c.type, runs.c.run_id)
 sa.Index("ix_runs_finished_at", runs.c.finished_at)

@@ -21,6 +21,7 @@ from karkhana.storage.packing import pack_small, unpack_small
 from karkhana.storage.redaction import Redactor
 from karkhana.storage.runs import CANCELLING, Claim, start_run
 from karkhana.storage.tables import runs, tag_sets, task_dependencies, tasks
+from karkhana.storage.title_words import store_words
 from karkhana.storage.transitions import change_status, unknown_task
 from karkhana.storage.upserting import upsert
 from karkhana.storage.visibility import EVERYTHING, Visible, of_products
@@ -209,7 +210,7 @@ class TaskStore:
 def _store(connection: sa.Connection, task: Task, order: Order, waiting_for: int) -> None:
     tags = canonical(task.tags).decode()
     connection.execute(upsert(connection, tag_sets).values(tags=tags).on_conflict_do_nothing())
-    connection.execute(
+    stored = connection.execute(
         sa.insert(tasks).values(
             task_id=task.task_id,
             product=task.product,
@@ -225,6 +226,7 @@ def _store(connection: sa.Connection, task: Task, order: Order, waiting_for: int
             order_json=canonical(pack_small(msgspec.to_builtins(order))).decode(),
         )
     )
+    store_words(connection, stored.inserted_primary_key[0], task.title)
     tell_status(connection, task.task_id, task.status.value)
     if task.dependencies:
         rows = [{"task_id": task.task_id, "depends_on": other} for other in task.dependencies]
