@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from karkhana.domain.outcomes import ScoredChange, Sign
 from karkhana.storage.database import Database
-from karkhana.storage.tables import outcome_changes, outcome_signs
+from karkhana.storage.tables import outcome_changes, outcome_signs, runs
 
 _TABLE = outcome_changes.c
 _TEXTS = ("reference", "detail", "by")
@@ -83,6 +83,13 @@ class OutcomeStore:
         with self._database.reading() as connection:
             found = [_change(row) for row in connection.execute(query)]
         return sorted(found, key=lambda change: (change.at, change.run_id))
+
+    def newest(self, limit: int) -> list[tuple[ScoredChange, str]]:
+        """The newest ones with their products, the oldest of them first."""
+        query = sa.select(outcome_changes, runs.c.product).join(runs, runs.c.run_id == _TABLE.run_id)
+        query = query.order_by(_TABLE.at.desc(), _TABLE.run_id.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return [(_change(row), str(row.product)) for row in connection.execute(query)][::-1]
 
     def signs(self, run_ids: Iterable[str] | None = None) -> dict[str, list[Sign]]:
         """Run → its signs, the oldest first; of all runs, or of those that are named."""

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from karkhana.factory.backtest.plots import Plot, ceiling, floor
+from karkhana.factory.plots import Plot, ceiling, floor
 from karkhana.factory.backtest.results import Backtest
 
 

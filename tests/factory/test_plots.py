@@ -2,7 +2,7 @@
 
 import pytest
 
-from karkhana.factory.backtest.plots import Plot, ceiling, floor, steps
+from karkhana.factory.plots import Plot, ceiling, floor, steps
 
 
 def test_the_corners_and_what_lies_outside():

@@ -1,0 +1,165 @@
+"""What the outcomes say of the score and of the promise, for a page: nothing here changes anything.
+
+The commands ``karkhana outcomes`` and ``karkhana autonomy`` tell the same from the same rooms. Knows nothing of pages,
+nor of who may see what: that is told as ``visible``.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from karkhana.domain.autonomy import Standing
+from karkhana.domain.outcomes import Label, Outcome, Sign, settle
+from karkhana.domain.policy import Policy
+from karkhana.factory.autonomy import autonomy_book
+from karkhana.factory.causes import Cause, Rule, causes, rules
+from karkhana.factory.outcomes import OutcomeBook, outcome_book
+from karkhana.factory.stores import Stores
+from karkhana.learning.failure_patterns import recurring
+from karkhana.learning.outcomes.taxonomy import taxonomy
+from karkhana.learning.outcomes.track_record import Kind, track_record
+from karkhana.quality.autonomy import Known, climb, level_in_force
+from karkhana.quality.guarantee.binomial import interval
+from karkhana.quality.guarantee.report import Judged, Report, report
+from karkhana.storage.run_figures import RunFigures
+from karkhana.storage.visibility import Visible
+
+MOST = 20_000
+"""Outcomes that are looked at, the newest."""
+GROUPS = 24
+"""Repositories and types of task of which the promise is told; those with the newest outcomes."""
+FAILED = 30
+"""Failed runs whose trails are searched for patterns."""
+RECORDS = 30
+"""Kinds of changes whose track record is told, ..."""
+RECENT = 3_000
+"""... by so many of the newest outcomes."""
+CONFIDENCE = 0.95
+_PATTERN_KINDS = (
+    "workspace.opened",
+    "tool.called",
+    "tool.returned",
+    "model.answered",
+    "model.nudged",
+    "change.handed_over",
+    "engineer.abstained",
+    "work.paused",
+    "suite.measured",
+    "review.finished",
+    "gate.finished",
+    "approval.given",
+    "outcome.observed",
+)
+"""What :mod:`karkhana.learning.failure_patterns` looks at."""
+
+
+class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
+    """As far as they are looked at, with their products."""
+
+    outcomes: tuple[tuple[Outcome, str], ...]
+    signs: Mapping[str, Sequence[Sign]]
+    """Run → everything that was seen of its change."""
+    cut: bool
+    """Whether there are older ones."""
+
+    def seen(self, visible: Visible, since: float = 0.0) -> list[Outcome]:
+        """Of the products that may be seen, of changes that were decided since a time."""
+        everywhere, named = visible
+        return [o for o, product in self.outcomes if (product in named) != everywhere and o.change.at >= since]
+
+
+class Records(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a kind of change turned out well."""
+
+    kind: Kind
+    good: float
+    bad: float
+    mean: float | None
+
+
+class Pattern(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes wrong again and again."""
+
+    name: str
+    told: str
+    runs: int
+
+
+def known(stores: Stores) -> Outcomes:
+    """Read once for everything on a page."""
+    book = outcome_book(stores)
+    found = book.store.newest(MOST)
+    signs = book.store.signs([change.run_id for change, _ in found])
+    settled = taxonomy().rules(book.window_days)
+    outcomes = tuple((settle(change, signs.get(change.run_id, ()), settled), product) for change, product in found)
+    return Outcomes(outcomes=outcomes, signs=signs, cut=len(found) == MOST)
+
+
+def calibration(outcomes: Iterable[Outcome]) -> Report:
+    """How often changes of each score turned out well, with exact intervals."""
+    settled = [o for o in outcomes if o.label is not Label.PENDING]
+    return report(
+        [Judged(score=o.change.score, good=o.good, at=o.known_at, alone=False, audited=False) for o in settled]
+    )
+
+
+def promises(stores: Stores, found: Outcomes, visible: Visible) -> tuple[Standing, ...]:
+    """What holds for each repository and type of task that somebody may see; looked at, and not written down."""
+    book = autonomy_book(stores)
+    seen = sorted(found.seen(visible), key=lambda o: o.change.at, reverse=True)
+    keys = list(dict.fromkeys((o.change.repository, o.change.type) for o in seen))[:GROUPS]
+    policies: dict[str, Policy] = {}
+    told = []
+    for repository, type_ in keys:
+        if repository not in policies:
+            policies[repository] = book.outcomes.levels.policy(repository)
+        # all outcomes of it, also of products that are not shown: the promise is one
+        own = [o for o, _ in found.outcomes if (o.change.repository, o.change.type) == (repository, type_)]
+        told.append(_standing(book.outcomes, repository, type_, own, policies[repository]))
+    return tuple(told)
+
+
+def _standing(book: OutcomeBook, repository: str, type_: str, outcomes: Sequence[Outcome], policy: Policy) -> Standing:
+    settled = [o for o in outcomes if o.label is not Label.PENDING]
+    ladder = climb(
+        [Known(score=o.change.score, good=o.good, at=o.known_at, decided=o.change.at) for o in settled],
+        policy.deploy_above,
+    )
+    level, because = level_in_force(ladder, policy, book.levels.store.history(repository, type_))
+    return Standing(
+        repository=repository,
+        task_type=type_,
+        level=level,
+        earned=ladder.earned,
+        guarantee=ladder.guarantee,
+        because=because,
+    )
+
+
+def failures(stores: Stores, found: Outcomes, visible: Visible) -> tuple[tuple[Cause, ...], tuple[Rule, ...]]:
+    """Why changes turned out badly, and which rules found something in changes."""
+    seen = found.seen(visible)
+    return causes(stores.events, seen), rules(stores.events, seen, found.signs)
+
+
+def failing(stores: Stores, visible: Visible) -> tuple[int, tuple[Pattern, ...]]:
+    """How many of the newest failed runs were looked at, and what recurs in them, the most frequent first."""
+    newest = RunFigures(stores.database).newest_failed(FAILED, visible=visible)
+    trails = [[e.event for e in stores.events.entries(run_id, kinds=_PATTERN_KINDS)] for run_id in newest]
+    found = recurring(trails, least=1)
+    return len(newest), tuple(Pattern(name=each.name, told=each.told, runs=count) for each, count in found)
+
+
+def records(outcomes: Sequence[Outcome]) -> tuple[Records, ...]:
+    """The track record of each kind of change that was seen, those with the most outcomes first."""
+    names, recent = Kind.__struct_fields__, outcomes[-RECENT:]
+    kinds = Counter(Kind(**{name: str(getattr(o.change, name)) for name in names}) for o in recent)
+    told = [(kind, track_record(recent, kind)) for kind, _ in kinds.most_common(RECORDS)]
+    return tuple(Records(kind=kind, good=record.good, bad=record.bad, mean=record.mean) for kind, record in told)
+
+
+def share(part: int, whole: int) -> tuple[float, float, float]:
+    """A share of something with its exact interval (Clopper and Pearson)."""
+    low, high = interval(part, whole, CONFIDENCE)
+    return part / whole, low, high
