@@ -60,7 +60,9 @@ def reading(outcome, number: int = 1):
 
 def draft(**more):
     usual = {"text": "total() is wrong: it raises", "sender": "asha", "place": "octo/shop"}
-    return TicketDraft(**{**usual, "subjects": ("octo/shop#7",), "reference": "https://forge.test/7", **more})
+    return TicketDraft(
+        **{**usual, "subjects": ("octo/shop#7",), "reference": "https://forge.test/7", "address": "octo/shop#7", **more}
+    )
 
 
 def command(verb: Verb, sender: str = "asha", words: str = "", **more):
@@ -84,7 +86,7 @@ def test_a_ticket_is_made_as_on_the_terminal(stores, desk, door, shop):
     assert (task.type, task.priority, task.generated_by) == (TaskType.FEATURE, 8, "github")
     assert (order.repository, order.by, order.auto) == (str(shop), "asha", False)
     assert (order.ticket.source, order.ticket.reference) == ("github", "https://forge.test/7")
-    assert [answer.text for answer in desk.store.due()] == [f"{task.task_id} is in the queue."]
+    assert [answer.text for answer in desk.store.outbox.due()] == [f"{task.task_id} is in the queue."]
 
 
 def test_what_comes_twice_or_tells_the_same_makes_one_ticket(stores, desk, door):
@@ -140,7 +142,7 @@ def test_what_is_suspicious_is_kept_and_said(stores, desk, door):
     assert row is not None
     assert row.suspicions == ("asks to forget instructions",)
     assert stores.tasks.order(found.receipt.task_id).suspicions == row.suspicions
-    assert "a person decides" in desk.store.due()[0].text
+    assert "a person decides" in desk.store.outbox.due()[0].text
 
 
 def test_brackets_in_a_name_are_no_pattern(desk, door):

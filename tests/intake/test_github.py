@@ -24,6 +24,7 @@ def test_an_opened_issue_is_a_ticket():
         place="octo/shop",
         subjects=("octo/shop#7",),
         reference="https://forge.test/octo/shop/issues/7",
+        address="octo/shop#7",
         labels=("bug",),
     )
 

@@ -107,6 +107,7 @@ def test_zendesk_is_read_by_its_mapping():
         place="12",
         subjects=("ticket 2387",),
         reference="2387",
+        address="2387",
         labels=("bug", "high"),
     )
     changed = zendesk(type="zen:event-type:ticket.status_changed")
@@ -164,6 +165,7 @@ def test_a_message_is_a_ticket_by_its_text_part():
         place="shop@factory.test",
         subjects=("<m1@example.test>",),
         reference="<m1@example.test>",
+        address="asha@example.test <m1@example.test>",
     )
 
 

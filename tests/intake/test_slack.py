@@ -35,6 +35,8 @@ def test_a_mention_is_a_ticket_of_its_thread():
         place="C1",
         subjects=("C1:1600.5",),
         reference="C1:1600.5",
+        address="C1:1600.5",
+        continues=True,
     )
 
 

@@ -8,11 +8,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
+from karkhana.domain.access_settings import AccessSettings
 from karkhana.domain.policy import Policy
-from karkhana.domain.tasks import Budget
+from karkhana.domain.tasks import Budget, Status
 
 
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,6 +114,44 @@ class OutcomeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 DOOR_KINDS = ("github", "slack", "alertmanager", "helpdesk", "mail")
 
 
+class IntakeAnswers(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``[intake.NAME.answers]``: how a door's answers are sent. Without it nothing is said there."""
+
+    secret_variable: str = ""
+    """Environment variable with the token, the API key, the password, or a GitHub App's private key (PEM)."""
+    secret_file: Path | None = None
+    """The same in a file."""
+    secret_sealed: str = ""
+    """The same by the name under which it was sealed."""
+    app: str = ""
+    """Of GitHub: the App's client id; the secret is its private key then, else a fine-grained token."""
+    address: str = ""
+    """Of the service: GitHub's API (Enterprise: ``https://HOST/api/v3``), Slack's, the helpdesk's, or of mail
+    ``smtps://HOST`` or ``smtp://HOST`` (with STARTTLS)."""
+    user: str = ""
+    """Of a helpdesk: the agent's address; of mail: who signs in."""
+    sender: str = ""
+    """Of mail: the address that it is from."""
+    public: bool = True
+    """Of a helpdesk: whether the reporter sees it, or agents only."""
+    pull_requests: bool = False
+    """Of GitHub: open a pull request for a change whose branch was pushed."""
+    labels: Mapping[str, str] = {}
+    """Of GitHub: a task's status → the label that its issue bears meanwhile."""
+
+    def __post_init__(self) -> None:
+        if sum(map(bool, (self.secret_variable, self.secret_file, self.secret_sealed))) > 1:
+            raise ValueError("one of secret_variable, secret_file and secret_sealed")
+        address = urlsplit(self.address)
+        local = address.hostname in ("127.0.0.1", "::1", "localhost")
+        if self.address and address.scheme not in ("https", "smtps", "smtp") and not (local and address.scheme):
+            raise ValueError("an address begins with https://, smtps:// or smtp://")
+        if address.username or address.password:
+            raise ValueError("an address must not hold a user name or password")
+        if unknown := set(self.labels) - set(Status):
+            raise ValueError(f"labels may name {', '.join(Status)}, not {min(unknown)}")
+
+
 class IntakeDoor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``[intake.NAME]``: a door that tickets come in by, at ``/hooks/NAME``. Who is not named may nothing."""
 
@@ -144,6 +184,8 @@ class IntakeDoor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     verified_by: str = ""
     """Of mail: the name that the receiving server writes into ``Authentication-Results``; without its ``dmarc=pass``
     a message is not from whom it says."""
+    answers: IntakeAnswers | None = None
+    """How it is answered; without it nothing is said there."""
 
     def __post_init__(self) -> None:
         if self.kind not in DOOR_KINDS:
@@ -158,6 +200,27 @@ class IntakeDoor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             raise ValueError("mail needs verified_by: without it anybody could write as anybody")
         if any("*" in name or "?" in name for name in self.approvers):
             raise ValueError("approvers must be named one by one")
+        if self.answers is not None:
+            self._check(self.answers)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All environment variables that hold secrets of this door."""
+        sending = self.answers.secret_variable if self.answers is not None else ""
+        return (*self.secret_variables, *filter(None, [sending]))
+
+    def _check(self, answers: IntakeAnswers) -> None:
+        secret = answers.secret_variable or answers.secret_file or answers.secret_sealed
+        if self.kind == "alertmanager":
+            raise ValueError("Alertmanager takes no answers")
+        if not secret and (self.kind != "mail" or answers.user):
+            raise ValueError("answers need a secret: secret_variable, secret_file or secret_sealed")
+        if not answers.address and self.kind in ("helpdesk", "mail"):
+            raise ValueError(f"answers of a {self.kind} door need an address")
+        if self.kind == "mail" and "@" not in answers.sender:
+            raise ValueError("answers by mail need a sender")
+        if (self.kind == "mail") != answers.address.startswith("smtp"):
+            raise ValueError("smtp:// and smtps:// are for mail, and mail needs one of them")
 
     def person(self, sender: str) -> str:
         """Who a sender is here."""
@@ -181,6 +244,17 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"gates.skip may name {', '.join(sorted(DEAR_GATES))}, not {min(unknown)}")
 
 
+class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who may read ``/metrics``."""
+
+    token: str = ""
+    """Whoever shows it as a bearer token; without one only programs on this machine."""
+
+    def __post_init__(self) -> None:
+        if self.token and (len(self.token) < 16 or not self.token.isascii() or not self.token.isprintable()):
+            raise ValueError("metrics.token must have 16 characters or more, all of ASCII")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One frozen object, passed in."""
 
@@ -201,10 +275,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     models: ModelSettings = ModelSettings()
     outcomes: OutcomeSettings = OutcomeSettings()
     gates: GateSettings = GateSettings()
+    metrics: MetricsSettings = MetricsSettings()
     mcp: Mapping[str, McpServer] = {}
     """Users' own tools, by the name of their server. User level only."""
     intake: Mapping[str, IntakeDoor] = {}
     """Doors that tickets come in by, by their names. User level only."""
+    access: AccessSettings = AccessSettings()
+    """Who uses the dashboard and the API. User level only."""
+    secrets_key_file: Path | None = None
+    """The key of sealed secrets; default: ``secrets.key`` in the user's configuration folder."""
 
     def __post_init__(self) -> None:
         for name in self.mcp:

@@ -11,14 +11,17 @@ from pathlib import Path
 
 import msgspec
 
-from karkhana.domain.errors import TicketTooLarge
+from karkhana.domain.errors import KarkhanaError, TicketTooLarge
 from karkhana.domain.settings import IntakeDoor, Settings
 from karkhana.domain.tasks import Order, Ticket
 from karkhana.factory.commands import carried_out
+from karkhana.factory.doors import principal_of
 from karkhana.factory.ordering import another_order, make_order
 from karkhana.factory.stores import Stores
+from karkhana.factory.telling import accepted
 from karkhana.intake.deliveries import Challenge, Command, Ignored, TicketDraft
 from karkhana.intake.door import Reading
+from karkhana.intake.payload import clean, line
 from karkhana.intake.suspicion import suspicions
 from karkhana.intake.understanding import kind, priority
 from karkhana.storage.intake_store import IntakeStore, Receipt, TicketRow, Writing
@@ -30,6 +33,12 @@ SHORTEST = 8
 FRESH_S = 1.0
 """Seconds for which a repository's HEAD and settings are believed."""
 
+EARLIER_ALL = 8000
+"""Characters of a conversation that join a ticket …"""
+EARLIER_EACH = 2000
+"""… and of each message of it."""
+
+Earlier = Callable[[str, str], list[tuple[str, str]]]
 Effect = Callable[[Writing], Receipt]
 
 
@@ -44,10 +53,14 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
 class Desk:
     """Admits what comes in at all doors. Thread-safe."""
 
-    def __init__(self, stores: Stores, store: IntakeStore | None = None) -> None:
+    def __init__(
+        self, stores: Stores, store: IntakeStore | None = None, earlier: Earlier = lambda _door, _reference: []
+    ) -> None:
+        """``earlier`` tells what was said before in a conversation, by door and address: sender and text."""
         self._stores = stores
         self._store = store or IntakeStore(stores.database)
         self._orders = Orders()
+        self._earlier = earlier
 
     @property
     def store(self) -> IntakeStore:
@@ -59,10 +72,14 @@ class Desk:
         Raises :class:`~karkhana.storage.intake_store.Flood`, and what the repository raises when it cannot be read;
         then nothing is kept, and the sender may send it again.
         """
-        known = self._store.receipt(name, reading.identity, reading.digest)
-        if known is not None:
+        try:
+            effect = self._effect(name, door, reading)
+        except KarkhanaError:
+            # the same delivery again is not to be sent again, whatever became of its repository
+            known = self._store.receipt(name, reading.identity, reading.digest)
+            if known is None:
+                raise
             return Admission(receipt=known, repeated=True)
-        effect = self._effect(name, door, reading)
         receipt, repeated = self._store.admit(name, reading.identity, reading.digest, effect)
         return Admission(receipt=receipt, repeated=repeated)
 
@@ -81,14 +98,17 @@ class Desk:
         return self._ticket(name, door, outcome)
 
     def _ticket(self, name: str, door: IntakeDoor, draft: TicketDraft) -> Effect:
+        if draft.continues and not self._store.task_of(name, draft.subjects[0]):
+            draft = continued(draft, self._earlier(name, draft.address))
         try:
             order = self._orders.order(door, draft)
         except TicketTooLarge as error:
             return _said("ignored", error.message)
         suspected = order.suspicions
         row = TicketRow(
-            door=name, sender=draft.sender, place=draft.place, reference=draft.reference, suspicions=suspected
+            door=name, sender=draft.sender, place=draft.place, reference=draft.address, suspicions=suspected
         )
+        principal = principal_of(door, draft.sender)
 
         def make(writing: Writing) -> Receipt:
             writing.take(draft.sender.casefold(), door.per_minute)
@@ -106,7 +126,15 @@ class Desk:
             )
             writing.bind(draft.subjects, task.task_id)
             writing.came(task.task_id, row)
-            writing.answer(draft.reference, task.task_id, _accepted(task.task_id, suspected))
+            writing.answer(draft.address, task.task_id, accepted(task.task_id, suspected))
+            self._stores.audit.record_within(
+                writing.connection,
+                principal,
+                action="task.add",
+                target=task.task_id,
+                product=task.product,
+                details={"door": name, "sender": draft.sender, "place": draft.place},
+            )
             return Receipt(status="accepted", task_id=task.task_id)
 
         return make
@@ -134,6 +162,29 @@ class Orders:
             order = another_order(order, settings, draft.text, type=work, by=by)
         ticket = Ticket(text=order.ticket.text, source=door.kind, reference=draft.reference)
         return msgspec.structs.replace(order, ticket=ticket, suspicions=suspicions(draft.text))
+
+
+def continued(draft: TicketDraft, earlier: list[tuple[str, str]]) -> TicketDraft:
+    """With what was said before in the conversation, quoted: it is nobody's order.
+
+    >>> draft = TicketDraft(text="fix it", sender="U1", place="C1", subjects=("a",))
+    >>> continued(draft, [("U2", "total() raises")]).text
+    'fix it\\n\\nSaid before in the same conversation:\\n> U2: total() raises'
+    """
+    lines, size = [], 0
+    for sender, text in reversed(earlier):
+        if clean(text).strip() == draft.text:
+            continue
+        said = "\n".join(f"> {each}" for each in f"{line(sender, 40)}: {clean(text, EARLIER_EACH)}".splitlines())
+        size += len(said)
+        if size > EARLIER_ALL:
+            lines.append("> (what was said before that is left out)")
+            break
+        lines.append(said)
+    if not lines:
+        return draft
+    told = "\n".join(reversed(lines))
+    return msgspec.structs.replace(draft, text=f"{draft.text}\n\nSaid before in the same conversation:\n{told}")
 
 
 def not_allowed(door: IntakeDoor, asked: TicketDraft | Command) -> str:
@@ -173,10 +224,3 @@ def _fits(name: str, patterns: Iterable[str]) -> bool:
 
 def _said(status: str, reason: str) -> Effect:
     return lambda _writing: Receipt(status=status, reason=reason)
-
-
-def _accepted(task_id: str, suspected: tuple[str, ...]) -> str:
-    text = f"{task_id} is in the queue."
-    if suspected:
-        text += f" Its text {', '.join(suspected)}: a person decides on what comes of it."
-    return text

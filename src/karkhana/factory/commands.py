@@ -10,19 +10,27 @@ from collections.abc import Callable
 
 import msgspec
 
+from karkhana.domain.access import Role
 from karkhana.domain.errors import InvalidInput, UsageError
 from karkhana.domain.settings import IntakeDoor
 from karkhana.domain.tasks import Order, Status, Ticket
 from karkhana.factory.approvals import answer_message, requested
+from karkhana.factory.doors import principal_of
 from karkhana.factory.stores import Stores
 from karkhana.git import Repository
+from karkhana.intake.answers.message import Message, packed
 from karkhana.intake.deliveries import Command, Verb
 from karkhana.intake.suspicion import suspicions
 from karkhana.storage.intake_store import IntakeStore, Receipt, Writing
+from karkhana.storage.outbox import Saying
 
 DIGITS = 8
 """Of a change's hash that an approval has to name."""
 HELP = "Commands: /karkhana work, status, retry, cancel, approve HASH, reject HASH REASON."
+
+DECIDING = frozenset({Verb.APPROVE, Verb.REJECT})
+ASKING = frozenset({Verb.STATUS, Verb.HELP})
+"""What changes nothing."""
 
 Done = tuple[str, str]
 """The task that it is about from now on, and what is said of it."""
@@ -32,11 +40,12 @@ def carried_out(
     stores: Stores, store: IntakeStore, name: str, door: IntakeDoor, command: Command
 ) -> Callable[[Writing], Receipt]:
     """What is to be written for a command of somebody who may ask; and who may approve is seen to here."""
+    spoken = _Spoken(stores, name, door, command)
     task_id = _task(stores, store, name, command)
     if task_id is None:
-        return _refused(door, command, "", "There is no ticket here.")
+        return spoken.refused("", "There is no ticket here.")
     if not _same_place(store, task_id, name, door, command):
-        return _refused(door, command, "", "The ticket belongs elsewhere.")
+        return spoken.refused("", "The ticket belongs elsewhere.")
     prepare = {
         Verb.APPROVE: _decision,
         Verb.REJECT: _decision,
@@ -48,24 +57,64 @@ def carried_out(
     try:
         act = prepare(stores, store, door, command, task_id)
     except UsageError as error:
-        return _refused(door, command, task_id, _words(error))
-
-    def write(writing: Writing) -> Receipt:
-        writing.take(command.sender.casefold(), door.per_minute)
-        about, said = act(writing)
-        writing.answer(command.reference, about, said)
-        return Receipt(status="done", task_id=about, reason=said)
-
-    return write
+        return spoken.refused(task_id, _words(error))
+    return spoken.done(task_id, act)
 
 
-def _refused(door: IntakeDoor, command: Command, task_id: str, reason: str) -> Callable[[Writing], Receipt]:
-    def write(writing: Writing) -> Receipt:
-        writing.take(command.sender.casefold(), door.per_minute)
-        writing.answer(command.reference, task_id, reason)
-        return Receipt(status="ignored", task_id=task_id, reason=reason)
+class _Spoken:
+    """A command: what is written down and said of it, whatever becomes of it."""
 
-    return write
+    def __init__(self, stores: Stores, name: str, door: IntakeDoor, command: Command) -> None:
+        self._stores = stores
+        self._name = name
+        self._door = door
+        self._command = command
+
+    def done(self, task_id: str, act: Callable[[Writing], Done]) -> Callable[[Writing], Receipt]:
+        """It is carried out."""
+        command = self._command
+
+        def write(writing: Writing) -> Receipt:
+            writing.take(command.sender.casefold(), self._door.per_minute)
+            about, said = act(writing)
+            self._record(writing, task_id, "done", said)
+            # the message with the buttons says by whom they were pressed, and has none any more
+            respond = command.respond if command.verb in DECIDING else ""
+            self._say(writing, about, Message(text=said, task_id=about, seen=not respond, respond=respond))
+            return Receipt(status="done", task_id=about, reason=said)
+
+        return write
+
+    def refused(self, task_id: str, reason: str) -> Callable[[Writing], Receipt]:
+        """It is not; who gave it is told, alone where that can be."""
+        command = self._command
+
+        def write(writing: Writing) -> Receipt:
+            writing.take(command.sender.casefold(), self._door.per_minute)
+            self._record(writing, task_id, "refused", reason)
+            told = Message(text=reason, task_id=task_id, to=command.sender, respond=command.respond)
+            self._say(writing, task_id, told)
+            return Receipt(status="ignored", task_id=task_id, reason=reason)
+
+        return write
+
+    def _say(self, writing: Writing, task_id: str, message: Message) -> None:
+        writing.answer(self._command.address, task_id, Saying(text=message.text, content=packed(message)))
+
+    def _record(self, writing: Writing, task_id: str, outcome: str, reason: str) -> None:
+        command = self._command
+        if command.verb in ASKING and outcome == "done":
+            return
+        told = {"door": self._name, "sender": command.sender, "place": command.place, "words": command.words}
+        self._stores.audit.record_within(
+            writing.connection,
+            principal_of(self._door, command.sender),
+            action=f"task.{command.verb}",
+            target=command.run_id or task_id,
+            product=self._stores.tasks.get(task_id).product if task_id else "",
+            outcome=outcome,
+            details={**told, "said": reason},
+        )
 
 
 def _task(stores: Stores, store: IntakeStore, name: str, command: Command) -> str | None:
@@ -86,8 +135,7 @@ def _same_place(store: IntakeStore, task_id: str, name: str, door: IntakeDoor, c
 def _decision(
     stores: Stores, _store: IntakeStore, door: IntakeDoor, command: Command, task_id: str
 ) -> Callable[[Writing], Done]:
-    approvers = {name.casefold() for name in door.approvers}
-    if command.sender.casefold() not in approvers:
+    if not principal_of(door, command.sender).may(Role.APPROVER, stores.tasks.get(task_id).product):
         raise InvalidInput(f"{command.sender} may not decide here.", "Ask whoever runs the factory.")
     runs = stores.runs.list(task_id=task_id)
     waiting = [run.run_id for run in runs if run.status is Status.WAITING_FOR_REVIEW]

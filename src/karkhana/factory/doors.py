@@ -4,11 +4,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from karkhana.domain.access import EVERYTHING, Principal, Role
 from karkhana.domain.errors import InvalidSetting
 from karkhana.domain.settings import IntakeDoor, Settings
 from karkhana.intake.door import Door
 from karkhana.intake.kinds import door_for
 
+VIA = "door"
+"""How whoever comes by a door was recognised."""
 SHORTEST_SECRET = 16
 """Bytes; a shorter one could be found by trying."""
 
@@ -20,6 +23,13 @@ class OpenDoor:
     settings: IntakeDoor
     door: Door
     secrets: tuple[bytes, ...] = field(repr=False)
+
+
+def principal_of(door: IntakeDoor, sender: str) -> Principal:
+    """Who a sender is here, and what they may: decide, if they are named for that, else ask."""
+    approves = sender.casefold() in {name.casefold() for name in door.approvers}
+    role = Role.APPROVER if approves else Role.OPERATOR
+    return Principal(name=door.person(sender), roles={EVERYTHING: role}, via=VIA)
 
 
 def open_doors(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, OpenDoor]:

@@ -1,7 +1,7 @@
 """What the doors need done again and again: mail is read, and what became of tickets is queued as answers.
 
-Knows no network: answers lie in the outbox (:class:`~karkhana.storage.intake_store.IntakeStore`) until somebody sends
-them.
+Knows no network: answers lie in the outbox (:class:`~karkhana.storage.outbox.Outbox`) until they are sent
+(:mod:`karkhana.factory.answering`).
 """
 
 import time
@@ -13,16 +13,16 @@ from karkhana.domain.errors import KarkhanaError
 from karkhana.domain.settings import IntakeDoor
 from karkhana.domain.tasks import Status
 from karkhana.factory.admission import Desk
-from karkhana.factory.approvals import requested
-from karkhana.factory.commands import DIGITS
 from karkhana.factory.stores import Stores
+from karkhana.factory.telling import Telling
 from karkhana.intake.deliveries import Delivery, Refused
 from karkhana.intake.door import received
 from karkhana.intake.kinds import door_for
 from karkhana.intake.mail import read_once, waiting
-from karkhana.storage.intake_store import Flood
+from karkhana.storage.intake_store import Flood, TicketRow
+from karkhana.storage.outbox import Saying
 
-EVERY_S = 5.0
+EVERY_S = 2.0
 """Seconds between two rounds."""
 AT_ONCE = 100
 """Messages of one door in a round."""
@@ -37,6 +37,7 @@ class Rounds:
         self._stores = stores
         self._desk = desk
         self._clock = clock
+        self._telling = Telling(stores)
         self._mail = {name: door for name, door in stores.settings.intake.items() if door.kind == "mail"}
 
     @property
@@ -47,7 +48,7 @@ class Rounds:
     def go(self) -> int:
         """One round; how many messages were read."""
         read = sum(self._read_or_tell(name, door) for name, door in self._mail.items())
-        self._desk.store.tell_changes(self._progress)
+        self._desk.store.tell_changes(self._sayings)
         return read
 
     def _read_or_tell(self, name: str, door: IntakeDoor) -> int:
@@ -81,24 +82,5 @@ class Rounds:
             read += 1
         return read
 
-    def _progress(self, task_id: str, status: Status, _before: Status | None) -> str:
-        """What is said where a ticket came from; nothing of what is of interest to nobody."""
-        match status:
-            case Status.WAITING_FOR_REVIEW:
-                return f"{task_id} waits for a person. {self._change(task_id)}".strip()
-            case Status.DELIVERED | Status.DEPLOYED:
-                return f"{task_id} is {status.value}: branch karkhana/{task_id}."
-            case Status.BUILDING:
-                return f"{task_id} is being worked on."
-        return f"{task_id} is {status.value.replace('_', ' ')}." if status.finished else ""
-
-    def _change(self, task_id: str) -> str:
-        for run in self._stores.runs.list(task_id=task_id):
-            if run.status is Status.WAITING_FOR_REVIEW:
-                try:
-                    _, digest = requested(self._stores, run.run_id)
-                except KarkhanaError:
-                    # paused for want of a model or a budget: there is no change to decide on
-                    return ""
-                return f"Once you looked at the change: /karkhana approve {digest[: DIGITS + 4]}"
-        return ""
+    def _sayings(self, row: TicketRow, task_id: str, status: Status) -> list[Saying]:
+        return self._telling.sayings(self._stores.settings.intake.get(row.door), row, task_id, status)

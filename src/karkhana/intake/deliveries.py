@@ -37,7 +37,11 @@ class TicketDraft(msgspec.Struct, frozen=True, kw_only=True):
     subjects: tuple[str, ...]
     """What it is about: one ticket is made for all deliveries that share one of them."""
     reference: str = ""
-    """Where to answer."""
+    """Where people find it."""
+    address: str = ""
+    """Where to answer, as the door's channel reads it (:mod:`karkhana.intake.answers`); empty: nowhere."""
+    continues: bool = False
+    """Whether something was said before that is not in it, but may be asked for at its address."""
     labels: tuple[str, ...] = ()
     opening: bool = True
     """Made by its author alone; otherwise somebody pointed at it on purpose (a label, a command)."""
@@ -67,7 +71,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
     """What follows the verb."""
     run_id: str = ""
-    reference: str = ""
+    address: str = ""
+    """Where to answer."""
+    respond: str = ""
+    """Where the press of a button is answered, for a while."""
 
 
 class Ignored(msgspec.Struct, frozen=True):

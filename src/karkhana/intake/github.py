@@ -48,6 +48,7 @@ class Comment(msgspec.Struct):
     html_url: str
     body: str
     user: Account | None = None
+    id: int = 0
 
 
 class Issues(msgspec.Struct):
@@ -118,6 +119,11 @@ def subject(place: str, number: int) -> str:
     return f"{place.lower()}#{number}"
 
 
+def below(about: str, comment: Comment) -> str:
+    """Where a comment is answered: below its issue, with a sign at the comment itself."""
+    return f"{about}!{comment.id}" if comment.id > 0 else about
+
+
 def _issue(given: Issues) -> Outcome:
     labels = tuple(line(label.name) for label in given.issue.labels)
     if given.action == "labeled":
@@ -147,11 +153,13 @@ def _comment(given: IssueComment) -> Outcome:
             place=given.repository.full_name,
             subject=about,
             words=clean(words),
-            reference=given.comment.html_url,
+            address=below(about, given.comment),
         )
     if given.issue.pull_request is not None:
         return Ignored("a pull request is not worked on; open an issue")
-    return _draft(given.issue, given.repository, given.sender.login, (), opening=False, more=words)
+    about = below(subject(given.repository.full_name, given.issue.number), given.comment)
+    draft = _draft(given.issue, given.repository, given.sender.login, (), opening=False, more=words)
+    return msgspec.structs.replace(draft, address=about)
 
 
 def _draft(
@@ -164,6 +172,7 @@ def _draft(
         place=place.full_name,
         subjects=(subject(place.full_name, issue.number),),
         reference=issue.html_url,
+        address=subject(place.full_name, issue.number),
         labels=labels,
         opening=opening,
     )
@@ -196,6 +205,7 @@ def _check(event: str, payload: dict[str, Any]) -> Outcome:
         # several checks of one commit most often fail of one cause
         subjects=(f"{place.full_name.lower()}@{line(check.head_sha, 64)}",),
         reference=check.html_url or check.url,
+        address=f"{place.full_name.lower()}@{line(check.head_sha, 64)}",
         opening=False,
         check=name,
     )

@@ -50,6 +50,47 @@ class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.header, self.time_header
 
 
+class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How something is said in a ticket."""
+
+    method: str
+    path: str
+    """With ``{ticket}`` for its number."""
+    text: str
+    """Path, in the JSON that is sent, to the words …"""
+    also: dict[str, bool | str | int] = {}
+    """… and to what else stands there."""
+    html: bool = False
+
+    def __post_init__(self) -> None:
+        if self.method not in ("POST", "PUT", "PATCH") or not self.path.startswith("/"):
+            raise ValueError("a reply has a method (POST, PUT, PATCH) and a path that begins with /")
+
+
+class Lookup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a ticket's conversation is read."""
+
+    path: str
+    text: str
+    """Path to the words within one entry."""
+    list: str = ""
+    """Path to the entries; empty: the answer is the list."""
+
+
+class Replies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a product is answered."""
+
+    user: str
+    """Of basic authentication, with ``{user}`` and ``{secret}`` from the settings …"""
+    password: str
+    """… and its password, likewise."""
+    public: Reply
+    """What the reporter sees."""
+    private: Reply
+    """What agents see."""
+    lookup: Lookup
+
+
 class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where everything stands."""
 
@@ -73,6 +114,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """… what of it makes a ticket; none: everything."""
     html: bool = False
     """Whether the text is HTML."""
+    answer: Replies | None = None
+    """How it is answered; a product without it is not."""
 
 
 def mapping_of(name: str) -> Mapping:
@@ -131,6 +174,7 @@ class Helpdesk:
             place=self._found(payload, "place"),
             subjects=(f"ticket {number}",),
             reference=self._found(payload, "reference") or number,
+            address=number,
             labels=tuple(named),
         )
 

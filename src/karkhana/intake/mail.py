@@ -63,6 +63,7 @@ class Mail:
             place=line(to[0][1]).casefold() if to else "",
             subjects=tuple(dict.fromkeys(each for each in (identity, first) if each)) or (delivery.digest,),
             reference=identity,
+            address=f"{sender} {identity}",
         )
 
 

@@ -71,6 +71,7 @@ class Interaction(msgspec.Struct):
     message: Message | None = None
     actions: list[Action] = []
     callback_id: str = ""
+    response_url: str = ""
 
 
 class Slack:
@@ -109,7 +110,7 @@ def _event(envelope: Envelope) -> Outcome:
     verb, _, words = text.removeprefix("/karkhana").strip().partition(" ")
     if verb.lower() in set(Verb) and (verb.lower() == Verb.REJECT or len(words.split()) <= WORDS):
         return _command(Verb(verb.lower()), words.strip(), event.user, event.channel, about)
-    return _draft(text, event.user, event.channel, about)
+    return _draft(text, event.user, event.channel, about, continues=event.thread_ts not in ("", event.ts))
 
 
 def _interaction(given: Interaction) -> Outcome:
@@ -118,7 +119,8 @@ def _interaction(given: Interaction) -> Outcome:
     message = given.message or Message()
     if given.type == "message_action" and given.callback_id == SHORTCUT:
         about = _subject(given.channel.id, message.thread_ts or message.ts)
-        return _draft(plain(message.text), given.user.id, given.channel.id, about)
+        continues = message.thread_ts not in ("", message.ts)
+        return _draft(plain(message.text), given.user.id, given.channel.id, about, continues=continues)
     if given.type == "block_actions":
         for action in given.actions:
             if action.action_id in BUTTONS:
@@ -126,7 +128,8 @@ def _interaction(given: Interaction) -> Outcome:
                 place = given.channel.id
                 about = f"{place}:{message.thread_ts or message.ts}"
                 verb = BUTTONS[action.action_id]
-                return _command(verb, hash_, given.user.id, place, about, run_id=run_id)
+                respond = line(given.response_url, 1000)
+                return _command(verb, hash_, given.user.id, place, about, run_id=run_id, respond=respond)
     return Ignored(f"{line(given.type, 60)} is nothing that anybody asked for")
 
 
@@ -147,11 +150,21 @@ def _subject(channel: str, time: str) -> str:
     return f"{channel}:{time}"
 
 
-def _draft(text: str, user: str, channel: str, about: str) -> TicketDraft:
-    return TicketDraft(text=text, sender=line(user), place=line(channel), subjects=(about,), reference=about)
+def _draft(text: str, user: str, channel: str, about: str, *, continues: bool) -> TicketDraft:
+    return TicketDraft(
+        text=text,
+        sender=line(user),
+        place=line(channel),
+        subjects=(about,),
+        reference=about,
+        address=about,
+        continues=continues,
+    )
 
 
-def _command(verb: Verb, words: str, user: str, channel: str, about: str, *, run_id: str = "") -> Command:
+def _command(
+    verb: Verb, words: str, user: str, channel: str, about: str, *, run_id: str = "", respond: str = ""
+) -> Command:
     return Command(
         verb=verb,
         sender=line(user),
@@ -159,5 +172,6 @@ def _command(verb: Verb, words: str, user: str, channel: str, about: str, *, run
         subject=about,
         words=words,
         run_id=run_id,
-        reference=about,
+        address=about,
+        respond=respond,
     )

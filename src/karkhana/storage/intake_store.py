@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from karkhana.domain.json import canonical, decode
 from karkhana.domain.tasks import Status
 from karkhana.storage.database import Clock, Database, utc_now
+from karkhana.storage.outbox import Outbox, Saying, queue
 from karkhana.storage.tables import (
     intake_allowances,
-    intake_answers,
     intake_deliveries,
     intake_subjects,
     intake_tickets,
@@ -46,17 +46,6 @@ class TicketRow(msgspec.Struct, frozen=True, kw_only=True):
     """Why its text may be meant to mislead whoever works on it."""
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to be said where a ticket came from."""
-
-    ordinal: int
-    door: str
-    reference: str
-    task_id: str
-    text: str
-    attempts: int
-
-
 class Flood(Exception):
     """A sender sends more than is allowed."""
 
@@ -75,6 +64,7 @@ class IntakeStore:
     def __init__(self, database: Database, clock: Clock = utc_now) -> None:
         self._database = database
         self._clock = clock
+        self.outbox = Outbox(database, clock)
 
     def receipt(self, door: str, identity: str, digest: str) -> Receipt | None:
         """What came of the delivery when it came before."""
@@ -112,72 +102,46 @@ class IntakeStore:
         """Where a task came in; ``None`` when it came by no door."""
         with self._database.reading() as connection:
             row = connection.execute(sa.select(intake_tickets).where(intake_tickets.c.task_id == task_id)).first()
-        if row is None:
-            return None
-        suspicions = decode(row.suspicions, tuple[str, ...])
-        return TicketRow(
-            door=row.door, sender=row.sender, place=row.place, reference=row.reference, suspicions=suspicions
-        )
+        return None if row is None else _ticket(row)
 
-    def tell_changes(self, text: Callable[[str, Status, Status | None], str], limit: int = 200) -> int:
-        """Queue an answer for each ticket whose status is another one than was told last; returns how many.
+    def tell_changes(self, sayings: Callable[[TicketRow, str, Status], Sequence[Saying]], limit: int = 100) -> int:
+        """Queue answers for each ticket whose status is another one than was told last; returns how many.
 
-        ``text`` is given task, status and what was told before; what it leaves empty is not said.
+        ``sayings`` is given where the ticket came in, its task and the status.
         """
         current = sa.select(intake_tickets, tasks.c.status).join(tasks, tasks.c.task_id == intake_tickets.c.task_id)
         changed = ~intake_tickets.c.done & (intake_tickets.c.told != tasks.c.status)
         with self._database.reading() as connection:
-            if connection.execute(current.where(changed).limit(1)).first() is None:
-                return 0
+            waiting = list(connection.execute(current.where(changed).order_by(tasks.c.ordinal).limit(limit)))
         told = 0
-        with self._database.writing() as connection:
-            rows = list(connection.execute(current.where(changed).limit(limit).with_for_update()))
-            for row in rows:
-                status = Status(row.status)
-                values = {"told": row.status, "done": status.finished and status is not Status.DELIVERED}
-                connection.execute(
-                    sa.update(intake_tickets).where(intake_tickets.c.task_id == row.task_id).values(values)
-                )
-                said = text(row.task_id, status, Status(row.told) if row.told else None)
-                if said:
-                    Writing(connection, row.door, self._clock().timestamp()).answer(row.reference, row.task_id, said)
-                    told += 1
+        for row in waiting:
+            # composed before anything is locked, and said only if nobody else said it meanwhile
+            status = Status(row.status)
+            said = sayings(_ticket(row), row.task_id, status)
+            place = (intake_tickets.c.task_id == row.task_id) & (intake_tickets.c.told == row.told)
+            values = {"told": row.status, "done": status.finished and status is not Status.DELIVERED}
+            with self._database.writing() as connection:
+                mine = sa.update(intake_tickets).where(place).values(values).returning(intake_tickets.c.task_id)
+                if connection.execute(mine).first() is None:
+                    continue
+                writing = Writing(connection, row.door, self._clock().timestamp())
+                for each in said:
+                    writing.answer(row.reference, row.task_id, each)
+                told += len(said)
         return told
 
-    def due(self, limit: int = 50) -> list[Answer]:
-        """Answers that are to be sent now, the oldest first."""
-        query = (
-            sa.select(intake_answers)
-            .where(intake_answers.c.sent_at.is_(None), intake_answers.c.due_at <= self._clock().timestamp())
-            .order_by(intake_answers.c.ordinal)
-            .limit(limit)
-        )
-        with self._database.reading() as connection:
-            rows = list(connection.execute(query))
-        return [
-            Answer(
-                ordinal=row.ordinal,
-                door=row.door,
-                reference=row.reference,
-                task_id=row.task_id,
-                text=row.text,
-                attempts=row.attempts,
-            )
-            for row in rows
-        ]
+    def prune(self, before: float) -> int:
+        """Forget deliveries that came before a time (seconds since the epoch), and answers that ended before it.
 
-    def sent(self, ordinal: int) -> None:
-        """An answer has arrived."""
-        self._change(ordinal, {"sent_at": self._clock().timestamp()})
-
-    def unsent(self, ordinal: int, wait_s: float) -> None:
-        """An answer could not be sent; it is due again in ``wait_s`` seconds."""
-        later = self._clock().timestamp() + wait_s
-        self._change(ordinal, {"due_at": later, "attempts": intake_answers.c.attempts + 1})
-
-    def _change(self, ordinal: int, values: dict[str, object]) -> None:
+        A delivery that is forgotten and comes again is a new one, though its subject still finds its ticket: choose
+        weeks. Returns how many rows are gone.
+        """
         with self._database.writing() as connection:
-            connection.execute(sa.update(intake_answers).where(intake_answers.c.ordinal == ordinal).values(values))
+            old = sa.delete(intake_deliveries).where(intake_deliveries.c.at < before)
+            gone = len(connection.execute(old.returning(intake_deliveries.c.identity)).all())
+            full = sa.delete(intake_allowances).where(intake_allowances.c.full_at < before)
+            connection.execute(full)
+        return gone + self.outbox.prune(before)
 
 
 class Writing:
@@ -190,14 +154,19 @@ class Writing:
 
     def take(self, sender: str, per_minute: int) -> None:
         """Count one against the sender's allowance (generic cell rate algorithm). Raises :class:`Flood`."""
-        place = (intake_allowances.c.door == self._door) & (intake_allowances.c.sender == sender)
-        fresh = {"door": self._door, "sender": sender, "full_at": self._now}
-        self.connection.execute(upsert(self.connection, intake_allowances).values(fresh).on_conflict_do_nothing())
-        query = sa.select(intake_allowances.c.full_at).where(place).with_for_update()
-        full_at = max(self.connection.execute(query).scalar_one(), self._now) + MINUTE_S / per_minute
+        step = MINUTE_S / per_minute
+        fresh = {"door": self._door, "sender": sender, "full_at": self._now + step}
+        column = intake_allowances.c.full_at
+        later = sa.case((column > self._now, column), else_=self._now) + step
+        counted = (
+            upsert(self.connection, intake_allowances)
+            .values(fresh)
+            .on_conflict_do_update(index_elements=["door", "sender"], set_={"full_at": later})
+            .returning(column)
+        )
+        full_at: float = self.connection.execute(counted).scalar_one()
         if full_at - self._now > MINUTE_S + 1e-6:
             raise Flood(full_at - self._now - MINUTE_S)
-        self.connection.execute(sa.update(intake_allowances).where(place).values(full_at=full_at))
 
     def task_of(self, subject: str) -> str | None:
         """The ticket about a subject."""
@@ -233,18 +202,10 @@ class Writing:
         }
         self.connection.execute(sa.insert(intake_tickets).values(values))
 
-    def answer(self, reference: str, task_id: str, text: str) -> None:
-        """Queue an answer."""
-        values = {
-            "door": self._door,
-            "reference": reference,
-            "task_id": task_id,
-            "text": text,
-            "at": self._now,
-            "due_at": self._now,
-            "attempts": 0,
-        }
-        self.connection.execute(sa.insert(intake_answers).values(values))
+    def answer(self, reference: str, task_id: str, saying: Saying) -> None:
+        """Queue an answer; nothing is said nowhere."""
+        if reference:
+            queue(self.connection, self._now, saying, door=self._door, reference=reference, task_id=task_id)
 
 
 def _task_of(connection: sa.Connection, door: str, subject: str) -> str | None:
@@ -258,3 +219,13 @@ def _receipt(connection: sa.Connection, door: str, identity: str, digest: str) -
     query = sa.select(intake_deliveries.c.receipt).where(intake_deliveries.c.door == door, same).limit(1)
     found = connection.execute(query).scalar()
     return decode(found, Receipt) if found else None
+
+
+def _ticket(row: sa.Row[tuple[object, ...]]) -> TicketRow:
+    return TicketRow(
+        door=row.door,
+        sender=row.sender,
+        place=row.place,
+        reference=row.reference,
+        suspicions=decode(row.suspicions, tuple[str, ...]),
+    )

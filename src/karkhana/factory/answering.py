@@ -1,0 +1,161 @@
+"""Sends answers: what lies in the outbox goes to where it belongs, at least once, and by one process at a time.
+
+Knows nothing of services (:mod:`karkhana.intake.answers`). That an answer is being sent is written down before, and
+that it was sent after; who finds only the first looks at the service whether it is there.
+"""
+
+import asyncio
+import json
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+
+import structlog
+
+from karkhana.domain.errors import KarkhanaError
+from karkhana.factory.channels import Sealed, channel_for
+from karkhana.factory.stores import Stores
+from karkhana.http.pool import Pool, PoolSettings
+from karkhana.intake.answers.channel import Channel, Failed, Hopeless, LockedOut, NotNow, Post, Unsaid
+from karkhana.intake.answers.message import unpacked
+from karkhana.storage.outbox import Answer, Outbox
+
+EVERY_S = 1.0
+LEASE_S = 60.0
+"""Seconds for which one process sends for a door; longer than a sending takes."""
+SENDING_S = 45.0
+"""Seconds that one sending may take."""
+AT_ONCE = 20
+"""Answers of one door in a turn."""
+TRIES = 8
+FIRST_WAIT_S = 10.0
+LONGEST_WAIT_S = 3600.0
+LOCKED_S = 300.0
+"""Seconds after which credentials that did not count are tried again."""
+STALE_S = 3 * 86_400.0
+"""Seconds after which an answer is of no use to anybody."""
+EARLIER_S = 2.0
+"""Seconds that a question for a conversation may take: Slack waits three for its own answer."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Answering:
+    """The sender of one process."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        channels: Mapping[str, Channel],
+        *,
+        clock: Callable[[], float] = time.time,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._outbox = outbox
+        self._channels = channels
+        self._clock = clock
+        self._draw = draw
+        self._name = secrets.token_hex(8)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def go_on(self) -> None:
+        """Send whatever comes, until cancelled."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            while self._channels:
+                try:
+                    await self.turn()
+                except KarkhanaError as error:
+                    # the next turn may find the database again; a person sees it in the log
+                    _log.warning("answers.failed", code=error.code, message=error.message)
+                await asyncio.sleep(EVERY_S)
+        finally:
+            self._loop = None
+
+    async def turn(self) -> int:
+        """Send what is due now, all doors at once; how many arrived."""
+        counts = await asyncio.gather(*(self._door(name, channel) for name, channel in self._channels.items()))
+        return sum(counts)
+
+    def earlier(self, door: str, reference: str) -> list[tuple[str, str]]:
+        """What was said before in a conversation, asked from another thread; nothing when that takes too long."""
+        channel, loop = self._channels.get(door), self._loop
+        if channel is None or loop is None:
+            return []
+        asked: Future[list[tuple[str, str]]] = asyncio.run_coroutine_threadsafe(channel.earlier(reference), loop)
+        try:
+            return asked.result(EARLIER_S)
+        except (Unsaid, TimeoutError) as error:
+            asked.cancel()
+            _log.warning("conversation.unread", door=door, reason=str(error))
+            return []
+
+    async def _door(self, name: str, channel: Channel) -> int:
+        answers = await asyncio.to_thread(self._outbox.due, AT_ONCE, door=name)
+        arrived = 0
+        for answer in answers:
+            # also before each one, so that the lease outlasts the sending
+            lead = await asyncio.to_thread(self._outbox.lead, name, self._name, LEASE_S)
+            if not lead.mine or lead.rests_s:
+                break
+            if not await asyncio.to_thread(self._outbox.begin, answer):
+                continue
+            went, stop = await self._send(channel, answer)
+            arrived += went
+            if stop:
+                break
+        return arrived
+
+    async def _send(self, channel: Channel, answer: Answer) -> tuple[bool, bool]:
+        """Whether it arrived, and whether the door is to be left alone for now."""
+        post = Post(
+            reference=answer.reference,
+            marker=answer.marker,
+            begun=answer.begun,
+            external=json.loads(answer.external) if answer.external else {},
+        )
+        try:
+            if self._clock() - answer.at > STALE_S:
+                raise Hopeless("it is too old to be of use")
+            async with asyncio.timeout(SENDING_S):
+                external = await channel.say(unpacked(answer.content, answer.text), post)
+        except TimeoutError:
+            return False, await self._unsent(answer, Failed("it took too long"))
+        except Unsaid as error:
+            return False, await self._unsent(answer, error)
+        await asyncio.to_thread(self._outbox.sent, answer, json.dumps(external))
+        await asyncio.to_thread(self._outbox.rest, answer.door, 0.0, "")
+        return True, False
+
+    async def _unsent(self, answer: Answer, error: Unsaid) -> bool:
+        reason = str(error)
+        tried = answer.attempts + 1
+        _log.warning("answer.unsent", door=answer.door, task=answer.task_id, reason=reason, tried=tried)
+        if isinstance(error, NotNow | LockedOut):
+            # no fault of this answer: all of the door wait
+            wait = error.wait_s if isinstance(error, NotNow) else LOCKED_S
+            await asyncio.to_thread(self._outbox.rest, answer.door, wait, reason)
+            await asyncio.to_thread(self._outbox.unsent, answer, wait, reason, counted=False)
+            return True
+        if isinstance(error, Hopeless) or tried >= TRIES:
+            await asyncio.to_thread(self._outbox.dead, answer, reason)
+            return False
+        await asyncio.to_thread(self._outbox.unsent, answer, self._wait(tried), reason)
+        return False
+
+    def _wait(self, tried: int) -> float:
+        """Exponential, with jitter, so that doors do not come back in step."""
+        longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0**tried)
+        return longest * (0.5 + self._draw() / 2)
+
+
+def answering_for(
+    stores: Stores, outbox: Outbox, pool: Pool | None = None, sealed: Sealed | None = None
+) -> Answering:
+    """The sender for all doors of the settings. Raises ``InvalidSetting``."""
+    used = pool or Pool(PoolSettings.from_environment())
+    doors = stores.settings.intake.items()
+    found = {name: channel_for(name, door, used, sealed) for name, door in doors}
+    return Answering(outbox, {name: channel for name, channel in found.items() if channel is not None})
