@@ -1,6 +1,6 @@
 """Puts the rooms together into a factory that works: stores, rooms, the durable engine and a worker."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -16,6 +16,7 @@ from karkhana.factory.rooms import rooms_for
 from karkhana.factory.sandboxes import workspaces_for
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.factory.trails import WatchedTrail
+from karkhana.factory.watching import Watch, WatchedEngine, Watches
 from karkhana.factory.worker import Worker, worker_name
 from karkhana.factory.worker_endings import QueueStores
 from karkhana.git import Repository
@@ -41,17 +42,27 @@ def open_factory(
     tags: tuple[str, ...] = (),
     concurrency: int = 1,
     engineers: Mapping[str, Engineer] | None = None,
+    watches: Iterable[Watch] = (),
 ) -> Iterator[Factory]:
     """Open everything that working needs. ``observer`` sees each event of this process's runs once it is stored.
+
+    ``watches`` look on while runs are carried out.
 
     Raises ``DatabaseUnavailable``.
     """
     with open_stores(settings) as stores, open_models(settings, stores) as models:
         rooms = rooms_for(stores, engineers, models)
-        name = worker_name()
+        name, watched = worker_name(), Watches(watches)
 
         def line(run_id: str, engine: DurableEngine) -> None:
-            ship(job_for(stores, rooms, engine.control(run_id), name, observer), engine)
+            with watched.run(run_id) as seen:
+
+                def observe(event: AnyEvent) -> None:
+                    observer(event)
+                    seen.event(event)
+
+                job = job_for(stores, rooms, engine.control(run_id), name, observe)
+                ship(job, WatchedEngine(engine, seen))
 
         with DurableEngine(
             line,
@@ -64,6 +75,7 @@ def open_factory(
         ) as engine:
             queue_stores = QueueStores(stores.tasks, stores.runs, stores.events, stores.messages)
             worker = Worker(name, settings.queue, queue_stores, engine, tags=tags, concurrency=concurrency)
+            worker.took_over = watched.taken_over
             yield Factory(stores=stores, engine=engine, worker=worker)
 
 

@@ -15,7 +15,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -67,6 +67,8 @@ class Worker:
         self._count = 0
         self._last: Ending | None = None
         self._strays: dict[str, Lease] = {}
+        self.took_over: Callable[[], None] = lambda: None
+        """Called when a run of a worker that died was taken over."""
         engine.ended = self._settle
 
     def work(self, *, drain: bool = False, grace_s: float = 30.0) -> int:
@@ -158,6 +160,7 @@ class Worker:
         if before.owner is not None:
             trail = self._stores.events.trail(claim.run_id, claim.epoch)
             trail.record(RunTakenOver(worker=self.name, previous_worker=before.owner))
+            self.took_over()
         if claim.epoch <= self._settings.takeovers:
             return True
         reason = f"{claim.epoch - 1} workers died, or were stopped, while they carried it out"

@@ -15,10 +15,12 @@ from starlette.routing import Route
 
 from karkhana.domain.errors import KarkhanaError
 from karkhana.factory.admission import Desk
+from karkhana.factory.answering import answering_for
 from karkhana.factory.approvals import answer
 from karkhana.factory.doors import open_doors
 from karkhana.factory.rounds import EVERY_S, Rounds
 from karkhana.factory.stores import Stores
+from karkhana.storage.intake_store import IntakeStore
 from karkhana.storage.run_lists import RunLists
 from karkhana.web.access import Doors
 from karkhana.web.cards import Grounds
@@ -27,8 +29,10 @@ from karkhana.web.deciding import Answering, Deciding
 from karkhana.web.digests import Digests
 from karkhana.web.guard import Guard
 from karkhana.web.hooks import PREFIX, Hooks
+from karkhana.web.kept import Kept
 from karkhana.web.live import Hub
-from karkhana.web.pages import actions, approvals, entrance, now, run, runs, streams
+from karkhana.web.measuring import Measured, WebMetrics
+from karkhana.web.pages import actions, approvals, entrance, now, quality, run, runs, streams
 from karkhana.web.products import Products
 from karkhana.web.rendering import Pages
 from karkhana.web.site import Site, site_of
@@ -62,17 +66,22 @@ def dashboard(
         pages=pages,
         doors=doors,
         digests=digests,
-        costs=Costs(lists, digests),
+        costs=Costs(lists),
         grounds=Grounds(),
         hub=hub,
         deciding=Deciding(answering),
         products=Products(lists),
+        kept=Kept(),
         account=account,
         cookie=cookie,
         say=say,
     )
-    desk = Desk(stores)
-    receiving, rounds = Hooks(open_doors(stores.settings), desk), Rounds(stores, desk)
+    store = IntakeStore(stores.database)
+    sender = answering_for(stores, store.outbox)
+    desk = Desk(stores, store, sender.earlier)
+    metrics = WebMetrics(stores.database, stores.settings.metrics.token)
+    receiving = Hooks(open_doors(stores.settings), desk, counted=metrics.delivered)
+    rounds = Rounds(stores, desk)
 
     async def hooks(request: Request) -> Response:
         return await receiving(request)
@@ -83,17 +92,23 @@ def dashboard(
     async def running(_app: Starlette) -> AsyncIterator[None]:
         watching = asyncio.ensure_future(hub.watch())
         going = asyncio.ensure_future(_go_rounds(rounds))
+        sending = asyncio.ensure_future(sender.go_on())
         try:
             yield
         finally:
             watching.cancel()
             going.cancel()
+            sending.cancel()
             hub.close()
             await asyncio.to_thread(site.deciding.close)
 
     app = Starlette(
         routes=[*_routes(), Route(PREFIX + "{name}", hooks, methods=["POST"])],
-        middleware=[Middleware(Timed), Middleware(Guard, doors=doors, pages=pages, hosts=hosts, cookie=cookie)],
+        middleware=[
+            Middleware(Measured, metrics=metrics),
+            Middleware(Timed),
+            Middleware(Guard, doors=doors, pages=pages, hosts=hosts, cookie=cookie),
+        ],
         exception_handlers={KarkhanaError: _failed, 404: _unknown},
         lifespan=running,
     )
@@ -128,6 +143,8 @@ def _routes() -> list[Route]:
         Route("/runs/{run_id}/trail/{seq:int}", run.event),
         Route("/runs/{run_id}/{tab}", run.run),
         Route("/approvals", approvals.approvals),
+        Route("/quality", quality.quality),
+        Route("/quality/{tab}", quality.quality),
         Route("/jump", runs.jump),
         Route("/help", entrance.helped),
         Route("/theme", entrance.theme, methods=["POST"]),

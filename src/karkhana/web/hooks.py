@@ -36,7 +36,16 @@ _log = structlog.get_logger(__name__)
 class Hooks:
     """All doors of one server."""
 
-    def __init__(self, doors: Mapping[str, OpenDoor], desk: Desk, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        doors: Mapping[str, OpenDoor],
+        desk: Desk,
+        clock: Callable[[], float] = time.time,
+        *,
+        counted: Callable[[str, str], None] = lambda _door, _outcome: None,
+    ) -> None:
+        """``counted`` is told the door and what came of each delivery."""
+        self._counted = counted
         self._doors = doors
         self._desk = desk
         self._clock = clock
@@ -71,17 +80,21 @@ class Hooks:
         reading = received(opened.door, delivery, opened.secrets)
         if isinstance(reading, Refused):
             _log.info("delivery.refused", door=name, status=reading.status, reason=reading.reason)
+            self._counted(name, "refused")
             return _refusal(reading)
         if isinstance(reading.outcome, Challenge):
             return PlainTextResponse(reading.outcome.text)
         try:
             found = self._desk.admit(name, opened.settings, reading)
         except Flood as error:
+            self._counted(name, "flood")
             return _refusal(Refused(str(error), 429, retry_after_s=error.wait_s))
         except KarkhanaError as error:
             # nothing was kept: it is for whoever runs the factory to mend, and for the sender to send again
             _log.error("delivery.failed", door=name, code=error.code, message=error.message)
+            self._counted(name, "failed")
             return _refusal(Refused("the factory cannot take it now", 503, retry_after_s=60))
+        self._counted(name, "repeated" if found.repeated else found.receipt.status)
         _log.info("delivery.read", door=name, status=found.receipt.status, task=found.receipt.task_id)
         return _receipt(found)
 
