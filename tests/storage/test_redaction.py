@@ -20,6 +20,7 @@ def key(prefix: str, length: int, alphabet: str = MIXED) -> str:
 
 KEYS = {
     "aws-access-key-id": [key("AKIA", 16, UPPER), key("ASIA", 16, "A2" * 8)],
+    "karkhana-token": [key("kk_", 36)],
     "github-token": [key(prefix, 36) for prefix in ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")],
     "github-fine-grained-token": [key("github_pat_", 22) + "_" + MIXED[:59]],
     "gitlab-token": [key("glpat-", 20), key("gldt-", 20)],

@@ -47,6 +47,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """How they were recognised: ``link``, ``session`` (of a team's sign-in), ``token`` or ``terminal``."""
     token_id: str = ""
     """Of the API token; empty for a person."""
+    owner: str = ""
+    """Of a token: who made it, and answers for what it does; empty for a person."""
 
     def role(self, product: str) -> Role | None:
         """For a product; ``None``: nothing of it is shown."""

@@ -16,6 +16,7 @@
     │   ├── SandboxUnavailable        bubblewrap cannot work on this host
     │   ├── EnvironmentFailure        the dependencies of the repository cannot be installed
     │   ├── DatabaseUnavailable       the database cannot be opened
+    │   ├── SecretsUnavailable        sealed secrets cannot be opened: the key is lost, damaged or open to others
     │   └── PriceUnknown              a hard limit cannot be kept for a model without a price (routing.budgets)
     ├── RunFailure            exit 1  the run ended without a change
     │   ├── BudgetExhausted           turns, seconds or dollars are used up
@@ -118,6 +119,10 @@ class EnvironmentFailure(ConfigurationError):
 
 class DatabaseUnavailable(ConfigurationError):
     """The database cannot be opened or migrated."""
+
+
+class SecretsUnavailable(ConfigurationError):
+    """Sealed secrets cannot be opened: their key is missing, damaged, or readable by others."""
 
 
 class RunFailure(KarkhanaError):

@@ -4,6 +4,7 @@ The TOML table and key are the field names: ``[sandbox] memory_mb = 2048``; the 
 ``KARKHANA_SANDBOX_MEMORY_MB``.
 """
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -255,6 +256,21 @@ class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError("metrics.token must have 16 characters or more, all of ASCII")
 
 
+class WebhookSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where webhooks may lead. User level only."""
+
+    private_networks: tuple[str, ...] = ()
+    """Networks that are not outside (``10.0.0.0/8``, ``127.0.0.0/8``) and may be told all the same, also without
+    https."""
+
+    def __post_init__(self) -> None:
+        for text in self.private_networks:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError as error:
+                raise ValueError(f"webhooks.private_networks: {error}") from None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One frozen object, passed in."""
 
@@ -276,6 +292,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     outcomes: OutcomeSettings = OutcomeSettings()
     gates: GateSettings = GateSettings()
     metrics: MetricsSettings = MetricsSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     mcp: Mapping[str, McpServer] = {}
     """Users' own tools, by the name of their server. User level only."""
     intake: Mapping[str, IntakeDoor] = {}

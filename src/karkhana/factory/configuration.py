@@ -36,7 +36,7 @@ _TABLES = {
     for field in msgspec.structs.fields(Settings)
     if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
 }
-_LISTS = frozenset({"protected_paths", "skip"})
+_LISTS = frozenset({"protected_paths", "skip", "scopes", "proxies"})
 """Settings of tables that the environment gives as a list, separated by commas."""
 _SCALARS = {field.name for field in msgspec.structs.fields(Settings)} - _TABLES.keys()
 
@@ -65,6 +65,11 @@ def load_settings(
     _merge(merged, _from_environment(environ), "the environment")
     _merge(merged, dict(flags), "the command line")
     return _convert(merged, "the merged settings")
+
+
+def secrets_key(settings: Settings) -> Path:
+    """Where the key of sealed secrets lies: never beside the database, which a backup takes."""
+    return settings.secrets_key_file or Path(platformdirs.user_config_dir("karkhana")) / "secrets.key"
 
 
 def _parse(text: str, source: str) -> dict[str, Any]:

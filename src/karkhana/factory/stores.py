@@ -9,14 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from karkhana.domain.settings import Settings
-from karkhana.factory.configuration import load_settings
+from karkhana.factory.configuration import load_settings, secrets_key
 from karkhana.storage.audit import Audit
 from karkhana.storage.database import Database, open_database
 from karkhana.storage.event_log import EventLog
 from karkhana.storage.messages import MessageStore
 from karkhana.storage.redaction import Redactor, secret_values
 from karkhana.storage.runs import RunStore
+from karkhana.storage.sealed import SealedSecrets
+from karkhana.storage.session_store import SessionStore
 from karkhana.storage.tasks import TaskStore
+from karkhana.storage.token_store import TokenStore
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class Stores:
     events: EventLog
     messages: MessageStore
     audit: Audit
+    tokens: TokenStore
+    sessions: SessionStore
+    sealed: SealedSecrets
     redactor: Redactor
 
 
@@ -37,7 +43,7 @@ class Stores:
 def open_stores(settings: Settings | None = None) -> Iterator[Stores]:
     """Open the database of ``settings`` (default: the ones of this process). Raises ``DatabaseUnavailable``."""
     settings = settings or load_settings({})
-    doors = [name for door in settings.intake.values() for name in door.secret_variables]
+    doors = [name for door in settings.intake.values() for name in door.variables]
     redactor = Redactor(secret_values(os.environ, (*settings.secret_variables, *doors)))
     with open_database(settings.database_url, settings.home) as database:
         yield Stores(
@@ -48,5 +54,8 @@ def open_stores(settings: Settings | None = None) -> Iterator[Stores]:
             events=EventLog(database, redactor),
             messages=MessageStore(database),
             audit=Audit(database, redactor),
+            tokens=TokenStore(database),
+            sessions=SessionStore(database),
+            sealed=SealedSecrets(database, secrets_key(settings), learn=redactor.learn),
             redactor=redactor,
         )

@@ -115,15 +115,28 @@ class Redactor:
     """``values`` maps the name of each secret to its value."""
 
     def __init__(self, values: Mapping[str, str], rules: Rules | None = None) -> None:
+        self._values = dict(values)
+        self._rules = rules or load_rules()
+        self._shapes = [(shape, re.compile(shape.pattern)) for shape in self._rules.shapes]
+        self._prepare()
+
+    def learn(self, name: str, value: str) -> None:
+        """Redact one more value from now on."""
+        if value not in self._values.values():
+            # an older value of the same name stays a secret
+            key = name if name not in self._values else f"{name}.{len(self._values)}"
+            self._values = {**self._values, key: value}
+            self._prepare()
+
+    def _prepare(self) -> None:
+        values = self._values
         self._forms = sorted(_all_forms(values), key=lambda form: -len(form[0]))
         self._raw_forms = [(text.encode("utf-8", "surrogatepass"), name) for text, name in self._forms]
-        shapes = (rules or load_rules()).shapes
-        self._shapes = [(shape, re.compile(shape.pattern)) for shape in shapes]
         # data that is already JSON holds the forms with their quotes and backslashes escaped
         escaped = {
             json.dumps(text, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass") for text, _ in self._forms
         }
-        self._gates = _Gates(shapes, sorted({raw for raw, _ in self._raw_forms} | escaped))
+        self._gates = _Gates(self._rules.shapes, sorted({raw for raw, _ in self._raw_forms} | escaped))
 
     def text(self, text: str) -> str:
         """``text`` with each secret replaced by ``[redacted:NAME]``; the same object when there is none."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from karkhana.cli.account import account
+from karkhana.cli.account import account, at_terminal
 from karkhana.cli.options import AsJson, BudgetUsd, EngineerName, MaxTurns, Repo, TestCommand, Timeout, TypeOfTask
 from karkhana.cli.output import print_json, table, visible
 from karkhana.domain.json import plain
@@ -49,6 +49,7 @@ def add(
         task = stores.tasks.add(
             order, priority=priority, depends_on=tuple(depends_on), tags=tuple(t for t in tags.split(",") if t)
         )
+        stores.audit.record(at_terminal(), action="ticket.add", target=task.task_id, product=task.product)
     if json:
         print_json(plain(task))
     else:
@@ -103,6 +104,7 @@ def cancel(task: str, json: bool = AsJson) -> None:
     """Take a task out of the queue, or stop its run; the sandbox is killed."""
     with open_stores() as stores:
         found = stores.tasks.cancel(task)
+        stores.audit.record(at_terminal(), action="task.cancel", target=task, product=found.product)
     if json:
         print_json({"task_id": task, "status": found.status.value})
     else:

@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from karkhana.cli.account import account
+from karkhana.cli.auditing import audited
 from karkhana.cli.card import considered, print_card
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, print_json_line, print_patch, table, visible
@@ -177,7 +178,9 @@ def resume(
     # As for an answer: the whole factory.
     from karkhana.factory.approvals import resume as resume_run
 
-    _told(resume_run(run, turns=max_turns, usd=budget, by=by or getpass.getuser(), observer=Progress()), json=json)
+    with audited("run.resume", run, {"turns": max_turns, "usd": budget}):
+        result = resume_run(run, turns=max_turns, usd=budget, by=by or getpass.getuser(), observer=Progress())
+    _told(result, json=json)
 
 
 @app.command()
@@ -190,7 +193,9 @@ def rewind(
     # As for an answer: the whole factory.
     from karkhana.factory.approvals import rewind as rewind_run
 
-    _told(rewind_run(run, turn, Progress()), json=json)
+    with audited("run.rewind", run, {"turn": turn}):
+        result = rewind_run(run, turn, Progress())
+    _told(result, json=json)
 
 
 def _told(result: RunResult, *, json: bool) -> None:
@@ -206,7 +211,8 @@ def _answer(run: str, *, approved: bool, comment: str, by: str | None, json: boo
     from karkhana.factory.approvals import answer
 
     who = account()
-    result = answer(run, approved=approved, comment=comment, by=by or who, observer=Progress(), account=who)
+    with audited("run.approve" if approved else "run.reject", run, {"by": by or who, "comment": comment}):
+        result = answer(run, approved=approved, comment=comment, by=by or who, observer=Progress(), account=who)
     if json:
         print_json(plain(result))
     else:
@@ -217,7 +223,7 @@ def _answer(run: str, *, approved: bool, comment: str, by: str | None, json: boo
 @app.command()
 def cancel(run: str = RunId, json: bool = AsJson) -> None:
     """Stop a run that is under way; its sandbox is killed."""
-    with open_stores() as stores:
+    with audited("run.cancel", run), open_stores() as stores:
         task = stores.runs.get(run).task_id
         stores.tasks.cancel(task)
         status = stores.runs.get(run).status

@@ -1,0 +1,81 @@
+"""API tokens: what a program shows to be let in. Pure data, without the secret; and the secret's form.
+
+A secret is ``kk_``, 30 letters and digits (178 bits), and 6 more that are a checksum of them: scanners for leaked
+secrets find it without a list of all, and a mistyped one is told apart without a look into the database. The form is
+that of GitHub's tokens ("Behind GitHub's new authentication token formats", 2021).
+
+>>> well_formed(new_secret()), well_formed("kk_" + "a" * 36)
+(True, False)
+"""
+
+import secrets
+import string
+import zlib
+from collections.abc import Mapping
+
+import msgspec
+
+from karkhana.domain.access import Principal, Role
+
+PREFIX = "kk_"
+LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+RANDOM = 30
+CHECKSUM = 6
+LONGEST_S = 366 * 86_400.0
+"""Seconds that a token may be valid: a year."""
+
+
+class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
+    """What its holder may do. Raises ``ValueError`` for what makes no sense."""
+
+    token_id: str
+    name: str
+    owner: str
+    """Who made it, and answers for what it does."""
+    roles: Mapping[str, Role]
+    """Product, or ``*`` for all, to role."""
+    created_at: float
+    """Seconds since the epoch, as the others."""
+    expires_at: float
+    revoked_at: float | None = None
+    used_at: float | None = None
+    """When it was last used, to the minute."""
+
+    def __post_init__(self) -> None:
+        if not self.name or len(self.name) > 100 or not self.name.isprintable():
+            raise ValueError("a token's name must be up to 100 printable characters")
+        if not self.roles or any(not product or not product.isprintable() for product in self.roles):
+            raise ValueError("a token needs a role for a product")
+        if not 0 < self.expires_at - self.created_at <= LONGEST_S:
+            raise ValueError("a token must expire, within a year")
+
+    def live(self, now: float) -> bool:
+        """Whether it opens anything at this time."""
+        return self.revoked_at is None and now < self.expires_at
+
+    def principal(self) -> Principal:
+        """Who asks when this token is shown."""
+        return Principal(
+            name=f"token:{self.name}", roles=dict(self.roles), via="token", token_id=self.token_id, owner=self.owner
+        )
+
+
+def new_secret() -> str:
+    """A new secret, which nobody can guess."""
+    body = "".join(secrets.choice(LETTERS) for _ in range(RANDOM))
+    return PREFIX + body + _checksum(body)
+
+
+def well_formed(secret: str) -> bool:
+    """Whether a text has the form and the checksum of a secret; it may still be none that was given out."""
+    body, told = secret[len(PREFIX) : -CHECKSUM], secret[-CHECKSUM:]
+    right_size = len(secret) == len(PREFIX) + RANDOM + CHECKSUM and secret.startswith(PREFIX) and secret.isascii()
+    return right_size and told == _checksum(body)
+
+
+def _checksum(body: str) -> str:
+    number, letters = zlib.crc32(body.encode()), ""
+    for _ in range(CHECKSUM):
+        number, place = divmod(number, len(LETTERS))
+        letters = LETTERS[place] + letters
+    return letters
