@@ -68,8 +68,11 @@ def test_finding_by_name(lists, made):
     assert made[0] in ids(lists.named(made[0][:10]))
     assert made[2] in ids(lists.named(made[2]))
     assert ids(lists.named("TICKET 3")) == [made[3]]
-    assert ids(lists.named("%")) == made[::-1]
-    assert lists.named("_icket") == []
+    assert ids(lists.named("tick")) == made[::-1]
+    assert ids(lists.named("t 100%")) == made[::-1]
+    assert ids(lists.named("4 ticket")) == [made[4]]
+    for nothing in ("%", "_icket", "icket", "ticket 7", "", "   "):
+        assert lists.named(nothing) == [], nothing
     assert len(lists.named("BUILD-")) == 6
 
 
@@ -89,7 +92,8 @@ def test_costs_leave_the_database_without_their_answers(lists, made, log):
     for cost, recalled in (("0.25", False), ("9", True), ("", False)):
         answer = ModelAnswered(turn=1, purpose="work", model="m", answer={"a": 1}, cost_usd=cost, recalled=recalled)
         trail.record(answer)
-    assert sorted(lists.spent(made[1])) == [("", False), ("0.25", False), ("9", True)]
+    assert lists.spent(made[:2]) == {made[0]: [], made[1]: [(1, "0.25", False), (2, "9", True), (3, "", False)]}
+    assert lists.spent([made[1]], after=2) == {made[1]: [(3, "", False)]}
 
 
 def test_every_list_is_read_from_an_index(database):

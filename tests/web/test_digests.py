@@ -3,9 +3,13 @@
 import itertools
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
+
+import pytest
 
 from karkhana.domain import events as ev
 from karkhana.domain.tasks import Status
+from karkhana.storage.event_log import Stored
 from karkhana.web.digests import Digest, Digests
 from karkhana.web.strip import strip
 from karkhana.web.trails import groups_of, rows_of
@@ -16,14 +20,14 @@ def test_a_digest_goes_on_where_it_was_and_reads_nothing_twice(line, stores, mon
     digests = Digests(stores.events)
     first = digests.of(claim.run_id)
     read: list[int] = []
-    entries = stores.events.entries
+    stored = stores.events.stored
 
-    def counted(run_id: str, after: int = 0):
-        for entry in entries(run_id, after):
-            read.append(entry.seq)
-            yield entry
+    def counted(run_id: str, after: int = 0, **more: Any):
+        for row in stored(run_id, after, **more):
+            read.append(row.seq)
+            yield row
 
-    monkeypatch.setattr(stores.events, "entries", counted)
+    monkeypatch.setattr(stores.events, "stored", counted)
     line.build(claim)
     before, stations = first.seq, list(first.stations)
     again = digests.of(claim.run_id)
@@ -38,11 +42,34 @@ def test_a_digest_goes_on_where_it_was_and_reads_nothing_twice(line, stores, mon
 def test_what_models_did_cost_is_told_and_an_unknown_price_is_not_nothing():
     digest = Digest()
     answer = ev.ModelAnswered(turn=1, purpose="work", model="m", answer={}, cost_usd="0.0125", duration_s=1.0)
-    digest.take(entry(1, answer))
-    digest.take(entry(2, ev.ModelAnswered(turn=1, purpose="work", model="m", answer={}, cost_usd="9", recalled=True)))
+    take(digest, 1, answer)
+    take(digest, 2, ev.ModelAnswered(turn=1, purpose="work", model="m", answer={}, cost_usd="9", recalled=True))
     assert digest.usd == Decimal("0.0125")
-    digest.take(entry(3, ev.ModelAnswered(turn=2, purpose="work", model="m", answer={})))
+    take(digest, 3, ev.ModelAnswered(turn=2, purpose="work", model="m", answer={}))
     assert digest.usd is None
+
+
+def take(digest: Digest, seq: int, event: ev.AnyEvent) -> None:
+    of = entry(seq, event)
+    digest.take(Stored(of.run_id, of.seq, of.at, of.type, ""), event)
+
+
+@pytest.mark.parametrize("kind", ["delivered", "failed", "waiting", "running"])
+def test_what_is_read_in_passing_says_the_same_as_the_whole(runs, stores, kind):
+    trail = stores.events.trail(runs[kind])
+    texts = {"text": "x" * 20_000, "$odd": 1}
+    for turn, result in enumerate(
+        (texts, texts | {"exit_code": 3}, {"exit_code": None}, ["exit_code"], None, "text"), 5
+    ):
+        trail.record(ev.ToolReturned(turn=turn, result=result))
+    trail.record(ev.ToolReturned(turn=20, error="e" * 20_000))
+    answer = {"content": "y" * 20_000}
+    trail.record(ev.ModelAnswered(turn=3, purpose="work", model="m", place="a/m", answer=answer, cost_usd="0.5"))
+    whole = Digest()
+    for each in stores.events.entries(runs[kind]):
+        whole.take(Stored(each.run_id, each.seq, each.at, each.type, ""), each.event)
+    assert Digests(stores.events).of(runs[kind]) == whole
+    assert len(whole.failures) >= 3
 
 
 def entry(seq: int, event: ev.AnyEvent) -> ev.Entry:
@@ -68,7 +95,7 @@ def test_the_strip_follows_the_line(runs, stores):
 def test_a_run_that_is_rejected_ends_its_strip_without_a_delivery(line, stores):
     run_id = line.waiting("Prices")
     digest = Digests(stores.events).of(run_id)
-    digest.take(entry(99, ev.RunFinished(status=Status.REJECTED)))
+    take(digest, 99, ev.RunFinished(status=Status.REJECTED))
     assert states(digest)["ship"] == "skipped"
 
 

@@ -122,6 +122,7 @@ class Line:
             ev.ScoreComputed(confidence=confidence),
             ev.DecisionMade(decision=Decision(verdict=Verdict.CANARY, needs_approval=True, reason="human_in_the_loop")),
         )
+        self.stores.runs.set_score(claim.run_id, claim.epoch, score)
 
     def ask(self, claim: Claim, until: float | None = None) -> None:
         self.record(claim, ev.ApprovalRequested(patch_sha256=DIGEST, until=until))

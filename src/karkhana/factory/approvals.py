@@ -130,9 +130,15 @@ class Ground(msgspec.Struct, frozen=True):
 def ground_of(order: Order) -> Ground:
     """Read from the repository and the base commit. Raises what opening the repository raises."""
     repository = Repository.open(order.repository)
+    return Ground(
+        str(repository.root), remote_of(repository), settings_for(repository, order.commit, {}).policy.four_eyes
+    )
+
+
+def remote_of(repository: Repository) -> str:
+    """Where changes are pushed to; empty: nowhere."""
     remotes = list(repository.remotes())
-    remote = "origin" if "origin" in remotes else "".join(remotes[:1])
-    return Ground(str(repository.root), remote, settings_for(repository, order.commit, {}).policy.four_eyes)
+    return "origin" if "origin" in remotes else "".join(remotes[:1])
 
 
 def effect(ground: Ground, task_id: str) -> str:

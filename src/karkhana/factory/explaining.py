@@ -7,7 +7,7 @@ import msgspec
 
 from karkhana.domain.confidence import Confidence
 from karkhana.domain.errors import InvalidInput
-from karkhana.domain.events import RiskAssessed
+from karkhana.domain.events import GateFinished, ReviewFinished, RiskAssessed, ScoreComputed
 from karkhana.domain.evidence import Evidence
 from karkhana.domain.policy import Policy
 from karkhana.domain.risks import Risk, in_full
@@ -17,6 +17,10 @@ from karkhana.factory.weights import current_weights
 from karkhana.quality.counterfactuals import Counterfactual, Way, counterfactuals, ways
 from karkhana.quality.explanation import Row, explain, rows
 from karkhana.quality.weights import Weights
+
+_TOLD_BY = tuple(
+    str(kind.__struct_config__.tag) for kind in (GateFinished, ReviewFinished, ScoreComputed, RiskAssessed)
+)
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +45,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 def explain_run(stores: Stores, run_id: str) -> Explanation:
     """Why a run's score is what it is. Raises ``UnknownRun``, or ``InvalidInput`` when it never came so far."""
-    events = [entry.event for entry in stores.events.entries(run_id)]
+    events = [entry.event for entry in stores.events.entries(run_id, kinds=_TOLD_BY)]
     kept = scored_in(events)
     if kept is None:
         status = stores.runs.get(run_id).status.value.replace("_", " ")

@@ -49,6 +49,7 @@ def score_change(job: Job, built: Built, evidence: Evidence) -> Confidence:
             risk_reasons=evidence.risk_reasons,
         )
     )
+    job.rooms.runs.set_score(job.run_id, job.epoch, confidence.score)
     return confidence
 
 

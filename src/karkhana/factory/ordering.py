@@ -80,11 +80,15 @@ def remarks(order: Order) -> list[str]:
 
 def settings_for(source: Repository, commit: str, flags: Mapping[str, Any]) -> Settings:
     """The settings with ``karkhana.toml`` of ``commit``."""
-    entry = source.files(commit).get(REPOSITORY_FILE)
-    text = None
-    if entry is not None:
-        text = source.read_blobs([entry[1]])[entry[1]].decode("utf-8", "replace")
-    return load_settings(flags, repository_text=text)
+    return load_settings(flags, repository_text=own_settings(source, commit))
+
+
+def own_settings(source: Repository, commit: str) -> str | None:
+    """The text of ``karkhana.toml`` of ``commit``, which never changes; ``None`` when there is none."""
+    entry = source.file(commit, REPOSITORY_FILE)
+    if entry is None:
+        return None
+    return source.read_blobs([entry[1]])[entry[1]].decode("utf-8", "replace")
 
 
 def _ticket_text(text: str, limit: int) -> str:

@@ -26,11 +26,11 @@ class TreeEntries(msgspec.Struct, frozen=True):
     """Path → commit of the other repository."""
 
 
-def list_tree(git: GitCommand, commit: str) -> TreeEntries:
-    """Every file and submodule of ``commit``."""
+def list_tree(git: GitCommand, commit: str, *paths: str) -> TreeEntries:
+    """Every file and submodule of ``commit``; only those at or below ``paths``, if any."""
     files: dict[str, tuple[int, str]] = {}
     submodules: dict[str, str] = {}
-    for record in git.run("ls-tree", "-r", "-z", "--full-tree", commit).split(b"\0")[:-1]:
+    for record in git.run("ls-tree", "-r", "-z", "--full-tree", commit, *paths).split(b"\0")[:-1]:
         meta, _, raw = record.partition(b"\t")
         mode_text, _, oid = meta.decode("ascii").split(" ")
         mode, path = int(mode_text, 8), path_text(raw)

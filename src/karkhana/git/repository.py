@@ -126,6 +126,12 @@ class Repository:
         """Path → (mode, object name) of each file of ``commit``; submodules are listed by :meth:`submodules`."""
         return dict(self.tree(commit).files)
 
+    def file(self, commit: str, path: str) -> tuple[int, str] | None:
+        """(mode, object name) of one file of ``commit``; ``None`` when there is no such file."""
+        if self._tree is not None and self._tree[0] == commit:
+            return self.files(commit).get(path)
+        return list_tree(self.git, commit, path).files.get(path)
+
     def submodules(self, commit: str) -> dict[str, str]:
         """Path → commit of each submodule of ``commit``."""
         return dict(self.tree(commit).submodules)

@@ -11,9 +11,9 @@ import hashlib
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -32,6 +32,17 @@ from karkhana.storage.verification import Problem, chained, stored_rows, verify_
 
 _KNOWN_BLOBS = 4096
 _PAGE = 500
+
+
+class Stored(NamedTuple):
+    """An event as it lies in the log."""
+
+    run_id: str
+    seq: int
+    at: str
+    type: str
+    payload: str
+    """Canonical JSON; large values are named only."""
 
 
 class Blob(msgspec.Struct, frozen=True):
@@ -63,13 +74,41 @@ class EventLog:
 
         Raises ``UnknownRun``, or ``InvalidInput`` for an event that this version cannot read.
         """
-        with self._database.reading() as connection:
-            if connection.execute(sa.select(runs.c.run_id).where(runs.c.run_id == run_id)).scalar() is None:
-                raise unknown_run(run_id)
+        self._require(run_id)
         while page := self._rows(run_id, after, kinds):
             for row in page:
                 yield self._entry(row)
             after = page[-1].seq
+
+    def stored(self, run_id: str, after: int = 0, *, bare: Collection[str] = ()) -> Iterator[Stored]:
+        """As :meth:`entries`, but as they lie there; of the types in ``bare`` nothing but that they are there."""
+        self._require(run_id)
+        columns: list[Any] = [events.c.seq, events.c.at, events.c.type, events.c.payload]
+        if bare:
+            columns[-1] = sa.case((events.c.type.in_(sorted(bare)), ""), else_=events.c.payload).label("payload")
+        while page := self._rows(run_id, after, columns=columns):
+            for row in page:
+                yield Stored(run_id, row.seq, row.at, row.type, row.payload)
+            after = page[-1].seq
+
+    def at(self, run_id: str, seqs: Collection[int]) -> list[Entry]:
+        """The events with these numbers, in order."""
+        query = sa.select(events).where(events.c.run_id == run_id, events.c.seq.in_(sorted(seqs)))
+        with self._database.reading() as connection:
+            rows = list(connection.execute(query.order_by(events.c.seq)))
+        return [self._entry(row) for row in rows]
+
+    def event(self, row: Stored | sa.Row[Any]) -> AnyEvent:
+        """The event in a stored row. Raises ``InvalidInput`` for one that this version cannot read."""
+        try:
+            if '"$' not in row.payload:
+                return _decoder.decode(row.payload)
+            data = unpack(msgspec.json.decode(row.payload), self.blob)
+            return msgspec.convert(data, AnyEvent, str_keys=True)  # type: ignore[no-any-return]
+        except msgspec.DecodeError as error:
+            raise InvalidInput(
+                f"event {row.seq} of {row.run_id} cannot be read: {error}", "see: karkhana runs verify RUN"
+            ) from error
 
     def blob(self, sha256: str) -> bytes:
         """Content by its name. Raises ``InvalidInput`` when it is not there."""
@@ -111,8 +150,15 @@ class EventLog:
     def close(self) -> None:
         self._store.appender.close()
 
-    def _rows(self, run_id: str, after: int, kinds: Collection[str]) -> list[sa.Row[Any]]:
-        query = sa.select(events).where(events.c.run_id == run_id, events.c.seq > after)
+    def _require(self, run_id: str) -> None:
+        with self._database.reading() as connection:
+            if connection.execute(sa.select(runs.c.run_id).where(runs.c.run_id == run_id)).scalar() is None:
+                raise unknown_run(run_id)
+
+    def _rows(
+        self, run_id: str, after: int, kinds: Collection[str] = (), columns: Sequence[Any] = (events,)
+    ) -> list[sa.Row[Any]]:
+        query = sa.select(*columns).where(events.c.run_id == run_id, events.c.seq > after)
         if kinds:
             query = query.where(events.c.type.in_(kinds))
         with self._database.reading() as connection:
@@ -124,21 +170,10 @@ class EventLog:
             seq=row.seq,
             at=row.at,
             type=row.type,
-            event=self._event(row),
+            event=self.event(row),
             previous_hash=row.previous_hash,
             hash=row.hash,
         )
-
-    def _event(self, row: sa.Row[Any]) -> AnyEvent:
-        try:
-            if '"$' not in row.payload:
-                return _decoder.decode(row.payload)
-            data = unpack(msgspec.json.decode(row.payload), self.blob)
-            return msgspec.convert(data, AnyEvent, str_keys=True)  # type: ignore[no-any-return]
-        except msgspec.DecodeError as error:
-            raise InvalidInput(
-                f"event {row.seq} of {row.run_id} cannot be read: {error}", "see: karkhana runs verify RUN"
-            ) from error
 
 
 _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)

@@ -6,9 +6,10 @@ of pages, nor of what a run does.
 >>> # RunLists(database).page(RunFilter(status=Status.FAILED), limit=50)
 """
 
+import itertools
 from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -16,7 +17,11 @@ import sqlalchemy as sa
 from karkhana.domain.tasks import Status, TaskType
 from karkhana.storage.database import Database
 from karkhana.storage.tables import events, runs, tasks
+from karkhana.storage.title_words import SHORTEST, asked, candidates, fits
 from karkhana.storage.visibility import EVERYTHING, Visible, of_products
+
+_CANDIDATES = 200
+"""Tasks that are looked at together."""
 
 
 class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +61,16 @@ class Head(msgspec.Struct, frozen=True):
     """Of its newest event."""
     status: Status
     finished: bool
+
+
+class Spent(NamedTuple):
+    """What one answer of a model did cost."""
+
+    seq: int
+    usd: str
+    """Exact dollars; empty: not known."""
+    recalled: bool
+    """It was given before, and cost nothing now."""
 
 
 class RunLists:
@@ -132,23 +147,27 @@ class RunLists:
         return found
 
     def named(self, text: str, limit: int = 8, *, visible: Visible = EVERYTHING) -> list[RunRow]:
-        """Runs whose identifier or task begins with ``text``, then the newest whose title holds it."""
-        like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        titled = sa.select(tasks.c.task_id).where(
-            tasks.c.title.ilike(f"%{like}%", escape="\\"), of_products(tasks.c.product, visible)
-        )
-        newest = titled.order_by(tasks.c.ordinal.desc()).limit(limit)
-        beginning = sa.or_(
-            sa.and_(runs.c.run_id >= text, runs.c.run_id < text + "~"),
-            sa.and_(runs.c.task_id >= text, runs.c.task_id < text + "~"),
-        )
+        """The newest runs whose identifier or task begins with ``text``, then those with its words in their titles.
+
+        Words are found by their beginnings, see :mod:`karkhana.storage.title_words`.
+        """
+        allowed = of_products(runs.c.product, visible)
+        newest = _ROWS.where(allowed).order_by(runs.c.run_id.desc())
+        found: dict[str, RunRow] = {}
         with self._database.reading() as connection:
-            rows = _ROWS.where(beginning, of_products(runs.c.product, visible)).limit(limit)
-            found = [_row(row) for row in connection.execute(rows)]
-            ids = list(connection.execute(newest).scalars())
-            more = _ROWS.where(runs.c.task_id.in_(ids)).order_by(runs.c.run_id.desc()).limit(limit)
-            found += [_row(row) for row in connection.execute(more)]
-        return list({row.run_id: row for row in found}.values())[:limit]
+            for column, beginning in ((runs.c.run_id, text.lower()), (runs.c.task_id, text.upper())):
+                if len(beginning) >= SHORTEST:
+                    like = column >= beginning, column < beginning[:-1] + chr(ord(beginning[-1]) + 1)
+                    found |= {row.run_id: _row(row) for row in connection.execute(newest.where(*like).limit(limit))}
+            words = asked(text)
+            numbers = candidates(connection, words) if len(found) < limit else []
+            for start in range(0, len(numbers), _CANDIDATES):
+                if len(found) >= limit:
+                    break
+                some = newest.where(tasks.c.ordinal.in_(numbers[start : start + _CANDIDATES]))
+                fitting = (row for row in connection.execute(some) if fits(words, row.title))
+                found |= {row.run_id: _row(row) for row in itertools.islice(fitting, limit)}
+        return list(found.values())[:limit]
 
     def heads(self, run_ids: Collection[str]) -> dict[str, Head]:
         """How far these runs are."""
@@ -158,18 +177,21 @@ class RunLists:
             return {row.run_id: Head(row.trail_seq, Status(row.status), row.finished_at is not None) for row in rows}
 
     def pulse(self) -> tuple[Any, ...]:
-        """Differs from the one before when a run or the queue has changed."""
-        unfinished = sa.select(sa.func.count(), sa.func.sum(runs.c.trail_seq), sa.func.max(runs.c.run_id))
+        """Differs from the one before when a run that somebody works on, a status or the queue has changed."""
+        held = sa.select(sa.func.count(), sa.func.sum(runs.c.trail_seq))
+        held = held.where(runs.c.finished_at.is_(None), runs.c.lease_owner.is_not(None))
+        waits = sa.select(sa.func.count(), sa.func.max(runs.c.run_id)).select_from(runs)
+        waits = waits.where(runs.c.status == Status.WAITING_FOR_REVIEW.value)
         queue = sa.select(sa.func.count(), sa.func.max(tasks.c.ordinal)).where(tasks.c.status == Status.QUEUED.value)
+        ends = sa.select(sa.func.max(runs.c.finished_at)), sa.select(sa.func.max(runs.c.run_id))
         with self._database.reading() as connection:
-            row = connection.execute(unfinished.where(runs.c.finished_at.is_(None))).one()
-            ended = connection.execute(sa.select(sa.func.max(runs.c.finished_at))).scalar()
-            return (*row, ended, *connection.execute(queue).one())
+            counts = [value for query in (held, waits, queue) for value in connection.execute(query).one()]
+            return (*counts, *(connection.execute(query).scalar() for query in ends))
 
-    def spent(self, run_id: str) -> list[tuple[str, bool]]:
-        """What each answer of a model in a run did cost: exact dollars (empty: not known), and whether it was recalled.
+    def spent(self, run_ids: Collection[str], after: int = 0) -> dict[str, list[Spent]]:
+        """What each answer of a model in these runs did cost, from the events after ``after`` on, in their order.
 
-        Only the two values leave the database.
+        Only what is told leaves the database.
         """
         sqlite = self._database.kind == "sqlite"
 
@@ -179,11 +201,14 @@ class RunLists:
             text: sa.ColumnElement[Any] = sa.cast(events.c.payload, sa.JSON)[key].as_string()
             return text
 
-        query = sa.select(value("cost_usd"), value("recalled")).where(
-            events.c.run_id == run_id, events.c.type == "model.answered"
+        query = sa.select(events.c.run_id, events.c.seq, value("cost_usd"), value("recalled")).where(
+            events.c.run_id.in_(list(run_ids)), events.c.seq > after, events.c.type == "model.answered"
         )
+        found: dict[str, list[Spent]] = {run_id: [] for run_id in run_ids}
         with self._database.reading() as connection:
-            return [(str(cost or ""), recalled in (1, True, "true")) for cost, recalled in connection.execute(query)]
+            for run_id, seq, cost, recalled in connection.execute(query.order_by(events.c.run_id, events.c.seq)):
+                found[run_id].append(Spent(seq, str(cost or ""), recalled in (1, True, "true")))
+        return found
 
 
 _ROWS: sa.Select[Any] = sa.select(

@@ -153,6 +153,11 @@ class RunStore:
             task_id = _fenced(connection, run_id, epoch, status=status.value).task_id
             change_status(connection, task_id, status)
 
+    def set_score(self, run_id: str, epoch: int, score: float) -> None:
+        """The score of the run's change, in [0,1], for lists. Raises ``LeaseLost``."""
+        with self._database.writing() as connection:
+            _fenced(connection, run_id, epoch, score=score)
+
     def finish(
         self,
         run_id: str,

@@ -5,7 +5,7 @@ Knows nothing of runs.
 
 >>> words_of("Fix test_total() at  checkout")
 ['at', 'checkout', 'fix', 'test', 'test_total', 'total']
->>> fits(["test", "che"], "Fix test_total() at checkout"), fits(["otal"], "total")
+>>> fits(["test", "c"], "Fix test_total() at checkout"), fits(["otal"], "total")
 (True, False)
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
-from karkhana.storage.tables import task_words
+from karkhana.storage.tables import task_words, tasks
 from karkhana.storage.upserting import upsert
 
 LONGEST = 40
@@ -24,11 +24,11 @@ MOST = 48
 ASKED = 6
 """Words of a question that count."""
 SHORTEST = 3
-"""Characters that a beginning needs; shorter ones are whole words, as most titles have words that begin so."""
+"""Characters that a word needs to be looked up: most titles have one that begins with a given letter or two."""
 RARE = 1000
 """Titles that are read one by one to see whether they have the other words too."""
-NEWEST = 2000
-"""Tasks that are looked at of those that have nothing but common words."""
+NEWEST = 1000
+"""Tasks that are looked at when all words are common, or too short."""
 _WORD = re.compile(r"\w+")
 
 
@@ -47,7 +47,7 @@ def asked(text: str) -> list[str]:
 def fits(words: Iterable[str], title: str) -> bool:
     """Whether each of ``words`` is the beginning of a word of the title."""
     known = words_of(title)
-    return all(any(_matches(word, each) for each in known) for word in words)
+    return all(any(each.startswith(word) for each in known) for word in words)
 
 
 def store_words(connection: sa.Connection, ordinal: int, title: str) -> None:
@@ -61,14 +61,15 @@ def store_words(connection: sa.Connection, ordinal: int, title: str) -> None:
 def candidates(connection: sa.Connection, words: Sequence[str]) -> list[int]:
     """Numbers of tasks, the newest first, among which are those that fit ``words``: see :func:`fits`.
 
-    When all of the words are common, the newest :data:`NEWEST` that fit.
+    When all of the words are common or short, the newest :data:`NEWEST` that may fit.
     """
-    counted = sorted((_count(connection, word), word) for word in words)
-    if not counted or counted[0][0] == 0:
-        return []
+    counted = sorted((_count(connection, word), word) for word in words if len(word) >= SHORTEST)
+    if not counted:
+        newest = sa.select(tasks.c.ordinal).order_by(tasks.c.ordinal.desc()).limit(NEWEST if words else 0)
+        return [row.ordinal for row in connection.execute(newest)]
     if counted[0][0] <= RARE:
         query = _having(counted[0][1]).order_by(task_words.c.ordinal.desc())
-        return list(dict.fromkeys(connection.execute(query).scalars()))
+        return list(dict.fromkeys(row.ordinal for row in connection.execute(query)))
     every: sa.CompoundSelect[tuple[int]] | sa.Select[tuple[int]] = _having(counted[0][1]).distinct()
     if len(counted) > 1:
         every = sa.intersect(*(_having(word) for _, word in counted))
@@ -76,15 +77,9 @@ def candidates(connection: sa.Connection, words: Sequence[str]) -> list[int]:
     return list(connection.execute(sa.select(found.c.ordinal).order_by(found.c.ordinal.desc()).limit(NEWEST)).scalars())
 
 
-def _matches(wanted: str, word: str) -> bool:
-    return word.startswith(wanted) if len(wanted) >= SHORTEST else word == wanted
-
-
 def _having(word: str) -> sa.Select[tuple[int]]:
-    query = sa.select(task_words.c.ordinal)
-    if len(word) < SHORTEST:
-        return query.where(task_words.c.word == word)
-    return query.where(task_words.c.word >= word, task_words.c.word < word + "\U0010ffff")
+    like = task_words.c.word >= word, task_words.c.word < word + "\U0010ffff"
+    return sa.select(task_words.c.ordinal).where(*like)
 
 
 def _count(connection: sa.Connection, word: str) -> int:

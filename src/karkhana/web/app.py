@@ -23,10 +23,10 @@ from karkhana.factory.stores import Stores
 from karkhana.storage.intake_store import IntakeStore
 from karkhana.storage.run_lists import RunLists
 from karkhana.web.access import Doors
-from karkhana.web.cards import Grounds
 from karkhana.web.costs import Costs
 from karkhana.web.deciding import Answering, Deciding
 from karkhana.web.digests import Digests
+from karkhana.web.grounds import Grounds
 from karkhana.web.guard import Guard
 from karkhana.web.hooks import PREFIX, Hooks
 from karkhana.web.kept import Kept

@@ -1,21 +1,19 @@
 """What a person is asked: the card of one run that waits, with what each button does."""
 
-import time
-from collections import OrderedDict
 from datetime import UTC, datetime
-from threading import Lock
 
 import msgspec
 
 from karkhana.domain.access import Principal, Role
 from karkhana.domain.errors import KarkhanaError
 from karkhana.domain.evidence import GateStatus
-from karkhana.domain.tasks import Order, Status
-from karkhana.factory.approvals import Ground, effect, ground_of
+from karkhana.domain.tasks import Status
+from karkhana.factory.approvals import effect
 from karkhana.factory.approvers import self_approval
 from karkhana.storage.run_lists import RunRow
 from karkhana.web.diffs import File, read_patch
 from karkhana.web.digests import Digest
+from karkhana.web.grounds import Grounds
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,34 +31,6 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     expired: bool = False
     answers: bool = True
     """Whether this person may answer at all."""
-
-
-class Grounds:
-    """What repositories say, asked for again after a minute. Thread-safe.
-
-    What a card says is for the person who reads it; the answer itself is checked against the repository once more.
-    """
-
-    REMEMBERED = 256
-    FRESH_S = 60.0
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._known: OrderedDict[tuple[str, str], tuple[float, Ground]] = OrderedDict()
-
-    def of(self, order: Order) -> Ground:
-        """Raises what opening the repository raises."""
-        key = order.repository, order.commit
-        with self._lock:
-            known = self._known.get(key)
-        if known is not None and time.monotonic() - known[0] < self.FRESH_S:
-            return known[1]
-        found = ground_of(order)
-        with self._lock:
-            self._known[key] = time.monotonic(), found
-            while len(self._known) > self.REMEMBERED:
-                self._known.popitem(last=False)
-        return found
 
 
 def card_of(grounds: Grounds, principal: Principal, run: RunRow, digest: Digest) -> Card | None:

@@ -11,10 +11,13 @@ from decimal import Decimal
 from threading import Lock
 from typing import Any
 
+import msgspec
+
 from karkhana.domain import events as ev
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
 from karkhana.domain.tasks import Order, Status
-from karkhana.storage.event_log import EventLog
+from karkhana.storage.event_log import EventLog, Stored
+from karkhana.web.lean import NOTHING_OF, lean, reads
 
 REMEMBERED = 64
 """Runs."""
@@ -119,17 +122,19 @@ class Digest:
             return None
         return (self.last_at - self.first_at).total_seconds()
 
-    def take(self, entry: ev.Entry) -> None:
-        """Go on by one event."""
-        at = datetime.fromisoformat(entry.at)
-        self.seq, self.newest, self.last_at = entry.seq, entry.type, at
+    def take(self, row: Stored, event: ev.AnyEvent | None) -> None:
+        """Go on by one event; ``None``: by one of which nothing but its place matters."""
+        at = datetime.fromisoformat(row.at)
+        self.seq, self.newest, self.last_at = row.seq, row.type, at
         if self.first_at is None:
             self.first_at = at
-        if is_failure(entry.event) and len(self.failures) < MOST_FAILURES:
-            self.failures.append(entry.seq)
-        fold = _FOLDS.get(type(entry.event))
+        if event is None:
+            return
+        if is_failure(event) and len(self.failures) < MOST_FAILURES:
+            self.failures.append(row.seq)
+        fold = _FOLDS.get(type(event))
         if fold is not None:
-            fold(self, entry.event, entry.seq, at)
+            fold(self, event, row.seq, at)
 
     def copy(self) -> "Digest":
         """The same, untouched by events that are taken later."""
@@ -338,6 +343,15 @@ class Digests:
             while len(self._kept) > REMEMBERED:
                 self._kept.popitem(last=False)
         with lock:
-            for entry in self._log.entries(run_id, after=digest.seq):
-                digest.take(entry)
+            for row in self._log.stored(run_id, digest.seq, bare=NOTHING_OF):
+                digest.take(row, self._read(row))
             return digest.copy()
+
+    def _read(self, row: Stored) -> ev.AnyEvent | None:
+        if not reads(row.type):
+            return self._log.event(row)
+        try:
+            return lean(row.type, row.payload)
+        except msgspec.DecodeError:
+            # says what is wrong with it, or can read it after all
+            return self._log.event(row)

@@ -19,10 +19,10 @@ from karkhana.factory.stores import Stores
 from karkhana.storage.run_lists import RunLists, RunRow
 from karkhana.storage.visibility import Visible
 from karkhana.web.access import Doors
-from karkhana.web.cards import Grounds
 from karkhana.web.costs import Costs
 from karkhana.web.deciding import Deciding
 from karkhana.web.digests import Digests
+from karkhana.web.grounds import Grounds
 from karkhana.web.live import Hub
 from karkhana.web.products import PRODUCT_COOKIE, Products
 from karkhana.web.rendering import Pages

@@ -96,7 +96,7 @@ def _trail(site: Site, request: Request, row: RunRow, digest: Digest) -> dict[st
     first = max(1, _number(asked.get("from", "1")))
     if failed_only:
         wanted = digest.failures[bisect.bisect_left(digest.failures, first) :][:PAGE]
-        entries = [next(site.stores.events.entries(row.run_id, after=seq - 1)) for seq in wanted]
+        entries = site.stores.events.at(row.run_id, wanted)
         following = wanted[-1] + 1 if wanted and wanted[-1] != digest.failures[-1] else 0
     else:
         entries = list(itertools.islice(site.stores.events.entries(row.run_id, after=first - 1), PAGE))
