@@ -12,13 +12,8 @@ from karkhana.storage.title_words import candidates, fits, words_of
 @pytest.fixture
 def found(database, tasks):
     """Adds titles, and tells which of them come to mind, the newest first."""
-    for title in (
-        "The parcel is too heavy",
-        "Parse the ADDRESS",
-        "the zebra",
-        "Überweisung an Zoë",
-        "test_parser.py fails",
-    ):
+    titles = "The parcel is too heavy", "Parse the ADDRESS", "the zebra", "Überweisung an Zoë", "test_parser.py fails"
+    for title in titles:
         tasks.add_and_claim(ORDER, "worker", 20.0, title=title)
 
     def look(*words: str) -> list[str]:
