@@ -36,7 +36,7 @@ _TABLES = {
     for field in msgspec.structs.fields(Settings)
     if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct)
 }
-_LISTS = frozenset({"protected_paths", "skip", "scopes", "proxies"})
+_LISTS = frozenset({"protected_paths", "skip", "scopes", "proxies", "private_networks"})
 """Settings of tables that the environment gives as a list, separated by commas."""
 _SCALARS = {field.name for field in msgspec.structs.fields(Settings)} - _TABLES.keys()
 

@@ -60,6 +60,14 @@ class TaskLists:
             found: str | None = connection.execute(query).scalar()
         return found
 
+    def product(self, task_id: str) -> str | None:
+        """Whose a task is; ``None``: there is no such task."""
+        with self._database.reading() as connection:
+            found: str | None = connection.execute(
+                sa.select(tasks.c.product).where(tasks.c.task_id == task_id)
+            ).scalar()
+        return found
+
     def set_priority(self, task_id: str, priority: int) -> None:
         """Change a queued task's turn. Raises ``UnknownTask``, or ``InvalidInput`` once it is worked on."""
         with self._database.writing() as connection:

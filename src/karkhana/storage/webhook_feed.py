@@ -32,8 +32,7 @@ _HEARD = sa.exists().where(webhooks.c.active)
 _COLUMNS = ("at", "kind", "task_id", "run_id", "seq", "status")
 
 
-def tell_status(connection: sa.Connection, task_id: str, status: str) -> None:
-    """A task is new, or has another status."""
-    row = (sa.literal(time.time()), "task.status", task_id, "", 0, status)
-    values = sa.select(*(each if isinstance(each, sa.ColumnElement) else sa.literal(each) for each in row))
+def tell_status(connection: sa.Connection, task_id: str, status: str, *, kind: str = "task.status") -> None:
+    """A task has another status, or is new (``task.created``)."""
+    values = sa.select(*map(sa.literal, (time.time(), kind, task_id, "", 0, status)))
     connection.execute(sa.insert(webhook_feed).from_select(_COLUMNS, values.where(_HEARD)))

@@ -94,8 +94,13 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None
 
 
+def new_webhook_id() -> str:
+    """Of a webhook that is to be added."""
+    return "wh_" + secrets.token_hex(10)
+
+
 class WebhookStore:
-    """All webhooks of a database. Secrets come in sealed and go out sealed."""
+    """All webhooks of a database. Their secrets lie elsewhere, sealed."""
 
     def __init__(self, database: Database, clock: Clock = utc_now) -> None:
         self._database = database
@@ -109,11 +114,11 @@ class WebhookStore:
         events: Iterable[str],
         products: Iterable[str],
         description: str,
-        secret: Callable[[str], str],
+        secret: str,
         by: str,
+        webhook_id: str,
     ) -> Webhook:
-        """Add one, in the transaction of the caller's; ``secret`` gives the sealed secret for its identifier."""
-        webhook_id = "wh_" + secrets.token_hex(10)
+        """Add one, in the transaction of the caller's; ``secret`` is the name under which its secret was sealed."""
         connection.execute(
             sa.insert(webhooks).values(
                 webhook_id=webhook_id,
@@ -121,7 +126,7 @@ class WebhookStore:
                 events=canonical(tuple(dict.fromkeys(events))).decode(),
                 products=canonical(tuple(dict.fromkeys(products))).decode(),
                 description=description,
-                secret=secret(webhook_id),
+                secret=secret,
                 created_at=self._now(),
                 created_by=by,
                 active=True,
@@ -142,7 +147,7 @@ class WebhookStore:
         return None if row is None else _webhook(row)
 
     def secret(self, webhook_id: str) -> str | None:
-        """Sealed."""
+        """The name under which its secret was sealed."""
         with self._database.reading() as connection:
             query = sa.select(webhooks.c.secret).where(webhooks.c.webhook_id == webhook_id)
             found: str | None = connection.execute(query).scalar()
@@ -176,7 +181,9 @@ class WebhookStore:
         with self._database.writing() as connection:
             heard = [_webhook(row) for row in connection.execute(sa.select(webhooks).where(webhooks.c.active))]
             for happening, messages in made:
-                taken = sa.delete(webhook_feed).where(webhook_feed.c.ordinal == happening.ordinal)
+                # SQLite gives the number of a row that is gone to a new one
+                same = webhook_feed.c.ordinal == happening.ordinal, webhook_feed.c.at == happening.at
+                taken = sa.delete(webhook_feed).where(*same)
                 if connection.execute(taken).rowcount:
                     for message in messages:
                         self._post(connection, heard, message)

@@ -1,0 +1,17 @@
+"""All operations of the API.
+
+Importing this module loads what counts figures; the API does so when it is first asked.
+"""
+
+from karkhana.web.api import actions, figures, keeping, runs, service, tasks, webhooks
+from karkhana.web.api.contract import Operation
+
+OPERATIONS: tuple[Operation, ...] = (
+    *tasks.OPERATIONS,
+    *runs.OPERATIONS,
+    *actions.OPERATIONS,
+    *figures.OPERATIONS,
+    *keeping.OPERATIONS,
+    *webhooks.OPERATIONS,
+    *service.OPERATIONS,
+)
