@@ -5,11 +5,12 @@ nor of who may see what: that is told as ``visible``.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
-from karkhana.domain.autonomy import Standing
+from karkhana.domain.autonomy import LevelChange, Standing
 from karkhana.domain.outcomes import Label, Outcome, Sign, settle
 from karkhana.domain.policy import Policy
 from karkhana.factory.autonomy import autonomy_book
@@ -57,16 +58,24 @@ _PATTERN_KINDS = (
 class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
     """As far as they are looked at, with their products."""
 
-    outcomes: tuple[tuple[Outcome, str], ...]
+    all: tuple["Placed", ...]
     signs: Mapping[str, Sequence[Sign]]
     """Run → everything that was seen of its change."""
     cut: bool
     """Whether there are older ones."""
 
-    def seen(self, visible: Visible, since: float = 0.0) -> list[Outcome]:
-        """Of the products that may be seen, of changes that were decided since a time."""
+    def seen(self, visible: Visible, since: float = 0.0) -> list["Placed"]:
+        """Of the products that may be seen, of changes that were decided since a time (seconds since the epoch)."""
         everywhere, named = visible
-        return [o for o, product in self.outcomes if (product in named) != everywhere and o.change.at >= since]
+        return [e for e in self.all if (e.product in named) != everywhere and e.outcome.change.at >= since]
+
+
+class Placed(NamedTuple):
+    """An outcome with its product, and whether a person decided on its change."""
+
+    outcome: Outcome
+    product: str
+    asked: bool
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,10 +99,13 @@ def known(stores: Stores) -> Outcomes:
     """Read once for everything on a page."""
     book = outcome_book(stores)
     found = book.store.newest(MOST)
-    signs = book.store.signs([change.run_id for change, _ in found])
+    signs = book.store.signs([each.change.run_id for each in found])
     settled = taxonomy().rules(book.window_days)
-    outcomes = tuple((settle(change, signs.get(change.run_id, ()), settled), product) for change, product in found)
-    return Outcomes(outcomes=outcomes, signs=signs, cut=len(found) == MOST)
+    every = tuple(
+        Placed(settle(each.change, signs.get(each.change.run_id, ()), settled), each.product, each.asked)
+        for each in found
+    )
+    return Outcomes(all=every, signs=signs, cut=len(found) == MOST)
 
 
 def calibration(outcomes: Iterable[Outcome]) -> Report:
@@ -107,7 +119,7 @@ def calibration(outcomes: Iterable[Outcome]) -> Report:
 def promises(stores: Stores, found: Outcomes, visible: Visible) -> tuple[Standing, ...]:
     """What holds for each repository and type of task that somebody may see; looked at, and not written down."""
     book = autonomy_book(stores)
-    seen = sorted(found.seen(visible), key=lambda o: o.change.at, reverse=True)
+    seen = [each.outcome for each in reversed(found.seen(visible))]
     keys = list(dict.fromkeys((o.change.repository, o.change.type) for o in seen))[:GROUPS]
     policies: dict[str, Policy] = {}
     told = []
@@ -115,7 +127,11 @@ def promises(stores: Stores, found: Outcomes, visible: Visible) -> tuple[Standin
         if repository not in policies:
             policies[repository] = book.outcomes.levels.policy(repository)
         # all outcomes of it, also of products that are not shown: the promise is one
-        own = [o for o, _ in found.outcomes if (o.change.repository, o.change.type) == (repository, type_)]
+        own = [
+            each.outcome
+            for each in found.all
+            if (each.outcome.change.repository, each.outcome.change.type) == (repository, type_)
+        ]
         told.append(_standing(book.outcomes, repository, type_, own, policies[repository]))
     return tuple(told)
 
@@ -137,9 +153,11 @@ def _standing(book: OutcomeBook, repository: str, type_: str, outcomes: Sequence
     )
 
 
-def failures(stores: Stores, found: Outcomes, visible: Visible) -> tuple[tuple[Cause, ...], tuple[Rule, ...]]:
+def failures(
+    stores: Stores, found: Outcomes, visible: Visible, since: float
+) -> tuple[tuple[Cause, ...], tuple[Rule, ...]]:
     """Why changes turned out badly, and which rules found something in changes."""
-    seen = found.seen(visible)
+    seen = [each.outcome for each in found.seen(visible, since)]
     return causes(stores.events, seen), rules(stores.events, seen, found.signs)
 
 
@@ -157,6 +175,12 @@ def records(outcomes: Sequence[Outcome]) -> tuple[Records, ...]:
     kinds = Counter(Kind(**{name: str(getattr(o.change, name)) for name in names}) for o in recent)
     told = [(kind, track_record(recent, kind)) for kind, _ in kinds.most_common(RECORDS)]
     return tuple(Records(kind=kind, good=record.good, bad=record.bad, mean=record.mean) for kind, record in told)
+
+
+def history(stores: Stores, repositories: Collection[str]) -> list[LevelChange]:
+    """How levels of autonomy changed in these, the newest first."""
+    found = autonomy_book(stores).store.history()
+    return [change for change in reversed(found) if change.repository in repositories]
 
 
 def share(part: int, whole: int) -> tuple[float, float, float]:

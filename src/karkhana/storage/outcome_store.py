@@ -4,14 +4,14 @@ Everything here can be made again from the trails of the runs; only how far repo
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
 from karkhana.domain.outcomes import ScoredChange, Sign
 from karkhana.storage.database import Database
-from karkhana.storage.tables import outcome_changes, outcome_signs, runs
+from karkhana.storage.tables import outcome_changes, outcome_signs, runs, tasks
 
 _TABLE = outcome_changes.c
 _TEXTS = ("reference", "detail", "by")
@@ -19,6 +19,14 @@ _TEXTS = ("reference", "detail", "by")
 
 def _as_it_is(text: str) -> str:
     return text
+
+
+class Placed(NamedTuple):
+    """A change with its product, and whether a person decided on it."""
+
+    change: ScoredChange
+    product: str
+    asked: bool
 
 
 class OutcomeStore:
@@ -84,12 +92,18 @@ class OutcomeStore:
             found = [_change(row) for row in connection.execute(query)]
         return sorted(found, key=lambda change: (change.at, change.run_id))
 
-    def newest(self, limit: int) -> list[tuple[ScoredChange, str]]:
-        """The newest ones with their products, the oldest of them first."""
-        query = sa.select(outcome_changes, runs.c.product).join(runs, runs.c.run_id == _TABLE.run_id)
-        query = query.order_by(_TABLE.at.desc(), _TABLE.run_id.desc()).limit(limit)
+    def newest(self, limit: int) -> list["Placed"]:
+        """The newest ones with where they belong, the oldest of them first."""
+        query = (
+            sa.select(outcome_changes, runs.c.product, tasks.c.human_review)
+            .join(runs, runs.c.run_id == _TABLE.run_id)
+            .join(tasks, tasks.c.task_id == runs.c.task_id)
+            .order_by(_TABLE.at.desc(), _TABLE.run_id.desc())
+            .limit(limit)
+        )
         with self._database.reading() as connection:
-            return [(_change(row), str(row.product)) for row in connection.execute(query)][::-1]
+            found = [Placed(_change(row), row.product, bool(row.human_review)) for row in connection.execute(query)]
+        return found[::-1]
 
     def signs(self, run_ids: Iterable[str] | None = None) -> dict[str, list[Sign]]:
         """Run → its signs, the oldest first; of all runs, or of those that are named."""

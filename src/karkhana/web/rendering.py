@@ -56,6 +56,7 @@ class Pages:
         self.environment.filters |= {
             "moment": moment,
             "lasting": lasting,
+            "stamp": stamp,
             "dollars": dollars,
             "clip": clipped,
             "coded": coded,
@@ -92,6 +93,11 @@ def moment(at: datetime | str | None, form: str = "full") -> Markup:
     at = at.astimezone(UTC)
     text = f"{at:%H:%M:%S}" if form == "clock" else f"{at:%Y-%m-%d %H:%M} UTC"
     return Markup('<time datetime="{}" data-form="{}">{}</time>').format(at.isoformat(), form, text)
+
+
+def stamp(seconds: float | None) -> Markup:
+    """As :func:`moment`, of seconds since the epoch."""
+    return moment(None if seconds is None else datetime.fromtimestamp(seconds, UTC))
 
 
 def lasting(seconds: float | None) -> str:
