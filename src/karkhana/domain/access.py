@@ -49,6 +49,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     """Of the API token; empty for a person."""
     owner: str = ""
     """Of a token: who made it, and answers for what it does; empty for a person."""
+    approves: bool = True
+    """Whether they may decide on changes where their role says so; a program only where the settings allow it."""
 
     def role(self, product: str) -> Role | None:
         """For a product; ``None``: nothing of it is shown."""
@@ -57,6 +59,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     def may(self, role: Role, product: str) -> bool:
         """Whether they have at least this role for the product (``*``: for what belongs to no product)."""
         had = self.role(product)
+        if role is Role.APPROVER and not self.approves:
+            return False
         return had is not None and had.rank >= role.rank
 
     def products(self, role: Role) -> tuple[bool, frozenset[str]]:

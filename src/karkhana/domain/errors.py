@@ -24,6 +24,7 @@
     │   ├── NothingToFix      exit 2  no test fails, and none could be made of the ticket
     │   └── DeliveryFailed            the forge refused the push
     │       └── BranchTaken           the remote has a branch of this name that holds something else (delivery)
+    ├── SignInFailed                  an OpenID provider does not let somebody in (web.oidc)
     ├── KeyRefused                    a client's key does not open the gateway (routing.keys)
     │   ├── UnknownKey / KeyExpired / KeyDisabled
     │   └── ModelNotAllowed           the key is right, but not for this model

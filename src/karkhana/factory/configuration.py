@@ -53,10 +53,10 @@ def load_settings(
     Raises ``InvalidSetting`` naming the source and the key.
     """
     home = Path(environ.get(PREFIX + "HOME") or platformdirs.user_data_dir("karkhana"))
-    user_file = Path(platformdirs.user_config_dir("karkhana")) / "config.toml"
+    file = user_file()
     merged: dict[str, Any] = {"home": str(home)}
-    if user_file.is_file():
-        _merge(merged, _parse(user_file.read_text(), str(user_file)), str(user_file))
+    if file.is_file():
+        _merge(merged, _parse(file.read_text(), str(file)), str(file))
     if repository_text is not None:
         stated = _only_repository_keys(_parse(repository_text, REPOSITORY_FILE))
         allowed = _convert(merged, "the user's settings")
@@ -65,6 +65,11 @@ def load_settings(
     _merge(merged, _from_environment(environ), "the environment")
     _merge(merged, dict(flags), "the command line")
     return _convert(merged, "the merged settings")
+
+
+def user_file() -> Path:
+    """The settings of whoever runs the factory."""
+    return Path(platformdirs.user_config_dir("karkhana")) / "config.toml"
 
 
 def secrets_key(settings: Settings) -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import AsyncIterator, Callable
 from functools import cache
 from importlib import resources
@@ -11,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
 from karkhana.domain.errors import KarkhanaError
 from karkhana.factory.admission import Desk
@@ -20,9 +21,11 @@ from karkhana.factory.approvals import answer
 from karkhana.factory.doors import open_doors
 from karkhana.factory.rounds import EVERY_S, Rounds
 from karkhana.factory.stores import Stores
+from karkhana.factory.webhook_sending import Telling
 from karkhana.storage.intake_store import IntakeStore
 from karkhana.storage.run_lists import RunLists
 from karkhana.web.access import Doors
+from karkhana.web.api import open_api
 from karkhana.web.costs import Costs
 from karkhana.web.deciding import Answering, Deciding
 from karkhana.web.digests import Digests
@@ -32,10 +35,12 @@ from karkhana.web.hooks import PREFIX, Hooks
 from karkhana.web.kept import Kept
 from karkhana.web.live import Hub
 from karkhana.web.measuring import Measured, WebMetrics
-from karkhana.web.pages import actions, approvals, entrance, now, quality, run, runs, streams
+from karkhana.web.pages import streams
 from karkhana.web.products import Products
 from karkhana.web.rendering import Pages
+from karkhana.web.routes import pages_of_ours
 from karkhana.web.site import Site, site_of
+from karkhana.web.threshold import threshold_of
 from karkhana.web.timing import Timed
 
 _log = structlog.get_logger(__name__)
@@ -57,14 +62,14 @@ def dashboard(
     """
     lists, pages, doors = RunLists(stores.database), Pages(), Doors(account)
     digests = Digests(stores.events)
-    # cookies know no ports, so that two dashboards on one machine need two names
-    cookie = f"karkhana_{port}"
+    threshold = threshold_of(stores, doors, port)
     hub = Hub(lists, lambda topic, after: streams.body(site, topic, after))
     site = Site(
         stores=stores,
         lists=lists,
         pages=pages,
         doors=doors,
+        threshold=threshold,
         digests=digests,
         costs=Costs(lists),
         grounds=Grounds(),
@@ -73,7 +78,7 @@ def dashboard(
         products=Products(lists),
         kept=Kept(),
         account=account,
-        cookie=cookie,
+        cookie=threshold.cookie,
         say=say,
     )
     store = IntakeStore(stores.database)
@@ -82,37 +87,46 @@ def dashboard(
     metrics = WebMetrics(stores.database, stores.settings.metrics.token)
     receiving = Hooks(open_doors(stores.settings), desk, counted=metrics.delivered)
     rounds = Rounds(stores, desk)
+    api = open_api(site)
+    telling = Telling(stores, f"{account}:{port}:{secrets.token_hex(4)}")
 
     async def hooks(request: Request) -> Response:
         return await receiving(request)
-
-    hosts = frozenset(f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]"))
 
     @contextlib.asynccontextmanager
     async def running(_app: Starlette) -> AsyncIterator[None]:
         watching = asyncio.ensure_future(hub.watch())
         going = asyncio.ensure_future(_go_rounds(rounds))
         sending = asyncio.ensure_future(sender.go_on())
+        others = [asyncio.ensure_future(api.hub.watch()), asyncio.ensure_future(telling.run())]
         try:
             yield
         finally:
             watching.cancel()
             going.cancel()
             sending.cancel()
+            for each in others:
+                each.cancel()
             hub.close()
+            api.hub.close()
             await asyncio.to_thread(site.deciding.close)
 
     app = Starlette(
-        routes=[*_routes(), Route(PREFIX + "{name}", hooks, methods=["POST"])],
+        routes=[
+            *pages_of_ours(),
+            Route("/static/{name}", _static),
+            Route(PREFIX + "{name}", hooks, methods=["POST"]),
+            Mount("/api", api),
+        ],
         middleware=[
             Middleware(Measured, metrics=metrics),
             Middleware(Timed),
-            Middleware(Guard, doors=doors, pages=pages, hosts=hosts, cookie=cookie),
+            Middleware(Guard, threshold=threshold, pages=pages),
         ],
         exception_handlers={KarkhanaError: _failed, 404: _unknown},
         lifespan=running,
     )
-    app.state.site = site
+    app.state.site, app.state.api = site, api
     return app
 
 
@@ -124,38 +138,6 @@ async def _go_rounds(rounds: Rounds) -> None:
             # the next round may find the database again; a person sees it in the log
             _log.warning("round.failed", code=error.code, message=error.message)
         await asyncio.sleep(EVERY_S)
-
-
-def _routes() -> list[Route]:
-    return [
-        Route("/", now.now),
-        Route("/live", streams.factory_stream),
-        Route("/runs", runs.runs),
-        Route("/runs/{run_id}", run.run),
-        Route("/runs/{run_id}/live", streams.run_stream),
-        Route("/runs/{run_id}/patch", run.patch),
-        Route("/runs/{run_id}/verify", run.verified),
-        Route("/runs/{run_id}/answer", approvals.answer, methods=["POST"]),
-        Route("/runs/{run_id}/cancel", actions.cancel, methods=["POST"]),
-        Route("/runs/{run_id}/retry", actions.retry, methods=["POST"]),
-        Route("/runs/{run_id}/rewind", actions.rewind, methods=["POST"]),
-        Route("/runs/{run_id}/resume", actions.resume, methods=["POST"]),
-        Route("/runs/{run_id}/trail/{seq:int}", run.event),
-        Route("/runs/{run_id}/{tab}", run.run),
-        Route("/approvals", approvals.approvals),
-        Route("/quality", quality.quality),
-        Route("/quality/{tab}", quality.quality),
-        Route("/jump", runs.jump),
-        Route("/help", entrance.helped),
-        Route("/theme", entrance.theme, methods=["POST"]),
-        Route("/product", entrance.product, methods=["POST"]),
-        Route("/leave", entrance.leave, methods=["POST"]),
-        Route("/enter", entrance.enter),
-        Route("/link", entrance.link, methods=["POST"]),
-        Route("/healthz", entrance.alive),
-        Route("/readyz", entrance.ready),
-        Route("/static/{name}", _static),
-    ]
 
 
 @cache

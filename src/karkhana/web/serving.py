@@ -11,6 +11,7 @@ from karkhana.domain.errors import InvalidInput
 from karkhana.factory.stores import Stores
 from karkhana.http.loops import run
 from karkhana.http.server import Limits, listen, serve, server
+from karkhana.web.api.application import Api
 from karkhana.web.app import dashboard
 from karkhana.web.site import Site
 
@@ -66,7 +67,7 @@ def serve_dashboard(
     made = server(app, Limits(), stop_s=STOP_S, cancelling=True)
 
     async def work() -> None:
-        ending = asyncio.ensure_future(_end_streams(made, site))
+        ending = asyncio.ensure_future(_end_streams(made, site, app.state.api))
         try:
             await serve(made, listening, lambda: ready(address, url(site.doors.link())))
         finally:
@@ -75,8 +76,9 @@ def serve_dashboard(
     run(work())
 
 
-async def _end_streams(made: uvicorn.Server, site: Site) -> None:
+async def _end_streams(made: uvicorn.Server, site: Site, api: Api) -> None:
     """Streams have no end of their own, and a server that stops waits for all answers."""
     while not made.should_exit:  # noqa: ASYNC110 - uvicorn tells it by this attribute only
         await asyncio.sleep(0.1)
     site.hub.close()
+    api.hub.close()

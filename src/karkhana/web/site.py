@@ -23,9 +23,11 @@ from karkhana.web.costs import Costs
 from karkhana.web.deciding import Deciding
 from karkhana.web.digests import Digests
 from karkhana.web.grounds import Grounds
+from karkhana.web.kept import Kept
 from karkhana.web.live import Hub
 from karkhana.web.products import PRODUCT_COOKIE, Products
 from karkhana.web.rendering import Pages
+from karkhana.web.threshold import Threshold
 
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "karkhana_theme"
@@ -39,12 +41,14 @@ class Site:
     lists: RunLists
     pages: Pages
     doors: Doors
+    threshold: Threshold
     digests: Digests
     costs: Costs
     grounds: Grounds
     hub: Hub
     deciding: Deciding
     products: Products
+    kept: Kept
     account: str
     cookie: str
     say: Callable[[str], None]
