@@ -51,7 +51,7 @@ class Server:
 
     async def start(self) -> None:
         words = [sys.executable, "-c", "from karkhana.cli.main import main; main()", "serve", "--json"]
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # noqa: ASYNC220 - killed by its number later, and it starts in a moment
             [*words, "--port", str(self.port)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

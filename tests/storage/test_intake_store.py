@@ -6,6 +6,7 @@ from storage_support import ORDER, StoppedClock
 from karkhana.domain.tasks import Status
 from karkhana.storage.database import Database, open_database
 from karkhana.storage.intake_store import Flood, IntakeStore, Receipt, TicketRow, Writing
+from karkhana.storage.outbox import Saying
 from karkhana.storage.tasks import TaskStore
 
 ROW = TicketRow(door="forge", sender="asha", place="octo/shop", reference="https://forge.test/7", suspicions=("x",))
@@ -25,7 +26,7 @@ def making(tasks: TaskStore, subject: str = "octo/shop#7"):
         task_id = tasks.add_within(writing.connection, ORDER).task_id
         writing.bind([subject], task_id)
         writing.came(task_id, ROW)
-        writing.answer(ROW.reference, task_id, "in the queue")
+        writing.answer(ROW.reference, task_id, Saying(text="in the queue"))
         return Receipt(status="accepted", task_id=task_id)
 
     return act
@@ -48,7 +49,7 @@ def test_what_fails_leaves_nothing(store, tasks):
 
     with pytest.raises(Flood):
         store.admit("forge", "d-1", "digest-1", act)
-    assert (tasks.list(), store.due(), store.receipt("forge", "d-1", "digest-1")) == ([], [], None)
+    assert (tasks.list(), store.outbox.due(), store.receipt("forge", "d-1", "digest-1")) == ([], [], None)
     assert store.admit("forge", "d-1", "digest-1", making(tasks))[1] is False
 
 
@@ -95,24 +96,27 @@ def test_a_sender_may_send_so_much_in_a_minute(store, clock):
 
 def test_what_becomes_of_a_ticket_is_told_once(store, tasks):
     task_id = store.admit("forge", "d-1", "digest-1", making(tasks))[0].task_id
-    said = lambda task, now, before: "" if now is Status.PLANNING else f"{task} is {now.value}, was {before.value}"  # noqa: E731
+
+    def said(row: TicketRow, task: str, now: Status) -> list[Saying]:
+        assert row == ROW
+        return [] if now is Status.PLANNING else [Saying(text=f"{task} is {now.value}")]
+
     assert store.tell_changes(said) == 0
     tasks.set_status(task_id, Status.PLANNING)
     assert store.tell_changes(said) == 0
     tasks.set_status(task_id, Status.FAILED)
     assert [store.tell_changes(said), store.tell_changes(said)] == [1, 0]
-    assert [answer.text for answer in store.due()] == ["in the queue", f"{task_id} is failed, was planning"]
+    assert [answer.text for answer in store.outbox.due()] == ["in the queue", f"{task_id} is failed"]
     assert store.ticket(task_id) == ROW
     assert store.ticket("BUILD-none") is None
 
 
-def test_answers_are_due_until_they_are_sent(store, tasks, clock):
-    store.admit("forge", "d-1", "digest-1", making(tasks))
-    (answer,) = store.due()
-    store.unsent(answer.ordinal, 30.0)
-    assert store.due() == []
-    clock.move(30.0)
-    assert store.due()[0].attempts == 1
-    store.sent(answer.ordinal)
+def test_old_deliveries_are_forgotten_and_their_tickets_are_not(store, tasks, clock):
+    first = store.admit("forge", "d-1", "digest-1", making(tasks))[0]
+    store.outbox.sent(store.outbox.due()[0])
     clock.move(1000.0)
-    assert store.due() == []
+    second = store.admit("forge", "d-2", "digest-2", making(tasks, "octo/shop#8"))[0]
+    assert store.prune(clock().timestamp()) == 2
+    assert store.receipt("forge", "d-2", "-") == second
+    assert store.receipt("forge", "d-1", "digest-1") is None
+    assert store.admit("forge", "d-1", "digest-1", making(tasks))[0] == Receipt(status="known", task_id=first.task_id)

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 import structlog
 
 from karkhana.domain.errors import KarkhanaError
-from karkhana.factory.channels import Sealed, channel_for
+from karkhana.factory.channels import channel_for
 from karkhana.factory.stores import Stores
 from karkhana.http.pool import Pool, PoolSettings
 from karkhana.intake.answers.channel import Channel, Failed, Hopeless, LockedOut, NotNow, Post, Unsaid
@@ -151,11 +151,9 @@ class Answering:
         return longest * (0.5 + self._draw() / 2)
 
 
-def answering_for(
-    stores: Stores, outbox: Outbox, pool: Pool | None = None, sealed: Sealed | None = None
-) -> Answering:
+def answering_for(stores: Stores, outbox: Outbox, pool: Pool | None = None) -> Answering:
     """The sender for all doors of the settings. Raises ``InvalidSetting``."""
     used = pool or Pool(PoolSettings.from_environment())
     doors = stores.settings.intake.items()
-    found = {name: channel_for(name, door, used, sealed) for name, door in doors}
+    found = {name: channel_for(name, door, used, stores.sealed.reveal) for name, door in doors}
     return Answering(outbox, {name: channel for name, channel in found.items() if channel is not None})

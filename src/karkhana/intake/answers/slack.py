@@ -24,7 +24,9 @@ REJECT = "karkhana_reject"
 LONGEST = 2900
 """Characters of a section; Slack takes 3000."""
 EARLIER = 50
-"""Messages of a thread that are read."""
+"""The last messages of a thread that are handed on."""
+PAGE = 200
+PAGES = 10
 LOCKED = frozenset(
     {"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope"}
 )
@@ -65,25 +67,25 @@ class SlackChannel:
 
     async def earlier(self, reference: str) -> list[tuple[str, str]]:
         channel, thread = _place(reference)
-        found = await self._replies(channel, thread, EARLIER)
+        found = await self._replies(channel, thread)
         said = [each for each in found if not each.get("bot_id")]
         return [(str(each.get("user", "")), plain(str(each.get("text", "")))) for each in said[-EARLIER:]]
 
     async def _found(self, channel: str, thread: str, marker: str) -> str:
-        for each in await self._replies(channel, thread, 200):
+        for each in await self._replies(channel, thread):
             payload = (each.get("metadata") or {}).get("event_payload") or {}
             if payload.get("marker") == marker:
                 return str(each["ts"])
         return ""
 
-    async def _replies(self, channel: str, thread: str, limit: int) -> list[dict[str, Any]]:
-        asked: dict[str, Any] = {"channel": channel, "ts": thread, "limit": limit, "include_all_metadata": True}
+    async def _replies(self, channel: str, thread: str) -> list[dict[str, Any]]:
+        asked: dict[str, Any] = {"channel": channel, "ts": thread, "limit": PAGE, "include_all_metadata": True}
         found: list[dict[str, Any]] = []
-        for _page in range(20):
+        for _page in range(PAGES):
             told = await self._ask("conversations.replies", asked, fine=("thread_not_found",), form=True)
             found += told.get("messages", [])
             cursor = (told.get("response_metadata") or {}).get("next_cursor")
-            if not cursor or len(found) >= limit > EARLIER:
+            if not cursor:
                 break
             asked["cursor"] = cursor
         return found
