@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0018"
+SCHEMA_VERSION = "0019"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -102,6 +102,7 @@ runs = sa.Table(
     sa.Column("product", sa.Text, nullable=False, server_default=""),
     sa.Column("type", sa.Text, nullable=False, server_default=""),
     sa.Column("score", sa.Double),
+    sa.Column("pruned_at", sa.Double),
 )
 sa.Index("ix_runs_status_run_id", runs.c.status, runs.c.run_id)
 sa.Index("ix_runs_status_product", runs.c.status, runs.c.product)
@@ -129,6 +130,7 @@ blobs = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("redacted", sa.Boolean, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("pruned_at", sa.Double),
 )
 
 messages = sa.Table(
