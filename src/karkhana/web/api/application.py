@@ -5,6 +5,7 @@ exist for them. Knows the contract; knows nothing of single operations.
 """
 
 import hashlib
+import traceback
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -24,7 +25,7 @@ from karkhana.domain.errors import KarkhanaError, UnknownTask
 from karkhana.web.api.contract import JSON, STREAM, About, Answer, Call, Operation, Page, Writing
 from karkhana.web.api.encoding import encoded
 from karkhana.web.api.problems import MEDIA, Problem, Refusal, forbidden, made, missing, problem
-from karkhana.web.api.reading import body_of, path_value, query_of
+from karkhana.web.api.reading import body_of, check_headers, path_value, query_of
 from karkhana.web.api.repeating import Finish, Keep, Repeats, read_key
 from karkhana.web.live import Hub
 from karkhana.web.site import Site
@@ -58,7 +59,8 @@ class Api:
         except KarkhanaError as error:
             answer = _told(problem(error))
         except Exception:  # whoever asks a program is answered in its own language, and the log has the rest
-            _log.exception("api.failed", method=request.method, path=request.url.path)
+            # without the values of variables, among which there may be secrets
+            _log.error("api.failed", method=request.method, path=request.url.path, trace=traceback.format_exc())
             answer = _told(made(500, "internal", "The server failed; its log says how."))
         await answer(scope, receive, send)
 
@@ -86,6 +88,7 @@ class Api:
             raise missing("such thing")
         values = {name: value for name, value in path.items() if value is not None}
         query = query_of(request, operation.query)
+        check_headers(request, operation)
         data, body = await body_of(request, operation)
         key = read_key(request, operation)
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -256,7 +259,7 @@ def _response(operation: Operation, call: Call, answer: Answer) -> Response:
     if operation.tagged:
         etag = headers.setdefault("etag", f'"{hashlib.sha256(content).hexdigest()}"')
         known = call.headers.get("if-none-match", "").strip()
-        if etag in [each.strip() for each in known.split(",")] or known == "*":
+        if etag in [each.strip().removeprefix("W/") for each in known.split(",")] or known == "*":
             return Response(None, 304, headers)
     return Response(content, status, headers, operation.media)
 

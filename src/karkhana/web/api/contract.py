@@ -22,6 +22,9 @@ JSON = "application/json"
 STREAM = "text/event-stream"
 MOST = 200
 """Items on a page."""
+_TAG = '"[!#-~]{0,200}"'
+STRONG = rf"\*|{_TAG}(, ?{_TAG}){{0,9}}"
+ANY_TAG = rf"\*|(W/)?{_TAG}(, ?(W/)?{_TAG}){{0,9}}"
 
 
 class About(enum.Enum):
@@ -156,6 +159,16 @@ class Operation:
     def parameters(self) -> list[str]:
         """Names in the path."""
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of a request that mean something to it, with their form."""
+        found = {"If-Match": STRONG} if self.bound else {}
+        if self.tagged:
+            found["If-None-Match"] = ANY_TAG
+        if self.media == STREAM:
+            found["Last-Event-ID"] = "[0-9]{1,9}"
+        return found
 
     @property
     def paged(self) -> bool:

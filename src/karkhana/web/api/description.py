@@ -14,7 +14,6 @@ from karkhana import __version__
 from karkhana.web.api.contract import JSON, STREAM, About, Operation
 from karkhana.web.api.problems import MEDIA, Problem
 from karkhana.web.api.reading import LARGEST, NAMES, required
-from karkhana.web.api.repeating import FORM
 
 REF = "#/components/schemas/{name}"
 API = "1.0.0"
@@ -28,6 +27,15 @@ _ABOUT = (
 _FORMS = {
     "seq": {"type": "integer", "minimum": 0, "maximum": 999_999_999},
     "period": {"type": "string", "enum": ["day", "month", "total"]},
+}
+_EVENT = {
+    "description": "Each event of the stream; its `data` is one event of the trail as JSON.",
+    "type": "object",
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": JSON},
+    },
 }
 _SHORT = {"type": "string", "minLength": 1, "maxLength": 200}
 _HEADERS: dict[str, Any] = {
@@ -149,26 +157,17 @@ def _query(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _headers(operation: Operation) -> list[dict[str, Any]]:
-    found = []
-    if operation.method == "POST":
-        schema = {"type": "string", "pattern": f"^{FORM}$", "minLength": 8, "maxLength": 128}
-        found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema})
-    if operation.bound:
-        schema = {"type": "string", "pattern": '^(\\*|"[0-9a-f]{64}")$'}
-        found.append({"name": "If-Match", "in": "header", "required": False, "schema": schema})
-    if operation.tagged:
-        schema = {"type": "string", "pattern": '^(\\*|"[0-9a-f]{1,64}")$'}
-        found.append({"name": "If-None-Match", "in": "header", "required": False, "schema": schema})
-    if operation.media == STREAM:
-        schema = {"type": "string", "pattern": "^[0-9]{1,9}$"}
-        found.append({"name": "Last-Event-ID", "in": "header", "required": False, "schema": schema})
-    return found
+    # not Idempotency-Key, which is no part of any one operation: see there for what it does to a POST
+    return [
+        {"name": name, "in": "header", "required": False, "schema": {"type": "string", "pattern": f"^({form})$"}}
+        for name, form in operation.headers.items()
+    ]
 
 
 def _responses(operation: Operation, known: dict[str, Any]) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done." if operation.method != "GET" else "What was asked for."}
     if operation.media != JSON:
-        done["content"] = {operation.media: {"schema": {"type": "string"}}}
+        done["content"] = {operation.media: {"schema": _EVENT if operation.media == STREAM else {"type": "string"}}}
     elif operation.answer is not None:
         done["content"] = {JSON: {"schema": known[_key(operation.answer)]}}
     headers = {

@@ -63,6 +63,14 @@ def query_of(request: Request, shape: type[S] | None) -> S | None:
         raise Refusal(422, "invalid_parameter", str(error)[:500], "See /api/v1/openapi.json.") from error
 
 
+def check_headers(request: Request, operation: Operation) -> None:
+    """Raises :class:`Refusal` for a header that means something here, and says nothing."""
+    for name, form in operation.headers.items():
+        value = request.headers.get(name)
+        if value is not None and not re.fullmatch(form, value.strip()):
+            raise Refusal(400, "malformed_header", f"{name} is written {form}.", "Leave it out, or send it so.")
+
+
 async def body_of(request: Request, operation: Operation) -> tuple[bytes, Any]:
     """The bytes of the body, and what they say. Raises :class:`Refusal`; ``ClientDisconnect`` is one too."""
     data = await _bytes(request)

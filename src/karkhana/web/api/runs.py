@@ -151,8 +151,8 @@ def event(call: Call) -> Answer:
 
 def streamed(call: Call) -> Answer:
     query: StreamQuery = call.query
-    known = call.headers.get("last-event-id", "")
-    after = int(known) if known.isascii() and known.isdigit() and len(known) < 10 else query.after
+    known = call.headers.get("last-event-id", "").strip()
+    after = int(known) if known else query.after
     return Answer(stream=_stream(call, after, query.wait))
 
 

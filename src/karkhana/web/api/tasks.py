@@ -98,24 +98,7 @@ def added(call: Call) -> Writing:
         raise missing(f"product {new.product}")
     if not call.principal.may(needed, new.product):
         raise forbidden(needed.value)
-    stores = call.site.stores
-    order, _ = make_order(
-        # alone it would mean the terminal
-        "-\n" if new.text == "-" else new.text,
-        _repository(call, new),
-        type=new.type,
-        test_command=given(new.test_command),
-        engineer=new.engineer,
-        model=given(new.model) or "",
-        strategy=given(new.strategy) or "",
-        max_turns=given(new.max_turns),
-        usd=given(new.budget_usd),
-        seconds=given(new.timeout_s),
-        attempts=new.attempts,
-        auto=new.auto,
-        by=call.by,
-    )
-    order = msgspec.structs.replace(order, suspicions=suspicions(new.text))
+    stores, order = call.site.stores, _order(call, new)
     for other in new.depends_on:
         if not _visible(call, other):
             raise missing(f"task {other} to depend on")
@@ -136,6 +119,30 @@ def added(call: Call) -> Writing:
         return Answer(task, where, target=task.task_id, product=task.product, details=told)
 
     return Writing(write)
+
+
+def _order(call: Call, new: NewTask) -> Order:
+    try:
+        order, _ = make_order(
+            # alone it would mean the terminal
+            "-\n" if new.text == "-" else new.text,
+            _repository(call, new),
+            type=new.type,
+            test_command=given(new.test_command),
+            engineer=new.engineer,
+            model=given(new.model) or "",
+            strategy=given(new.strategy) or "",
+            max_turns=given(new.max_turns),
+            usd=given(new.budget_usd),
+            seconds=given(new.timeout_s),
+            attempts=new.attempts,
+            auto=new.auto,
+            by=call.by,
+        )
+    except OSError as error:
+        # a name that no folder can have
+        raise Refusal(409, "not_a_repository", f"{given(new.repository)} cannot be opened: {error.strerror}") from error
+    return msgspec.structs.replace(order, suspicions=suspicions(new.text))
 
 
 def _repository(call: Call, new: NewTask) -> Path:
