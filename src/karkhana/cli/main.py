@@ -32,8 +32,10 @@ COMMANDS = {
     "autonomy": "How far the factory decides alone: show, set, report.",
     "tokens": "API tokens for programs: create, list, revoke.",
     "secrets": "Secrets that are kept sealed: set, list, remove, rotate.",
+    "webhooks": "Addresses that are told what happens: add, list, messages, switch, test, remove.",
     "audit": "Who did what: list, export, verify.",
     "backup": "Everything that cannot be made again, in one file, while the factory works.",
+    "prune": "Remove what is older than the settings let things be.",
     "restore": "A backup becomes this factory's home and database.",
     "doctor": "What is missing on this machine, and the command that mends it.",
 }

@@ -18,7 +18,7 @@ import structlog
 from karkhana import __version__
 from karkhana.delivery.webhooks import PATIENCE_S, again_s, signed
 from karkhana.domain.access import Principal
-from karkhana.domain.errors import KarkhanaError
+from karkhana.domain.errors import InvalidInput, KarkhanaError
 from karkhana.domain.json import canonical
 from karkhana.domain.money import Money
 from karkhana.factory.stores import Stores
@@ -26,7 +26,7 @@ from karkhana.factory.webhooks import budget_message, message, messages, network
 from karkhana.http.outward import NotSent, post
 from karkhana.storage.budget_store import BudgetStore
 from karkhana.storage.leases import LeaseStore
-from karkhana.storage.webhook_store import Sent, WebhookStore
+from karkhana.storage.webhook_store import Message, Sent, Webhook, WebhookStore
 
 LEASE = "webhooks"
 LEASE_S = 45.0
@@ -40,6 +40,27 @@ _SELF = Principal(name="karkhana", roles={}, via="factory")
 _log = structlog.get_logger(__name__)
 
 Post = Callable[..., Awaitable[int]]
+
+
+async def said(stores: Stores, webhook_id: str, told: Message) -> tuple[int | None, str]:
+    """Send one message at once; the status of the answer, or what was wrong. Raises ``InvalidInput``."""
+    webhook = WebhookStore(stores.database).get(webhook_id)
+    if webhook is None:
+        raise InvalidInput(f"there is no webhook {webhook_id}", "See them: karkhana webhooks list")
+    return await _posted(stores, webhook, told, partial(post, allowed=networks(stores)), time.time())
+
+
+async def _posted(stores: Stores, webhook: Webhook, told: Message, sending: Post, now: float) -> tuple[int | None, str]:
+    try:
+        secret = await asyncio.to_thread(stores.sealed.reveal, sealed_name(webhook.webhook_id))
+        headers = {
+            "content-type": "application/json",
+            "user-agent": f"Karkhana/{__version__}",
+            **signed(secret, told.message_id, int(now), told.body),
+        }
+        return await sending(webhook.url, headers, told.body.encode()), ""
+    except (NotSent, KarkhanaError) as error:
+        return None, str(error)
 
 
 class Telling:
@@ -107,20 +128,11 @@ class Telling:
                     self._store.post(budget_message(standing, level, self._clock()))
 
     async def _send(self, sent: Sent, body: str) -> None:
-        answered, note = None, ""
-        try:
-            webhook = await asyncio.to_thread(self._store.get, sent.webhook_id)
-            if webhook is None or not webhook.active:
-                return
-            secret = await asyncio.to_thread(self._stores.sealed.reveal, sealed_name(sent.webhook_id))
-            headers = {
-                "content-type": "application/json",
-                "user-agent": f"Karkhana/{__version__}",
-                **signed(secret, sent.message_id, int(self._clock()), body),
-            }
-            answered = await self._sending(webhook.url, headers, body.encode())
-        except (NotSent, KarkhanaError) as error:
-            note = str(error)
+        webhook = await asyncio.to_thread(self._store.get, sent.webhook_id)
+        if webhook is None or not webhook.active:
+            return
+        told = Message(message_id=sent.message_id, type=sent.type, subject=sent.subject, product="", body=body)
+        answered, note = await _posted(self._stores, webhook, told, self._sending, self._clock())
         if answered is not None and 200 <= answered < 300:
             await asyncio.to_thread(self._store.arrived, sent.ordinal, answered)
             return

@@ -173,7 +173,7 @@ OPERATIONS = (
         TokenMade,
         body=NewToken,
         status=201,
-        action="token.add",
+        action="token.create",
         secret=True,
         located=True,
     ),

@@ -214,7 +214,7 @@ OPERATIONS = (
         answer=Task,
         status=201,
         errors=(403, 404, 409),
-        action="task.add",
+        action="ticket.add",
         located=True,
     ),
     Operation(
