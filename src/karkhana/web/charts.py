@@ -89,7 +89,7 @@ def stacked(
 
 def reliability(points: Sequence[tuple[float, float, float, float]]) -> Chart:
     """(said, seen, low, high) each: what was forecast against what came of it; the diagonal is where both agree."""
-    plot = Plot(width=360, height=300, x=(0, 1), y=(0, 1), left=48, right=16)
+    plot = Plot(width=360, height=300, x=(0, 1), y=(0, 1), left=48, right=26)
     dots = tuple(_dot(plot, *point, tone="busy") for point in points)
     return _framed(
         plot,

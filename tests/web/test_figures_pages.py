@@ -1,0 +1,243 @@
+"""Quality, Router and Audit: what they show, to whom, and as which files."""
+
+import csv
+import io
+import re
+import time
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+from web_support import PORT, as_if, signed_in
+
+from karkhana.domain.access import single_user
+from karkhana.domain.outcomes import ScoredChange, Sign, SignKind
+from karkhana.domain.tasks import Order, Status, TaskType, Ticket
+from karkhana.storage.outcome_store import OutcomeStore
+from karkhana.storage.tables import ledger_entries, ledger_writers, runs
+from karkhana.web.app import dashboard
+
+DAY_S = 86_400.0
+QUALITY = ("/quality", "/quality/failures", "/quality/learning")
+
+
+@pytest.fixture
+def seen_by(stores, answers):
+    """A client of somebody with roles."""
+    opened = []
+
+    def made(**roles: str):
+        client = signed_in(as_if(dashboard(stores, account="asha", port=PORT, answering=answers), "mira", **roles))
+        opened.append(client.__enter__())
+        return opened[-1]
+
+    yield made
+    for client in opened:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def past(stores):
+    """Thirty runs of the shop and ten of the bank over forty days; those with a low score were bad."""
+    store, now = OutcomeStore(stores.database), time.time()
+    for number in range(40):
+        product, at = "shop" if number < 30 else "bank", now - (40 - number % 40) * DAY_S
+        order = Order(ticket=Ticket(text="t"), repository=f"/srv/{product}", commit="a" * 40, type=TaskType.BUGFIX)
+        _, claim = stores.tasks.add_and_claim(order, "w", 60.0, product=product)
+        failed, score = number % 5 == 0, 0.72 if number % 3 else 0.95
+        status = Status.FAILED if failed else Status.DELIVERED
+        stores.runs.finish(
+            claim.run_id,
+            1,
+            status,
+            b"{}",
+            engineer="symbolic",
+            human_review=score < 0.9,
+            quality_score=None if failed else score,
+        )
+        with stores.database.writing() as connection:
+            connection.execute(sa.update(runs).where(runs.c.run_id == claim.run_id).values(finished_at=at))
+        if failed:
+            continue
+        change = ScoredChange(
+            run_id=claim.run_id,
+            repository=f"/srv/{product}",
+            type="bugfix",
+            engineer="symbolic",
+            commit="c" * 40,
+            score=score,
+            at=at,
+        )
+        store.keep(change)
+        store.land(claim.run_id, "d" * 40, at)
+        if score < 0.9 and number % 2:
+            store.add(Sign.make(claim.run_id, SignKind.REVERTED, "e" * 40, at=at + 60, cause="regression"))
+    for product in ("shop", "bank"):
+        store.watched(f"/srv/{product}", now)
+
+
+def figures(text: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", text).split())
+
+
+def table(text: str, name: str) -> list[list[str]]:
+    """The rows of the table that has this label."""
+    found = re.search(rf'aria-label="{name}"[^>]*>\s*<table.*?</table>', text, re.S)[0]
+    rows = re.findall(r"<tr>(.*?)</tr>", found, re.S)[1:]
+    return [[figures(cell).strip() for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S)] for row in rows]
+
+
+def test_each_figure_is_there_as_a_table_too(client, past):
+    text = client.get("/quality?days=90").text
+    assert table(text, "Scores as a table") == [["0.70", "0", "21", "0", "0"], ["0.95", "11", "0", "0", "0"]]
+    weeks = table(text, "Decisions over time as a table")
+    assert [sum(int(row[place]) for row in weeks) for place in (1, 2, 3)] == [11, 21, 0]
+    assert "34.4 %" in figures(text)
+    bands = table(text, "Score against outcome as a table")
+    assert [row[0] for row in bands] == ["0.70 to 0.80", "0.95 to 1.00"]
+    assert bands[1][2].endswith("of 3") or int(bands[1][2].split(" of ")[1]) > 0
+    for drawing in re.findall(r"<svg viewBox[^>]*>", text):
+        assert 'role="img" aria-label="' in drawing or 'aria-hidden="true"' in drawing
+
+
+def test_the_promise_is_told_with_its_figures_and_assumptions(client, past):
+    rows = table(client.get("/quality").text, "Promises")
+    assert sorted(row[0] for row in rows) == ["/srv/bank", "/srv/shop"]
+    assert all(row[3:5] == ["0.10", "0.10"] for row in rows)
+    assert "abstains" in rows[0][6]
+    assert "Assumed is that the next changes are like these" in client.get("/quality").text
+
+
+def test_failures_are_told_with_their_causes(client, past):
+    text = client.get("/quality/failures?days=365").text
+    causes = table(text, "Causes")
+    assert [row[0].split(" ")[0] for row in causes] == ["regression"]
+    (alone, approved, refused) = table(text, "Decisions and outcomes")
+    assert (alone[0], refused[1:]) == ("went ahead alone", ["0", "0", "0"])
+    assert int(approved[2]) == int(causes[0][2]) > 3
+
+
+def test_the_learning_curve_counts_what_failed(client, past):
+    text = client.get("/quality/learning").text
+    rows = table(text, "Failures of bugfix as a table")
+    told = [row[1].split(" of ") for row in rows]
+    assert (sum(int(bad) for bad, _ in told), sum(int(whole) for _, whole in told)) == (8, 40)
+    assert table(text, "Track records")
+
+
+def test_figures_are_of_ones_own_products(seen_by, past):
+    client = seen_by(bank="viewer")
+    assert "8 changes with a score" in figures(client.get("/quality").text)
+    for path in QUALITY:
+        assert "/srv/shop" not in client.get(path).text, path
+    assert client.get("/router").status_code == 404
+    assert client.get("/audit").status_code == 404
+    assert 'href="/router"' not in client.get("/help").text
+
+
+def test_pages_without_figures_name_the_command_that_fills_them(client):
+    for path, command in {
+        "/quality": "karkhana run",
+        "/quality/failures": "karkhana outcomes add",
+        "/quality/learning": "karkhana outcomes sync",
+        "/router": "karkhana route explain",
+    }.items():
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert command in answer.text, path
+    assert client.get("/quality/nothing").status_code == 404
+    assert client.get("/quality?days=99999999999").status_code == 200
+
+
+def test_the_router_tells_cost_latency_and_failures_by_model(client, stores):
+    at, day = time.time() - 60, time.strftime("%Y-%m-%d", time.gmtime(time.time() - 60))
+    with stores.database.writing() as connection:
+        writer = connection.execute(sa.insert(ledger_writers).values(seen_at=at)).inserted_primary_key[0]
+        for number in range(20):
+            values = {
+                "entry": 1000 + number,
+                "writer": writer,
+                "at": at,
+                "day": day,
+                "key_id": "",
+                "team": "",
+                "task_id": f"BUILD-{number % 4}",
+                "provider": "cloud",
+                "model": "small" if number % 2 else "large",
+                "prices": "1",
+                "reserved": 10**12,
+                "state": "released" if number == 0 else "settled",
+                "cost": None if number == 0 else 5 * 10**9,
+                "settled_at": at + number,
+                "input": 10,
+                "output": 5,
+            }
+            connection.execute(sa.insert(ledger_entries).values(values))
+    text = client.get("/router?days=7").text
+    large, small = sorted(table(text, "Models"), key=lambda row: row[0])
+    assert large[:3] == ["large", "cloud", "9"]
+    assert small[:5] == ["small", "cloud", "10", "$0.05", "10.0 s"]
+    assert large[6] == "1 (10.0 %)"
+    assert "$0.095" in figures(text).replace(" ", "")
+    assert "Savings can be told once" in text
+
+
+def test_the_audit_is_searched_and_goes_on_by_cursor(client, stores, runs):
+    asha = single_user("asha")
+    for number in range(230):
+        stores.audit.record(asha, action="run.cancel", target=f"run_{number}", product="shop", details={"n": number})
+    stores.audit.record(single_user("ravi"), action="run.approve", target=runs["waiting"], product="shop")
+    first = client.get("/audit").text
+    assert len(re.findall(r"<tr data-item", first)) == 100
+    older = re.search(r'rel="next" href="([^"]+)"', first)[1].replace("&amp;", "&")
+    second = client.get(older).text
+    numbers = [int(found) for found in re.findall(r'id="entry-(\d+)"', first + second)]
+    assert numbers == sorted(numbers, reverse=True)
+    assert len(set(numbers)) == 200
+    found = client.get(f"/audit?actor=ravi&target={runs['waiting']}").text
+    assert len(re.findall(r"<tr data-item", found)) == 1
+    assert len(re.findall(r"<tr data-item", client.get("/audit?action=run.*&words=229").text)) == 1
+    assert "No entry is like that" in client.get("/audit?since=2990-01-01").text
+    assert "No entry is like that" in client.get("/audit?until=1990-01-01").text
+    assert "No entry is like that" not in client.get("/audit?since=1990-01-01&until=2990-01-01").text
+    assert f"/audit?target={runs['waiting']}" in client.get(f"/runs/{runs['waiting']}").text
+
+
+def test_the_audit_is_taken_along_whole_and_harmless(client, stores):
+    stores.audit.record(single_user("=cmd()"), action="run.cancel", target="@run", details={"comment": "+1"})
+    rows = list(csv.reader(io.StringIO(client.get("/audit/export?format=csv&actor=%3Dcmd()").text)))
+    assert rows[0][:4] == ["seq", "at", "actor", "via"]
+    assert (rows[1][2], rows[1][6]) == ("'=cmd()", "'@run")
+    assert len(rows) == 2
+    lines = [msgspec.json.decode(line) for line in client.get("/audit/export?format=ndjson").content.splitlines()]
+    assert lines[-1] == {"type": "end", "complete": True}
+    assert [line["seq"] for line in lines[:-1]] == list(range(1, len(lines)))
+    assert {"audit.export", "run.cancel"} <= {line["action"] for line in lines[:-1]}
+    assert client.get("/audit/export?format=exe").status_code == 404
+
+
+def test_the_audit_is_verified(client, stores, runs):
+    stores.audit.record(single_user("asha"), action="run.cancel")
+    text = client.post("/audit/verify", data={"csrf": client.form_token}).text
+    assert "All is as it was written" in text
+    assert "4 of the newest runs" in text
+    with stores.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE audit_entries SET actor = 'nobody' WHERE action = 'run.cancel'")
+        connection.exec_driver_sql(
+            "UPDATE events SET payload = replace(payload, 'twice', 'once') WHERE run_id = ? AND seq = 1",
+            (runs["delivered"],),
+        )
+    text = client.post("/audit/verify", data={"csrf": client.form_token}).text
+    assert "Something was tampered with" in text
+    assert "was altered" in text
+    assert f"/runs/{runs['delivered']}/verify" in text
+
+
+def test_an_admin_of_one_product_reads_the_audit_of_that_product(seen_by, stores):
+    for product in ("shop", "bank", ""):
+        stores.audit.record(single_user("asha"), action="run.cancel", target=f"of-{product}", product=product)
+    client = seen_by(shop="admin", bank="approver")
+    text = client.get("/audit").text
+    assert re.findall(r"of-\w*", text) == ["of-shop"]
+    assert "of-bank" not in client.get("/audit/export?format=csv").text
+    assert client.get("/audit?product=bank").text.count("<tr data-item") == 0
