@@ -291,8 +291,9 @@ class Provider:
 
 def _identity(claims: dict[str, Any], groups_claim: str) -> Identity:
     email, groups = claims.get("email"), claims.get(groups_claim, [])
-    # some send text; whatever is not plainly true is not verified
-    verified = claims.get("email_verified") in (True, "true")
+    # some providers send it as text; whatever is not plainly true is not verified
+    stated = claims.get("email_verified")
+    verified = stated is True or stated == "true"
     named = groups if isinstance(groups, list) else [groups]
     return Identity(
         subject=claims["sub"],
