@@ -19,6 +19,7 @@ COMMANDS = {
     "demo": "The main job on a sample repository, end to end, with no key and no network.",
     "run": "Work on one ticket in the foreground.",
     "runs": "Runs: list, show, trace, diff, approve, reject, cancel, verify, replay, report.",
+    "tickets": "Tickets and what was understood of them: add, list, show, answer, duplicate, criteria.",
     "queue": "The queue: add, list, show, cancel.",
     "worker": "Take tasks from the queue and work on them.",
     "serve": "The dashboard: what goes on, what waits for a person, and why.",

@@ -245,6 +245,37 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"gates.skip may name {', '.join(sorted(DEAR_GATES))}, not {min(unknown)}")
 
 
+class UnderstandingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is done about tickets that do not say enough. User level only."""
+
+    ask: bool = True
+    """Ask the reporter one question when something is missing that cannot be found out."""
+    wait_h: float = 72.0
+    """Hours that a ticket waits for its answer."""
+    unanswered: Literal["go_ahead", "reject"] = "go_ahead"
+    """What becomes of it when nobody answers."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.wait_h <= 24 * 365:
+            raise ValueError("understanding.wait_h must be more than 0 and at most a year")
+
+
+class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long things are kept. Trails, the audit, outcomes and what was learned always are."""
+
+    payload_days: float = 0.0
+    """Days after a run's end for which large values of its trail are kept: files, outputs, answers of models. 0: for
+    good. The trail itself stays, and verifies."""
+    delivery_days: float = 90.0
+    """Days for which deliveries at doors and sent answers are kept; a delivery that comes again later is a new one."""
+
+    def __post_init__(self) -> None:
+        if not (self.payload_days == 0 or 30 <= self.payload_days <= 36_500):
+            raise ValueError("retention.payload_days must be 0 (for good), or from 30 to 36500")
+        if not 7 <= self.delivery_days <= 36_500:
+            raise ValueError("retention.delivery_days must be from 7 to 36500")
+
+
 class MetricsSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who may read ``/metrics``."""
 
@@ -291,7 +322,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     models: ModelSettings = ModelSettings()
     outcomes: OutcomeSettings = OutcomeSettings()
     gates: GateSettings = GateSettings()
+    understanding: UnderstandingSettings = UnderstandingSettings()
     metrics: MetricsSettings = MetricsSettings()
+    retention: RetentionSettings = RetentionSettings()
     webhooks: WebhookSettings = WebhookSettings()
     mcp: Mapping[str, McpServer] = {}
     """Users' own tools, by the name of their server. User level only."""

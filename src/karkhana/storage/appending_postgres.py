@@ -55,8 +55,9 @@ class PostgresAppender:
     def keep(self, sha256: str, size: int, redacted: bool, data: bytes) -> None:
         self._execute(
             "INSERT INTO blobs (sha256, size, redacted, data) VALUES (%(sha256)s,%(size)s,%(redacted)s,%(data)s)"
-            " ON CONFLICT (sha256) DO UPDATE SET redacted=true WHERE excluded.redacted AND NOT blobs.redacted"
-            " RETURNING size",
+            " ON CONFLICT (sha256) DO UPDATE SET redacted=blobs.redacted OR excluded.redacted, pruned_at=NULL,"
+            " data=CASE WHEN blobs.pruned_at IS NULL THEN blobs.data ELSE excluded.data END"
+            " WHERE (excluded.redacted AND NOT blobs.redacted) OR blobs.pruned_at IS NOT NULL RETURNING size",
             {"sha256": sha256, "size": size, "redacted": redacted, "data": data},
         )
 

@@ -73,7 +73,9 @@ class SqliteAppender:
         with self._lock, explained(self._where):
             self._connected().execute(
                 "INSERT INTO blobs (sha256, size, redacted, data) VALUES (?,?,?,?) ON CONFLICT (sha256)"
-                " DO UPDATE SET redacted=true WHERE excluded.redacted AND NOT blobs.redacted",
+                " DO UPDATE SET redacted=blobs.redacted OR excluded.redacted, pruned_at=NULL,"
+                " data=CASE WHEN blobs.pruned_at IS NULL THEN blobs.data ELSE excluded.data END"
+                " WHERE (excluded.redacted AND NOT blobs.redacted) OR blobs.pruned_at IS NOT NULL",
                 (sha256, size, redacted, data),
             )
 

@@ -9,6 +9,7 @@ before it is stored; large values lie in a content-addressed store beside the lo
 
 import hashlib
 import threading
+import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Sequence
@@ -31,6 +32,8 @@ from karkhana.storage.tables import blobs, events, runs
 from karkhana.storage.verification import Problem, chained, stored_rows, verify_blobs, verify_chain
 
 _KNOWN_BLOBS = 4096
+_KNOWN_S = 6 * 3600.0
+"""Seconds after which content is stored again that was stored before: retention may have removed it meanwhile."""
 _PAGE = 500
 
 
@@ -98,12 +101,19 @@ class EventLog:
             rows = list(connection.execute(query.order_by(events.c.seq)))
         return [self._entry(row) for row in rows]
 
+    def _value(self, sha256: str) -> bytes:
+        """A large value of an event; of one that retention removed only that it was there."""
+        with self._database.reading() as connection:
+            pruned = sa.select(blobs.c.size).where(blobs.c.sha256 == sha256, blobs.c.pruned_at.is_not(None))
+            size = connection.execute(pruned).scalar()
+        return self.blob(sha256) if size is None else f"({size} bytes, removed; SHA-256 {sha256})".encode()
+
     def event(self, row: Stored | sa.Row[Any]) -> AnyEvent:
         """The event in a stored row. Raises ``InvalidInput`` for one that this version cannot read."""
         try:
             if '"$' not in row.payload:
                 return _decoder.decode(row.payload)
-            data = unpack(msgspec.json.decode(row.payload), self.blob)
+            data = unpack(msgspec.json.decode(row.payload), self._value)
             return msgspec.convert(data, AnyEvent, str_keys=True)  # type: ignore[no-any-return]
         except msgspec.DecodeError as error:
             raise InvalidInput(
@@ -117,10 +127,13 @@ class EventLog:
     def stored_blob(self, sha256: str) -> Blob:
         """The same, and whether it was redacted."""
         with self._database.reading() as connection:
-            query = sa.select(blobs.c.data, blobs.c.redacted).where(blobs.c.sha256 == sha256)
+            query = sa.select(blobs.c.data, blobs.c.redacted, blobs.c.pruned_at).where(blobs.c.sha256 == sha256)
             row = connection.execute(query).one_or_none()
         if row is None:
             raise InvalidInput(f"blob {sha256} is not in the store", "see what is damaged: karkhana runs verify RUN")
+        if row.pruned_at is not None:
+            day = datetime.fromtimestamp(row.pruned_at, UTC).date()
+            raise InvalidInput(f"blob {sha256} was removed on {day}, as old as it was", "see: [retention] payload_days")
         try:
             return Blob(zlib.decompress(row.data), row.redacted)
         except zlib.error as error:
@@ -188,11 +201,15 @@ class ContentStore:
         self._known: OrderedDict[bytes, str] = OrderedDict()
         self._renamed: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._since = time.monotonic()
 
     def keep(self, content: bytes) -> str:
         """Store ``content`` redacted; its name is the hash of what was stored."""
         plain = hashlib.sha256(content)
         with self._lock:
+            if time.monotonic() - self._since > _KNOWN_S:
+                self._since = time.monotonic()
+                self._known.clear()
             known = self._known.get(plain.digest())
         if known is not None:
             return known

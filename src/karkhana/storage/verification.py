@@ -160,26 +160,27 @@ def _head(at: Mapping[int, Row], head_seq: int, head_hash: str) -> Iterator[Prob
 
 
 def verify_blobs(connection: sa.Connection, rows: Sequence[Row]) -> list[Problem]:
-    """Check the content of every blob that the events refer to."""
+    """Check the content of every blob that the events refer to; what retention removed is known by its hash alone."""
     first: dict[str, int] = {}
     for row in rows:
-        for name in _references(row.payload):
+        for name in references(row.payload):
             first.setdefault(name, row.seq)
     problems = []
     names = list(first)
     for start in range(0, len(names), _PAGE):
         page = names[start : start + _PAGE]
-        query = sa.select(blobs.c.sha256, blobs.c.size, blobs.c.data).where(blobs.c.sha256.in_(page))
+        query = sa.select(blobs.c.sha256, blobs.c.size, blobs.c.data, blobs.c.pruned_at).where(blobs.c.sha256.in_(page))
         stored = {found.sha256: found for found in connection.execute(query)}
         for name in page:
             if name not in stored:
                 problems.append(_blob_problem(ProblemKind.BLOB_MISSING, name, first[name], "is missing"))
-            elif not _intact(name, stored[name].size, stored[name].data):
+            elif stored[name].pruned_at is None and not _intact(name, stored[name].size, stored[name].data):
                 problems.append(_blob_problem(ProblemKind.BLOB_ALTERED, name, first[name], "was altered"))
     return problems
 
 
-def _references(payload: str) -> Iterator[str]:
+def references(payload: str) -> Iterator[str]:
+    """The names of the blobs that an event refers to: its large values, and contents of files that it tells of."""
     if '"$blob"' not in payload and '"changed":[{' not in payload:
         return
     try:

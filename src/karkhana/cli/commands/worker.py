@@ -12,6 +12,7 @@ from karkhana.domain.json import plain
 from karkhana.domain.settings import Settings
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.configuration import load_settings
+from karkhana.factory.retaining import pruning_nightly
 from karkhana.factory.watching import Watch
 from karkhana.factory.worker import stop_on_signals
 
@@ -40,6 +41,7 @@ def worker(
         opened = open_factory(settings, observer=observer, tags=words, concurrency=concurrency, watches=watches)
         factory = stack.enter_context(opened)
         stack.enter_context(stop_on_signals(factory.worker))
+        stack.enter_context(pruning_nightly(settings))
         done = factory.worker.work(drain=drain)
     if json:
         print_json_line({"type": "result", "runs": done})
