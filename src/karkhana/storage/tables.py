@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0019"
+SCHEMA_VERSION = "0020"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -542,4 +542,16 @@ sealed_secrets = sa.Table(
     sa.Column("sealed", sa.LargeBinary, nullable=False),
     sa.Column("changed_at", sa.Double, nullable=False),
     sa.Column("changed_by", sa.Text, nullable=False),
+)
+
+breaker_reports = sa.Table(
+    "breaker_reports",
+    metadata,
+    sa.Column("reporter", sa.Text, primary_key=True),
+    sa.Column("place", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("answered", sa.Integer, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
+    sa.Column("opens_in_s", sa.Double, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
 )
