@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -48,10 +49,12 @@ def server(
     stop_s: float = 30.0,
     protocol: type[GuardedProtocol] = GuardedProtocol,
     cancelling: bool = False,
+    tls: ssl.SSLContext | None = None,
 ) -> uvicorn.Server:
     """A server for one ASGI program, to be run with ``await server.serve(sockets=[…])``.
 
-    ``cancelling``: what the program does for a client is cancelled when that client leaves.
+    ``cancelling``: what the program does for a client is cancelled when that client leaves. ``tls``: with this
+    certificate; without one the server speaks plain HTTP.
 
     On SIGTERM or SIGINT it takes no new connection and gives answers under way ``stop_s`` seconds.
     """
@@ -74,6 +77,10 @@ def server(
         timeout_graceful_shutdown=int(stop_s),
         backlog=2048,
     )
+    if tls is not None:
+        # loaded here, since loading would put another context in its place
+        config.load()
+        config.ssl = tls
     return uvicorn.Server(config)
 
 

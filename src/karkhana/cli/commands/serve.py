@@ -14,15 +14,18 @@ app = typer.Typer(rich_markup_mode=None)
 @app.command()
 def serve(
     port: int = typer.Option(8321, "--port", min=0, max=65535, help="0 takes a free one."),
-    host: str = typer.Option("127.0.0.1", "--host", help="An address of this machine itself."),
+    host: str = typer.Option("127.0.0.1", "--host", help="Another address than this machine's own only for a team."),
     json: bool = typer.Option(False, "--json", help="Print one JSON line when it serves, and one for each new link."),
 ) -> None:
-    """Serve the dashboard to one person on this machine, until SIGTERM. Open the link that it prints."""
-    listening = bound(host, port)
+    """Serve the dashboard until SIGTERM: to one person on this machine, by the link that it prints, or to a team."""
+    settings = load_settings({})
+    listening = bound(host, port, settings.access)
 
     def ready(address: str, link: str) -> None:
         if json:
-            print_json_line({"address": address, "link": link})
+            print_json_line({"address": address, "link": link} if link else {"address": address})
+        elif not link:
+            typer.echo(f"Karkhana serves a team at {address}")
         else:
             typer.echo(f"Karkhana serves at {address}\nopen this link, which works once and for ten minutes:\n  {link}")
 
@@ -32,5 +35,5 @@ def serve(
         else:
             typer.echo(f"a new link was asked for; it works once and for ten minutes:\n  {link}")
 
-    with open_stores(load_settings({})) as stores:
+    with open_stores(settings) as stores:
         serve_dashboard(stores, listening, account=account(), ready=ready, linked=linked)
