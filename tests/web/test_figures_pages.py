@@ -13,6 +13,7 @@ from web_support import PORT, as_if, signed_in
 from karkhana.domain.access import single_user
 from karkhana.domain.outcomes import ScoredChange, Sign, SignKind
 from karkhana.domain.tasks import Order, Status, TaskType, Ticket
+from karkhana.storage.breaker_store import BreakerReport, BreakerStore
 from karkhana.storage.outcome_store import OutcomeStore
 from karkhana.storage.tables import ledger_entries, ledger_writers, runs
 from karkhana.web.app import dashboard
@@ -173,12 +174,16 @@ def test_the_router_tells_cost_latency_and_failures_by_model(client, stores):
                 "output": 5,
             }
             connection.execute(sa.insert(ledger_entries).values(values))
+    report = BreakerReport(reporter="", place="cloud/large#1", state="open", answered=3, failed=9, opens_in_s=4.0)
+    BreakerStore(stores.database).tell("gateway node:7", [report])
     text = client.get("/router?days=7").text
+    (breaker,) = table(text, "Breakers")
+    assert breaker[:4] == ["cloud/large#1", "✕ open: lets nothing through tries again in 4.0 s", "3", "9"]
     large, small = sorted(table(text, "Models"), key=lambda row: row[0])
     assert large[:3] == ["large", "cloud", "9"]
     assert small[:5] == ["small", "cloud", "10", "$0.05", "10.0 s"]
     assert large[6] == "1 (10.0 %)"
-    assert "$0.095" in figures(text).replace(" ", "")
+    assert "for 19 calls in the last 7 days" in figures(text)
     assert "Savings can be told once" in text
 
 

@@ -6,6 +6,7 @@ first question; a factory without models opens nothing. Knows nothing of what is
 
 import asyncio
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -38,6 +39,8 @@ from karkhana.routing.policy.notebook import Notebook
 from karkhana.routing.policy.settings import IN_ORDER
 from karkhana.routing.prices import PriceBook, prompt_tokens
 from karkhana.routing.prices_shipped import price_book
+from karkhana.routing.telling import reporter_name, tell_breakers
+from karkhana.storage.breaker_store import BreakerStore
 from karkhana.storage.budget_store import BudgetStore
 from karkhana.storage.database import Database
 from karkhana.storage.route_store import RouteStore
@@ -173,6 +176,8 @@ class _Service:
         self._thread = threading.Thread(target=self.loop.run_forever, name="karkhana-models", daemon=True)
         self._thread.start()
         self._caller, self._books = self._do(self._open(database))
+        told = tell_breakers(self._caller.breakers, BreakerStore(database), reporter_name("worker", os.getpid()))
+        self._telling = asyncio.run_coroutine_threadsafe(told, self.loop)
 
     def candidates(self, name: str, task_type: str) -> tuple[Candidate, ...]:
         """Whom to ask, the first one first: one order for a whole run, so that prompt caches stay warm."""
@@ -216,6 +221,7 @@ class _Service:
         return Caller(providers, observer=books), books
 
     def close(self) -> None:
+        self._telling.cancel()
         self._do(self._stack.aclose())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()

@@ -25,9 +25,11 @@ from karkhana.routing.gateway.serving import PRICES, read_file
 from karkhana.routing.policy.settings import PolicySettings
 from karkhana.routing.prices import PriceBook, Rate, cost
 from karkhana.routing.prices_shipped import price_book
+from karkhana.routing.telling import SILENT_S
 from karkhana.storage.ledger_figures import Call, LedgerFigures, PlaceSum
 from karkhana.storage.route_store import RouteStore
 
+__all__ = ["SILENT_S", "Place", "RouterFigures", "Savings", "figures", "percentile", "savings"]
 Z = 1.959964
 """Of a 95 % interval."""
 

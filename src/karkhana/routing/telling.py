@@ -36,12 +36,11 @@ async def tell_breakers(
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """Look and tell until it is cancelled; what was told last is taken back then."""
-    told: list[BreakerReport] | None = None
-    told_at = 0.0
+    told, told_at = list[BreakerReport](), 0.0
     try:
         while True:
             found = reports(breakers(), reporter)
-            if _shown(found) != _shown(told) or clock() - told_at > BEAT_S:
+            if _shown(found) != _shown(told) or (found and clock() - told_at > BEAT_S):
                 # a database that is away for a moment must not end whoever asks models
                 with contextlib.suppress(KarkhanaError):
                     await asyncio.to_thread(store.tell, reporter, found)
@@ -68,6 +67,6 @@ def reports(breakers: Mapping[Place, Health], reporter: str) -> list[BreakerRepo
     ]
 
 
-def _shown(told: list[BreakerReport] | None) -> object:
+def _shown(told: list[BreakerReport]) -> list[tuple[str, str, int, int]]:
     """Without the seconds that pass by themselves."""
-    return None if told is None else [(each.place, each.state, each.answered, each.failed) for each in told]
+    return [(each.place, each.state, each.answered, each.failed) for each in told]

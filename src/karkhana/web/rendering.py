@@ -37,6 +37,9 @@ LOOKS: Mapping[str, tuple[str, str, str]] = {
     "cancelled": ("⊘", "cancelled", "quiet"),
     "passed": ("✓", "passed", "good"),
     "unknown": ("?", "not measured", "wait"),
+    "breaker_closed": ("✓", "closed: lets all through", "good"),
+    "breaker_open": ("✕", "open: lets nothing through", "bad"),
+    "breaker_half_open": ("◐", "half open: tries a few", "wait"),
 }
 """Status → its glyph, its word and its tone: never a colour alone."""
 

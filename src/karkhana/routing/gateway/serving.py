@@ -5,15 +5,18 @@ Blocks: prices and the database are opened before anything is served.
 
 import asyncio
 import contextlib
+import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from karkhana.domain.errors import InvalidInput, KarkhanaError
 from karkhana.http.loops import run
 from karkhana.http.server import Limits, listen, serve, server
+from karkhana.routing.attempt import Place
+from karkhana.routing.breaker import Health
 from karkhana.routing.configuration import Configuration
 from karkhana.routing.gateway.app import Gateway
 from karkhana.routing.gateway.assembly import Assembly
@@ -24,6 +27,8 @@ from karkhana.routing.keys import VirtualKeys
 from karkhana.routing.ledger import Ledger
 from karkhana.routing.prices import PriceBook
 from karkhana.routing.prices_shipped import price_book
+from karkhana.routing.telling import reporter_name, tell_breakers
+from karkhana.storage.breaker_store import BreakerStore
 from karkhana.storage.database import Database
 from karkhana.storage.virtual_key_store import VirtualKeyStore
 
@@ -84,7 +89,13 @@ def serve_gateway(
                 prices=lambda found: price_book(found, home / PRICES),
                 clients=door.clients,
             )
-            tasks = [asyncio.ensure_future(door.refreshed()), asyncio.ensure_future(reloading.watch())]
+
+            def breakers() -> Mapping[Place, Health]:
+                # a file that is read anew brings another caller
+                return assembly.insight.caller.breakers()
+
+            telling = tell_breakers(breakers, BreakerStore(database), reporter_name("gateway", os.getpid()))
+            tasks = [asyncio.ensure_future(each) for each in (door.refreshed(), reloading.watch(), telling)]
             try:
                 with _told_to_reload(reloading):
                     await serve(

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from karkhana.storage.breaker_store import BreakerStore
 from karkhana.web import charts
 from karkhana.web.site import Site, keeps_house, site_of
 
@@ -25,7 +26,7 @@ def router(request: Request) -> Response:
 
 def _figures(site: Site, days: int) -> dict[str, Any]:
     # the router's own room, which the other pages do not need
-    from karkhana.factory.router_view import figures
+    from karkhana.factory.router_view import SILENT_S, figures
 
     today = datetime.now(UTC).date()
     first = today - timedelta(days=days - 1)
@@ -36,7 +37,7 @@ def _figures(site: Site, days: int) -> dict[str, Any]:
     cents = [(day[5:], (round(usd * 100),)) for day, _, _, usd in rows]
     return {
         "figures": found,
-        "breakers": (),
+        "breakers": BreakerStore(site.stores.database).told(SILENT_S),
         "total": sum(usd for *_, usd in rows),
         "calls": sum(calls for _, calls, *_ in rows),
         "rows": [row for row in rows if row[1] or row[2]],
