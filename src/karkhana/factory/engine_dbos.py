@@ -25,6 +25,7 @@ import sqlalchemy as sa
 
 from karkhana.domain.errors import DatabaseUnavailable, LeaseLost, RunFailure
 from karkhana.domain.json import canonical, decode
+from karkhana.storage.database import patient
 
 if TYPE_CHECKING:
     from dbos._sys_db import SystemDatabase
@@ -239,7 +240,7 @@ def _sqlite(path: Path) -> sa.Engine:
 
 
 def _psycopg(url: str) -> str:
-    return sa.make_url(url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    return patient(sa.make_url(url)).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
 @contextmanager
