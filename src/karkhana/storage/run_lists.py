@@ -24,6 +24,10 @@ _CANDIDATES = 200
 """Tasks that are looked at together."""
 
 
+_MERGED = 16
+"""Products whose lists are put together to one."""
+
+
 class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which runs; what is absent does not matter."""
 
@@ -81,7 +85,14 @@ class RunLists:
 
     def page(self, wanted: RunFilter, *, before: str = "", after: str = "", limit: int = 50) -> list[RunRow]:
         """Newest first: those older than run ``before``, or the ones right above run ``after``."""
-        query = _ROWS.where(of_products(runs.c.product, wanted.visible)).limit(limit)
+        everywhere, named = wanted.visible
+        if not everywhere and wanted.product is None and 1 < len(named) <= _MERGED:
+            # the index of each product gives the newest at once, while those of several would be sorted every time
+            each = (msgspec.structs.replace(wanted, product=name, visible=EVERYTHING) for name in named)
+            some = [row for one in each for row in self.page(one, before=before, after=after, limit=limit)]
+            merged = sorted(some, key=lambda row: row.run_id, reverse=True)
+            return merged[-limit:] if after else merged[:limit]
+        query = _ROWS.where(_plain(wanted.visible)).limit(limit)
         for column, value in (
             (runs.c.status, wanted.status and wanted.status.value),
             (runs.c.type, wanted.type and wanted.type.value),
@@ -107,13 +118,14 @@ class RunLists:
 
     def active(self, limit: int = 50, *, visible: Visible = EVERYTHING) -> list[RunRow]:
         """Runs that a worker holds, the oldest first."""
-        held = runs.c.finished_at.is_(None), runs.c.lease_owner.is_not(None), of_products(runs.c.product, visible)
+        held = runs.c.lease_owner.is_not(None), runs.c.finished_at.is_(None), _plain(visible)
         with self._database.reading() as connection:
             return [_row(row) for row in connection.execute(_ROWS.where(*held).order_by(runs.c.run_id).limit(limit))]
 
     def finished_since(self, at: float, *, visible: Visible = EVERYTHING) -> dict[str, int]:
         """Status → runs that have ended with it since ``at`` (seconds since the epoch)."""
-        since = runs.c.finished_at >= at, of_products(runs.c.product, visible)
+        ended = runs.c.status.in_([status.value for status in Status if status.finished])
+        since = ended, runs.c.finished_at >= at, of_products(runs.c.product, visible)
         query = sa.select(runs.c.status, sa.func.count()).where(*since).group_by(runs.c.status)
         with self._database.reading() as connection:
             return {str(status): int(count) for status, count in connection.execute(query)}
@@ -151,22 +163,17 @@ class RunLists:
 
         Words are found by their beginnings, see :mod:`karkhana.storage.title_words`.
         """
-        allowed = of_products(runs.c.product, visible)
-        newest = _ROWS.where(allowed).order_by(runs.c.run_id.desc())
+        newest = _ROWS.where(_plain(visible)).order_by(runs.c.run_id.desc()).limit(limit)
         found: dict[str, RunRow] = {}
         with self._database.reading() as connection:
             for column, beginning in ((runs.c.run_id, text.lower()), (runs.c.task_id, text.upper())):
                 if len(beginning) >= SHORTEST:
                     like = column >= beginning, column < beginning[:-1] + chr(ord(beginning[-1]) + 1)
-                    found |= {row.run_id: _row(row) for row in connection.execute(newest.where(*like).limit(limit))}
-            words = asked(text)
-            numbers = candidates(connection, words) if len(found) < limit else []
-            for start in range(0, len(numbers), _CANDIDATES):
-                if len(found) >= limit:
-                    break
-                some = newest.where(tasks.c.ordinal.in_(numbers[start : start + _CANDIDATES]))
-                fitting = (row for row in connection.execute(some) if fits(words, row.title))
-                found |= {row.run_id: _row(row) for row in itertools.islice(fitting, limit)}
+                    found |= {row.run_id: _row(row) for row in connection.execute(newest.where(*like))}
+            titled = _titled(connection, text, limit, visible) if len(found) < limit else []
+            # whose runs are few, and sorted here: a planner that is told to might walk through all runs in order
+            some = [_row(row) for row in connection.execute(_ROWS.where(runs.c.task_id.in_(titled)))] if titled else []
+        found |= {row.run_id: row for row in sorted(some, key=lambda row: row.run_id, reverse=True)}
         return list(found.values())[:limit]
 
     def heads(self, run_ids: Collection[str]) -> dict[str, Head]:
@@ -179,7 +186,7 @@ class RunLists:
     def pulse(self) -> tuple[Any, ...]:
         """Differs from the one before when a run that somebody works on, a status or the queue has changed."""
         held = sa.select(sa.func.count(), sa.func.sum(runs.c.trail_seq))
-        held = held.where(runs.c.finished_at.is_(None), runs.c.lease_owner.is_not(None))
+        held = held.where(runs.c.lease_owner.is_not(None))
         waits = sa.select(sa.func.count(), sa.func.max(runs.c.run_id)).select_from(runs)
         waits = waits.where(runs.c.status == Status.WAITING_FOR_REVIEW.value)
         queue = sa.select(sa.func.count(), sa.func.max(tasks.c.ordinal)).where(tasks.c.status == Status.QUEUED.value)
@@ -209,6 +216,29 @@ class RunLists:
             for run_id, seq, cost, recalled in connection.execute(query.order_by(events.c.run_id, events.c.seq)):
                 found[run_id].append(Spent(seq, str(cost or ""), recalled in (1, True, "true")))
         return found
+
+
+def _titled(connection: sa.Connection, text: str, limit: int, visible: Visible) -> list[str]:
+    """The newest tasks that were worked on and have the words of ``text`` in their titles."""
+    words = asked(text)
+    found: list[str] = []
+    numbers = candidates(connection, words)
+    worked_on = sa.exists().where(runs.c.task_id == tasks.c.task_id)
+    for start in range(0, len(numbers), _CANDIDATES):
+        near = tasks.c.ordinal.in_(numbers[start : start + _CANDIDATES])
+        query = sa.select(tasks.c.task_id, tasks.c.title).where(near, worked_on, _plain(visible, tasks.c.product))
+        fitting = (
+            row.task_id for row in connection.execute(query.order_by(tasks.c.ordinal.desc())) if fits(words, row.title)
+        )
+        found += itertools.islice(fitting, limit - len(found))
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _plain(visible: Visible, column: sa.ColumnElement[Any] = runs.c.product) -> sa.ColumnElement[bool]:
+    """The condition in a form that no index serves: another one is meant to."""
+    return of_products(column + "", visible)
 
 
 _ROWS: sa.Select[Any] = sa.select(

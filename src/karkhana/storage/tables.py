@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0020"
+SCHEMA_VERSION = "0021"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -25,6 +25,7 @@ metadata = sa.MetaData(
 _ORDINAL = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 # Both are conditions on PostgreSQL as well, as the migrations say; to say so here would load that dialect everywhere.
 OPEN_RUN = sa.text("finished_at IS NULL")
+HELD_RUN = sa.text("lease_owner IS NOT NULL")
 OPEN_ENTRY = sa.text("state = 'open'")
 FILLED_SLOT = sa.text("slot <> ''")
 
@@ -106,6 +107,8 @@ runs = sa.Table(
 )
 sa.Index("ix_runs_status_run_id", runs.c.status, runs.c.run_id)
 sa.Index("ix_runs_status_product", runs.c.status, runs.c.product)
+sa.Index("ix_runs_status_finished_at", runs.c.status, runs.c.finished_at, runs.c.product)
+sa.Index("ix_runs_held", runs.c.run_id, sqlite_where=HELD_RUN)
 sa.Index("ix_runs_product_run_id", runs.c.product, runs.c.run_id)
 sa.Index("ix_runs_type_run_id", runs.c.type, runs.c.run_id)
 sa.Index("ix_runs_finished_at", runs.c.finished_at)
