@@ -36,6 +36,7 @@ from karkhana.web.kept import Kept
 from karkhana.web.live import Hub
 from karkhana.web.measuring import Measured, WebMetrics
 from karkhana.web.pages import streams
+from karkhana.web.permissions import permitted
 from karkhana.web.products import Products
 from karkhana.web.rendering import Pages
 from karkhana.web.routes import pages_of_ours
@@ -113,8 +114,7 @@ def dashboard(
 
     app = Starlette(
         routes=[
-            *pages_of_ours(),
-            Route("/static/{name}", _static),
+            *permitted([*pages_of_ours(), Route("/static/{name}", _static)]),
             Route(PREFIX + "{name}", hooks, methods=["POST"]),
             Mount("/api", api),
         ],
