@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 from web_support import PORT, repository
 
@@ -16,6 +17,7 @@ from karkhana.factory.configuration import load_settings
 from karkhana.factory.doors import open_doors
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.web.app import dashboard
+from karkhana.web.hooks import stranger
 
 SECRET = "a secret of some length"
 BODY = json.dumps(
@@ -46,7 +48,7 @@ def hooked(tmp_path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[TestClie
     )
     with open_stores(settings) as stores:
         app = dashboard(stores, account="asha", port=PORT)
-        with TestClient(app, base_url="https://factory.test") as client:
+        with TestClient(app, base_url="https://factory.test", client=("127.0.0.1", 50000)) as client:
             yield client, stores
 
 
@@ -128,3 +130,26 @@ def test_a_door_does_not_open_without_a_secret(environ):
         settings = msgspec.structs.replace(load_settings({}), intake={"forge": door})
         with pytest.raises(InvalidSetting, match=r"intake\.forge"):
             open_doors(settings, environ)
+
+
+def test_a_flood_without_signatures_is_not_read_and_hits_nobody_else(hooked):
+    client, stores = hooked
+    far = {"x-forwarded-for": "10.0.0.1, 203.0.113.9"}
+    answers = []
+    while len(answers) < 300 and (not answers or answers[-1].status_code != 429):
+        answers.append(sent(client, BODY, secret="another secret of that length", **far))
+    assert [answer.status_code for answer in answers[:60]] == [401] * 60
+    assert (answers[-1].status_code, int(answers[-1].headers["retry-after"]) >= 1) == (429, True)
+    assert stores.tasks.list() == []
+    assert sent(client, BODY, **{"x-forwarded-for": "203.0.113.9, 203.0.113.10"}).status_code == 202
+
+
+def test_a_stranger_is_told_from_others_by_what_the_nearest_proxy_says():
+    def who(peer: str, forwarded: str = "") -> str:
+        scope = {"type": "http", "headers": [(b"x-forwarded-for", forwarded.encode())], "state": {"address": peer}}
+        return stranger(Request(scope))
+
+    assert who("203.0.113.9", "198.51.100.1") == "203.0.113.9"
+    assert who("127.0.0.1", "6.6.6.6, 203.0.113.9") == "203.0.113.9"
+    assert [who("127.0.0.1"), who("127.0.0.1", "nonsense"), who("testclient"), who("")] == [""] * 4
+    assert who("2001:db8::1") == who("2001:db8::ffff") != who("2001:db8:0:1::1")

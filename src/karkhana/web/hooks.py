@@ -5,6 +5,7 @@ what comes of it the factory's (:mod:`karkhana.factory.admission`).
 """
 
 import asyncio
+import ipaddress
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -19,14 +20,18 @@ from karkhana.factory.doors import OpenDoor
 from karkhana.intake.deliveries import Challenge, Delivery, Refused
 from karkhana.intake.door import received
 from karkhana.storage.intake_store import Flood
+from karkhana.web.limits import Allowances
 
 PREFIX = "/hooks/"
+REFUSED_PER_MINUTE = 60
+"""Deliveries of one address that may be out of order; more are not looked at before some time has passed."""
 PATIENCE_S = 10.0
 """Seconds in which a delivery has to be here as a whole."""
 AT_ONCE = 8
 """Deliveries that are worked on at the same time."""
 WAITING = 256
 """Deliveries that wait for that; more are turned away, and senders send them again."""
+OUT_OF_ORDER = frozenset({400, 401, 404, 408, 413, 415, 422})
 KEPT = ("content-type", "authorization")
 """Headers that are looked at, besides those of the senders' own (``x-…``)."""
 
@@ -51,9 +56,20 @@ class Hooks:
         self._clock = clock
         self._working = asyncio.Semaphore(AT_ONCE)
         self._inside = 0
+        self._strangers = Allowances(REFUSED_PER_MINUTE, clock=clock)
 
     async def __call__(self, request: Request) -> Response:
-        """Answers one delivery."""
+        """Answers one delivery, unless too many of its address were out of order: then not a byte of it is read."""
+        address = stranger(request)
+        wait_s = self._strangers.wait(address) if address else 0.0
+        if wait_s:
+            return _refusal(Refused("too much that was out of order", 429, retry_after_s=wait_s))
+        response = await self._answered(request)
+        if address and response.status_code in OUT_OF_ORDER:
+            self._strangers.take(address)
+        return response
+
+    async def _answered(self, request: Request) -> Response:
         name: str = request.path_params["name"]
         opened = self._doors.get(name)
         if opened is None:
@@ -97,6 +113,23 @@ class Hooks:
         self._counted(name, "repeated" if found.repeated else found.receipt.status)
         _log.info("delivery.read", door=name, status=found.receipt.status, task=found.receipt.task_id)
         return _receipt(found)
+
+
+def stranger(request: Request) -> str:
+    """Whom a delivery is from, for counting; empty when that cannot be told from all others.
+
+    A proxy on this machine that nobody told us of adds its client to the right end of ``X-Forwarded-For``; one that
+    adds nothing makes all senders one, and then a stranger could keep the others out.
+    """
+    peer: str = request.state.address
+    try:
+        found = ipaddress.ip_address(peer)
+        if found.is_loopback:
+            found = ipaddress.ip_address(request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip())
+    except ValueError:
+        return ""
+    # whoever has one address of version 6 has 2 ** 64
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def _receipt(found: Admission) -> Response:

@@ -46,6 +46,11 @@ class Allowances:
                 self._full_at.popitem(last=False)
         return 0.0
 
+    def wait(self, key: str) -> float:
+        """The seconds until :meth:`take` would grant it; nothing is taken."""
+        with self._lock:
+            return max(0.0, self._full_at.get(key, 0.0) + self._each_s - self._clock() - PERIOD_S)
+
     def __len__(self) -> int:
         return len(self._full_at)
 

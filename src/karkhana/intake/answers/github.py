@@ -70,7 +70,7 @@ class GitHubChannel:
             external |= await self._ship(place.repository, message, message.shipped)
         if place.commit:
             return external | await self._check(place.repository, place.commit, message)
-        if message.seen:
+        if message.seen and not post.external:
             await self._seen(place)
         if message.status and self._labels:
             await self._label(place, self._labels.get(message.status, ""))

@@ -45,7 +45,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision | None = None
     shipped: Shipped | None = None
     seen: bool = False
-    """The request is marked as seen, where the service has a sign for that."""
+    """With its first sending the request is marked as seen, where the service has a sign for that."""
     to: str = ""
     """Who alone should see it, where the service can do that."""
     respond: str = ""

@@ -46,7 +46,7 @@ class SlackChannel:
     async def say(self, message: Message, post: Post) -> dict[str, Any]:
         channel, thread = _place(post.reference)
         shown: dict[str, Any] = {"text": slack(message.text)[:LONGEST], "blocks": blocks_of(message)}
-        if message.seen:
+        if message.seen and not post.external:
             named = {"channel": channel, "timestamp": thread, "name": "eyes"}
             await self._ask("reactions.add", named, fine=("already_reacted", "message_not_found", "too_many_reactions"))
         if message.respond and await self._respond(message, shown):
