@@ -22,9 +22,10 @@ JSON = "application/json"
 STREAM = "text/event-stream"
 MOST = 200
 """Items on a page."""
-_TAG = '"[!#-~]{0,200}"'
-STRONG = rf"\*|{_TAG}(, ?{_TAG}){{0,9}}"
-ANY_TAG = rf"\*|(W/)?{_TAG}(, ?(W/)?{_TAG}){{0,9}}"
+_TAG = '"[0-9a-f]{1,64}"'
+STRONG = rf"\*|{_TAG}"
+ANY_TAG = rf"\*|(W/)?{_TAG}"
+"""One tag, or ``*``: our tags are hashes, and nobody holds two answers of one address."""
 
 
 class About(enum.Enum):

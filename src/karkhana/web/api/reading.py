@@ -20,6 +20,8 @@ NAMES = {
     "run_id": r"run_[0-9a-z]{26}",
     "task_id": r"[A-Z]+-[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9]{3,12}",
     "seq": "[0-9]{1,9}",
+    "scope": "(key|team|task):[!-~]{1,100}",
+    "secret": "[a-zA-Z][a-zA-Z0-9_.-]{0,62}",
 }
 """Path parameters whose form is known; the others are short texts."""
 
