@@ -76,6 +76,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         runs = {
             "delivered": line.delivered("Prices are added twice"),
             "failed": line.failed("The parcel is too heavy " + "and its name is long " * 6),
+            "paused": line.paused("Old orders are imported too slowly"),
             "waiting": line.waiting("<img src=x onerror=alert(1)> is shown"),
             "second": line.waiting("Round to paise"),
         }
@@ -146,6 +147,9 @@ def screens(house: House) -> dict[str, str]:
     for tab in ("trail", "evidence", "confidence", "cost"):
         found[tab] = f"/runs/{house.runs['delivered']}/{tab}"
     failed = house.runs["failed"]
+    answered = next(e.seq for e in house.stores.events.entries(failed) if e.type == "model.answered")
+    found |= {"quality": "/quality", "failures of changes": "/quality/failures", "learning": "/quality/learning"}
+    found |= {"router": "/router", "audit": "/audit", "rewind": f"/runs/{failed}/trail/{answered}"}
     return found | {
         "failures": f"/runs/{failed}/trail?failed=1",
         "event": f"/runs/{failed}/trail/1",
@@ -167,6 +171,45 @@ def test_every_page_is_accessible_and_fits_a_telephone(page: Page, house: House,
             found[name, "wider than the screen"] = path
         page.set_viewport_size({"width": 1280, "height": 900})
     assert found == {}
+
+
+def queued(house: House) -> list[str]:
+    return [task.task_id for task in house.stores.tasks.list(status=Status.QUEUED)]
+
+
+def test_a_run_is_tried_again_and_begun_again_by_keys(page: Page, house: House) -> None:
+    before = queued(house)
+    page.goto(f"{house.address}/runs/{house.runs['failed']}")
+    page.get_by_role("button", name="Try it again").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("stands in the queue")
+    page.goto(f"{house.address}/runs/{house.runs['failed']}/trail")
+    page.get_by_role("link", name="begin again from here").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Begin again after answer 1").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("stands in the queue")
+    expect(page.locator(".run-head")).to_contain_text("from answer 1 on, by asha")
+    new = [task_id for task_id in queued(house) if task_id not in before]
+    rewinds = [house.stores.tasks.order(task_id).rewind for task_id in new]
+    assert [rewind and (rewind.run_id, rewind.turn) for rewind in rewinds] == [None, (house.runs["failed"], 1)]
+
+
+def test_a_paused_run_is_let_go_on_and_the_audit_tells_it(page: Page, house: House) -> None:
+    page.goto(house.address + "/approvals")
+    page.get_by_role("article").filter(has_text="imported too slowly").get_by_role("link", name="Let it go on").click()
+    page.get_by_label("Tool calls more").fill("25")
+    page.get_by_label("Dollars more").fill("1.25")
+    page.get_by_role("button", name="Let it go on").click()
+    expect(page.get_by_role("status")).to_contain_text("It may go on")
+    page.get_by_role("link", name="what people did with it").click()
+    row = page.get_by_role("row").filter(has_text="run.resume")
+    expect(row).to_contain_text("turns: 25, usd: 1.25")
+    page.get_by_role("button", name="Verify").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("All is as it was written")
 
 
 def test_the_dark_theme_can_be_chosen(page: Page, house: House) -> None:
