@@ -3,6 +3,7 @@
 import re
 import threading
 
+import msgspec
 import pytest
 from web_support import DIGEST, HOSTILE, PATCH, PORT, signed_in
 
@@ -109,6 +110,22 @@ def test_the_patch_comes_byte_for_byte(client, runs):
     assert answer.content == PATCH.encode()
     assert "attachment" in answer.headers["content-disposition"]
     assert client.get(f"/runs/{runs['failed']}/patch").status_code == 404
+
+
+def test_what_was_measured_before_and_after_stands_side_by_side(client, runs):
+    text = client.get(f"/runs/{runs['delivered']}/evidence").text
+    row = re.search(r'<tr><th scope="row">seconds</th>(.*?)</tr>', text, re.S)[1]
+    assert re.findall(r">([-+.0-9]+)<", row) == ["0.5", "0.25", "-0.25"]
+    assert re.search(r"<dt>functions</dt><dd>3</dd>", text)
+    assert "1 measure</summary>" in text
+
+
+def test_the_whole_log_comes_as_it_was_stored(client, runs, stores):
+    lines = client.get(f"/runs/{runs['failed']}/log").content.splitlines()
+    told = [msgspec.json.decode(line) for line in lines]
+    assert [line["seq"] for line in told] == list(range(1, len(lines) + 1))
+    assert told[-1]["hash"] == stores.events.head(runs["failed"])[1]
+    assert client.get("/runs/run_nothing/log").status_code == 404
 
 
 def test_findings_stand_in_the_diff(client, runs):

@@ -106,6 +106,12 @@ class Line:
         gates = (
             GateResult(gate="suite", status=GateStatus.PASSED, hard=True, summary="4 passed", measures={"broken": 0.0}),
             GateResult(gate="coverage", status=GateStatus.UNKNOWN, summary="could not be measured"),
+            GateResult(
+                gate="performance",
+                status=GateStatus.PASSED,
+                summary="as fast",
+                measures={"before_s": 0.5, "after_s": 0.25, "functions": 3.0},
+            ),
         )
         weights = load_weights()
         components = tuple(

@@ -18,6 +18,7 @@ def pages_of_ours() -> list[Route]:
         Route("/runs/{run_id}", run.run),
         Route("/runs/{run_id}/live", streams.run_stream),
         Route("/runs/{run_id}/patch", run.patch),
+        Route("/runs/{run_id}/log", run.log),
         Route("/runs/{run_id}/verify", run.verified),
         Route("/runs/{run_id}/answer", approvals.answer, methods=["POST"]),
         Route("/runs/{run_id}/cancel", actions.cancel, methods=["POST"]),

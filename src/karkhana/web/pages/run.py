@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from karkhana.domain.access import Role
 from karkhana.domain.evidence import Finding
@@ -19,6 +19,7 @@ from karkhana.storage.run_lists import RunRow
 from karkhana.web.cards import card_of
 from karkhana.web.diffs import File, read_patch
 from karkhana.web.digests import Digest
+from karkhana.web.evidence import measured
 from karkhana.web.site import Site, site_of, who
 from karkhana.web.strip import GLYPHS, strip
 from karkhana.web.trails import PAGE, groups_of, rows_of, turn_of
@@ -119,7 +120,8 @@ def _number(text: str) -> int:
 
 
 def _evidence(site: Site, request: Request, row: RunRow, digest: Digest) -> dict[str, Any]:
-    return {"gates": list(digest.gates.values())}
+    gates = list(digest.gates.values())
+    return {"gates": gates, "measured": {gate.gate: measured(gate.measures) for gate in gates}}
 
 
 def _confidence(site: Site, request: Request, row: RunRow, digest: Digest) -> dict[str, Any]:
@@ -177,6 +179,18 @@ def patch(request: Request) -> Response:
     name = f'attachment; filename="{row.run_id}.patch"'
     content = digest.handed_over.change.patch.encode("utf-8", "surrogateescape")
     return Response(content, headers={"content-disposition": name}, media_type="application/octet-stream")
+
+
+def log(request: Request) -> Response:
+    """``/runs/RUN/log``: every event as it was stored, one JSON object a line."""
+    site = site_of(request)
+    row = site.row(request, request.path_params["run_id"])
+    if row is None:
+        return site.missing(request, "run")
+    entries = site.stores.events.entries(row.run_id)
+    lines = (msgspec.json.encode(_encodable(plain(entry))) + b"\n" for entry in entries)
+    name = f'attachment; filename="{row.run_id}.ndjson"'
+    return StreamingResponse(lines, media_type="application/x-ndjson", headers={"content-disposition": name})
 
 
 def verified(request: Request) -> Response:
