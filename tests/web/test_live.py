@@ -1,6 +1,7 @@
 """Live updates: everybody is told of what is new, nobody makes the server keep what he does not read."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -8,6 +9,7 @@ import pytest
 from web_support import PORT
 
 from karkhana.domain import events as ev
+from karkhana.domain.errors import DatabaseUnavailable
 from karkhana.storage.run_lists import RunLists
 from karkhana.web.app import dashboard
 from karkhana.web.live import PENDING, Hub
@@ -105,14 +107,87 @@ def test_closing_ends_every_stream(hub, line):
     during(hub, work)
 
 
-def test_the_factory_tells_of_a_new_ticket(hub, line):
+def test_the_factory_tells_of_a_new_ticket(stores, line):
+    lists = RunLists(stores.database)
+    hub = Hub(lists, lambda topic, after: f"{len(lists.active())} at work".encode())
+
     async def work() -> None:
         stream = hub.stream(ALL, 0)
         await anext(stream)
-        await anext(stream)
-        await asyncio.sleep(0.3)
+        assert await anext(stream) == b"0 at work"
         await asyncio.to_thread(line.begin, "another")
-        assert await anext(stream) == ALL.encode() + b":0"
+        while await anext(stream) != b"1 at work":
+            """What stood there when the stream began may be told once more."""
+
+    during(hub, work)
+
+
+def test_readers_who_come_together_share_what_is_made(stores):
+    made: list[str] = []
+
+    def slowly(topic: str, after: int) -> bytes:
+        made.append(topic)
+        time.sleep(0.05)
+        return b"update"
+
+    hub = Hub(RunLists(stores.database), slowly)
+
+    async def work() -> None:
+        streams = [hub.stream(ALL, 0) for _ in range(50)]
+        for stream in streams:
+            await anext(stream)
+        assert await asyncio.gather(*(anext(stream) for stream in streams)) == [b"update"] * 50
+        # the first, and once more in case something happened meanwhile
+        assert len(made) <= 2
+
+    during(hub, work)
+
+
+def test_what_could_not_be_made_is_tried_again(stores):
+    failing = [DatabaseUnavailable("gone", "wait")]
+
+    def render(topic: str, after: int) -> bytes:
+        if failing:
+            raise failing.pop()
+        return b"update"
+
+    hub = Hub(RunLists(stores.database), render)
+
+    async def work() -> None:
+        first, second = hub.stream(ALL, 0), hub.stream(ALL, 0)
+        await anext(first)
+        with pytest.raises(DatabaseUnavailable):
+            await anext(first)
+        await anext(second)
+        assert await anext(second) == b"update"
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+def test_a_page_that_knows_all_is_told_of_the_next_event_only(hub, line):
+    claim = line.begin("one")
+    seq = line.stores.events.head(claim.run_id)[0]
+
+    async def work() -> None:
+        stream = hub.stream(claim.run_id, seq)
+        await anext(stream)
+        told = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0.3)
+        assert not told.done()
+        await asyncio.to_thread(line.record, claim, ev.Noted(text="new"))
+        assert await told == f"{claim.run_id}:{seq}".encode()
+
+    during(hub, work)
+
+
+def test_a_page_that_knows_all_of_a_run_that_ended_meanwhile_is_told_so(hub, line):
+    run_id = line.failed("one")
+    seq = line.stores.events.head(run_id)[0]
+
+    async def work() -> None:
+        stream = hub.stream(run_id, seq)
+        await anext(stream)
+        assert await anext(stream) == f"{run_id}:{seq}".encode()
 
     during(hub, work)
 

@@ -86,7 +86,7 @@ class RunLists:
     def page(self, wanted: RunFilter, *, before: str = "", after: str = "", limit: int = 50) -> list[RunRow]:
         """Newest first: those older than run ``before``, or the ones right above run ``after``."""
         everywhere, named = wanted.visible
-        if not everywhere and wanted.product is None and 1 < len(named) <= _MERGED:
+        if not everywhere and wanted.product is None and 1 <= len(named) <= _MERGED:
             # the index of each product gives the newest at once, while those of several would be sorted every time
             each = (msgspec.structs.replace(wanted, product=name, visible=EVERYTHING) for name in named)
             some = [row for one in each for row in self.page(one, before=before, after=after, limit=limit)]

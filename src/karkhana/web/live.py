@@ -7,6 +7,7 @@ events (WHATWG HTML, "Server-sent events"). A reader that does not keep up is le
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
@@ -14,6 +15,8 @@ from karkhana.domain.errors import KarkhanaError
 from karkhana.storage.run_lists import Head, RunLists
 
 POLL_S = 0.15
+FACTORY_S = 0.3
+"""Seconds between two updates of the factory, which changes with each event of each run."""
 AWAY_S = 2.0
 """Seconds until the next look when the database could not be read."""
 BEAT_S = 15.0
@@ -51,6 +54,9 @@ class Hub:
         self._render = render
         self._listeners: dict[str, set[Listener]] = {}
         self._heads: dict[str, Head] = {}
+        self._latest: dict[str, asyncio.Future[bytes]] = {}
+        """Of each topic of the factory that somebody watches: the newest update, or the first that is being made."""
+        self._looked = 0.0
         self._pulse: tuple[Any, ...] = ()
         self._wanted = asyncio.Event()
         self._closed = False
@@ -78,11 +84,12 @@ class Hub:
         self._wanted.set()
         try:
             yield b"retry: 1500\n\n"
-            if topic not in self._heads and topic.startswith(RUN):
-                # Before what is missing is read: from here on the others' looks tell of everything newer.
-                heads = await asyncio.to_thread(self._lists.heads, [topic])
-                self._heads.update({run: head for run, head in heads.items() if run not in self._heads})
-            yield await asyncio.to_thread(self._render, topic, after)
+            if topic.startswith(RUN):
+                missed = await self._missed(topic, after)
+            else:
+                missed = await self._newest(topic)
+            if missed:
+                yield missed
             while not self._closed:
                 try:
                     update = await asyncio.wait_for(listener.updates.get(), BEAT_S)
@@ -104,10 +111,32 @@ class Hub:
                     listener.updates.get_nowait()
                 listener.offer(None)
 
+    async def _missed(self, run_id: str, after: int) -> bytes:
+        """What a page that knows events up to ``after`` does not know; empty: nothing."""
+        if run_id not in self._heads:
+            # Before what is missing is read: from here on the others' looks tell of everything newer.
+            heads = await asyncio.to_thread(self._lists.heads, [run_id])
+            self._heads.update({run: head for run, head in heads.items() if run not in self._heads})
+        head = self._heads.get(run_id)
+        if head is not None and after >= head.seq and not head.finished:
+            return b""
+        return await asyncio.to_thread(self._render, run_id, after)
+
+    async def _newest(self, topic: str) -> bytes:
+        """The factory as whoever else watches it has it; made once for all who come at the same time."""
+        known = self._latest.get(topic)
+        if known is None or (known.done() and (known.cancelled() or known.exception() is not None)):
+            known = self._latest[topic] = self._making(topic)
+        # who leaves takes nothing away from the others
+        return await asyncio.shield(known)
+
+    def _making(self, topic: str) -> "asyncio.Future[bytes]":
+        return asyncio.ensure_future(asyncio.to_thread(self._render, topic, 0))
+
     async def _look(self) -> None:
         runs = [topic for topic in self._listeners if topic.startswith(RUN)]
-        others = [topic for topic in self._listeners if not topic.startswith(RUN)]
-        heads, pulse = await asyncio.to_thread(self._read, runs, bool(others))
+        due = len(runs) < len(self._listeners) and time.monotonic() - self._looked >= FACTORY_S
+        heads, pulse = await asyncio.to_thread(self._read, runs, due)
         for run_id, head in heads.items():
             known = self._heads.get(run_id)
             self._heads[run_id] = head
@@ -116,9 +145,11 @@ class Hub:
         for gone in self._heads.keys() - self._listeners.keys():
             del self._heads[gone]
         if pulse is not None and pulse != self._pulse:
-            known_pulse, self._pulse = self._pulse, pulse
-            for topic in others if known_pulse else ():
-                self._tell(topic, await asyncio.to_thread(self._render, topic, 0))
+            self._pulse, self._looked = pulse, time.monotonic()
+            # also the first time: something may have happened after the first reader's page was made
+            for topic in [each for each in self._listeners if not each.startswith(RUN)]:
+                self._latest[topic] = made = self._making(topic)
+                self._tell(topic, await made)
 
     def _read(self, runs: Collection[str], factory: bool) -> tuple[dict[str, Head], tuple[Any, ...] | None]:
         return (self._lists.heads(runs) if runs else {}), (self._lists.pulse() if factory else None)
@@ -137,6 +168,7 @@ class Hub:
         some.discard(listener)
         if not some:
             self._listeners.pop(listener.topic, None)
+            self._latest.pop(listener.topic, None)
         if not self._listeners:
             self._wanted.clear()
             self._pulse = ()
