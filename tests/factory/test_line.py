@@ -76,7 +76,8 @@ def test_a_sound_fix_is_delivered(folder: Path) -> None:
         k for k in kinds(events) if k not in ("tool.called", "tool.returned", "run.status", "gate.finished", "note")
     ]
     assert order == [
-        *("run.started", "environment.prepared", "suite.measured", "environment.prepared", "workspace.opened"),
+        *("run.started", "environment.prepared", "suite.measured", "ticket.understood"),
+        *("environment.prepared", "workspace.opened"),
         *("change.handed_over", "review.finished", "risk.assessed", "environment.prepared", "environment.prepared"),
         *(
             "suite.measured",

@@ -246,7 +246,6 @@ def test_a_new_head_is_seen_soon(shop, door):
     subprocess.run([*words, "commit", "--quiet", "--allow-empty", "--message", "next"], check=True)
     second = orders.order(door, draft(text="please add support for yen", sender="ravi"))
     assert (second.commit, second.ticket.text, second.by) == (first.commit, "please add support for yen", "ravi.k")
-    assert second.type is TaskType.FEATURE
     now[0] += 1.0
     assert orders.order(door, draft()).commit != first.commit
     with pytest.raises(TicketTooLarge):

@@ -19,6 +19,7 @@ from karkhana.domain.risks import Risk
 from karkhana.domain.strategies import Strategy
 from karkhana.domain.suites import TestReport
 from karkhana.domain.tasks import Order, Status
+from karkhana.domain.understanding import Understanding
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -38,6 +39,37 @@ class StatusChanged(Event, frozen=True, kw_only=True, tag="run.status"):
 
     status: Status
     worker: str = ""
+
+
+class TicketUnderstood(Event, frozen=True, kw_only=True, tag="ticket.understood"):
+    """What was understood of the ticket before anybody works on it, with the repository looked at."""
+
+    understanding: Understanding
+
+
+class QuestionAsked(Event, frozen=True, kw_only=True, tag="question.asked"):
+    """The ticket does not say enough: its reporter is asked, once, and the run waits."""
+
+    question: str
+    missing: str
+    until: float
+    """When the wait is over, seconds since the epoch."""
+    sent: bool = False
+    """Whether it goes to where the ticket came from; otherwise it is only shown."""
+
+
+class QuestionAnswered(Event, frozen=True, kw_only=True, tag="question.answered"):
+    """The reply; as untrusted as the ticket, which it is a part of from here on."""
+
+    reply: str
+    by: str
+    suspicions: tuple[str, ...] = ()
+
+
+class QuestionExpired(Event, frozen=True, kw_only=True, tag="question.expired"):
+    """Nobody answered in time; policy says what becomes of the ticket."""
+
+    rejected: bool
 
 
 class EnvironmentPrepared(Event, frozen=True, kw_only=True, tag="environment.prepared"):
@@ -488,6 +520,10 @@ class RunFinished(Event, frozen=True, kw_only=True, tag="run.finished"):
 AnyEvent = (
     RunStarted
     | StatusChanged
+    | TicketUnderstood
+    | QuestionAsked
+    | QuestionAnswered
+    | QuestionExpired
     | EnvironmentPrepared
     | WorkspaceOpened
     | SuiteMeasured

@@ -260,6 +260,22 @@ class UnderstandingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
             raise ValueError("understanding.wait_h must be more than 0 and at most a year")
 
 
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What ``serve`` and ``worker`` write to stderr."""
+
+    format: Literal["text", "json"] = "text"
+    """For people, or one JSON object a line."""
+    level: Literal["auto", "debug", "info", "warning", "error"] = "auto"
+    """The least that is written; auto: ``info`` of JSON, ``warning`` of text."""
+
+    @property
+    def threshold(self) -> str:
+        """The level that holds."""
+        if self.level != "auto":
+            return self.level
+        return "info" if self.format == "json" else "warning"
+
+
 class RetentionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long things are kept. Trails, the audit, outcomes and what was learned always are."""
 
@@ -323,6 +339,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     outcomes: OutcomeSettings = OutcomeSettings()
     gates: GateSettings = GateSettings()
     understanding: UnderstandingSettings = UnderstandingSettings()
+    log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
     retention: RetentionSettings = RetentionSettings()
     webhooks: WebhookSettings = WebhookSettings()

@@ -117,6 +117,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Who ordered it; empty: not known."""
     suspicions: tuple[str, ...] = ()
     """Why its ticket may be meant to mislead whoever works on it; with any, a person decides on what comes of it."""
+    asks: bool = False
+    """Whether somebody is there to answer one question when the ticket does not say enough; the run waits for it."""
     trial: str = ""
     """A strategy on trial, as JSON: the model works by it, nothing is delivered, and nothing is learnt from the run."""
 

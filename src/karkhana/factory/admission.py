@@ -13,18 +13,19 @@ import msgspec
 
 from karkhana.domain.errors import KarkhanaError, TicketTooLarge
 from karkhana.domain.settings import IntakeDoor, Settings
-from karkhana.domain.tasks import Order, Ticket
+from karkhana.domain.tasks import Order, TaskType, Ticket
 from karkhana.factory.commands import carried_out
 from karkhana.factory.doors import principal_of
 from karkhana.factory.ordering import another_order, make_order
 from karkhana.factory.stores import Stores
 from karkhana.factory.telling import accepted
+from karkhana.factory.understanding import Understander, said_of
 from karkhana.intake.deliveries import Challenge, Command, Ignored, TicketDraft
 from karkhana.intake.door import Reading
 from karkhana.intake.payload import clean, line
 from karkhana.intake.suspicion import suspicions
-from karkhana.intake.understanding import kind, priority
 from karkhana.storage.intake_store import IntakeStore, Receipt, TicketRow, Writing
+from karkhana.storage.tasks import product_of
 
 EVERYWHERE = "*"
 SHORTEST = 8
@@ -33,6 +34,7 @@ SHORTEST = 8
 FRESH_S = 1.0
 """Seconds for which a repository's HEAD and settings are believed."""
 
+EMPTY = "it does not say what is wanted"
 EARLIER_ALL = 8000
 """Characters of a conversation that join a ticket …"""
 EARLIER_EACH = 2000
@@ -61,6 +63,7 @@ class Desk:
         self._store = store or IntakeStore(stores.database)
         self._orders = Orders()
         self._earlier = earlier
+        self._understander = Understander(stores)
 
     @property
     def store(self) -> IntakeStore:
@@ -100,10 +103,16 @@ class Desk:
     def _ticket(self, name: str, door: IntakeDoor, draft: TicketDraft) -> Effect:
         if draft.continues and not self._store.task_of(name, draft.subjects[0]):
             draft = continued(draft, self._earlier(name, draft.address))
+            if empty(draft.text):
+                return _said("ignored", EMPTY)
         try:
             order = self._orders.order(door, draft)
         except TicketTooLarge as error:
             return _said("ignored", error.message)
+        product = product_of(order.repository)
+        found = self._understander.of(order, product, labels=draft.labels)
+        understanding = found.understanding
+        order = msgspec.structs.replace(order, type=TaskType(understanding.type.value), asks=True)
         suspected = order.suspicions
         row = TicketRow(
             door=name, sender=draft.sender, place=draft.place, reference=draft.address, suspicions=suspected
@@ -121,12 +130,13 @@ class Desk:
             task = self._stores.tasks.add_within(
                 writing.connection,
                 order,
-                priority=priority(draft.labels),
+                priority=int(understanding.priority.value),
                 generated_by=door.kind,
             )
+            self._understander.keep_within(writing.connection, task, found)
             writing.bind(draft.subjects, task.task_id)
             writing.came(task.task_id, row)
-            writing.answer(draft.address, task.task_id, accepted(task.task_id, suspected))
+            writing.answer(draft.address, task.task_id, accepted(task.task_id, suspected, said_of(understanding)))
             self._stores.audit.record_within(
                 writing.connection,
                 principal,
@@ -152,7 +162,7 @@ class Orders:
         """For a draft that is allowed. Raises what the repository raises, and ``TicketTooLarge``."""
         place = repository_of(door, draft.place)
         assert place is not None
-        work, by = kind(draft.labels, draft.text), door.person(draft.sender)
+        work, by = TaskType.BUGFIX, door.person(draft.sender)
         until, order, settings = self._read.get(place, (0.0, None, None))
         if order is None or settings is None or self._clock() >= until:
             # a text of one hyphen would be read from the terminal; not_allowed() has refused what is so short
@@ -202,9 +212,13 @@ def not_allowed(door: IntakeDoor, asked: TicketDraft | Command) -> str:
         return f"the label {asked.labels[0]} does not make a ticket"
     if asked.opening and wanted and not wanted.intersection(label.casefold() for label in asked.labels):
         return f"it bears none of the labels {', '.join(door.labels)}"
-    if sum(map(str.isalnum, asked.text)) < SHORTEST:
-        return "it does not say what is wanted"
-    return ""
+    # what was said before may say it
+    return EMPTY if empty(asked.text) and not asked.continues else ""
+
+
+def empty(text: str) -> bool:
+    """Whether a text says nothing."""
+    return sum(map(str.isalnum, text)) < SHORTEST
 
 
 def repository_of(door: IntakeDoor, place: str) -> str | None:

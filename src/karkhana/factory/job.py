@@ -12,6 +12,7 @@ from karkhana.factory.autonomy import AutonomyBook
 from karkhana.factory.engine_control import RunControl
 from karkhana.factory.models import Models
 from karkhana.factory.outcomes import OutcomeBook
+from karkhana.factory.understanding import Understander
 from karkhana.ports import Engineer, Forge, Gate, Trail, Workspace, Workspaces
 from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.route_store import RouteStore
@@ -41,6 +42,8 @@ class Rooms:
     """Of a run, in order."""
     content: Callable[[str], bytes]
     """A file's version by its SHA-256. Raises ``InvalidInput`` for one that held a secret."""
+    understander: Understander
+    """What is understood of tickets."""
     outcomes: RouteStore
     """Whether it was worth it to ask an engineer or a model."""
 

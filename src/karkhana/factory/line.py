@@ -5,6 +5,7 @@ What each station does is in :mod:`karkhana.factory.building`, :mod:`karkhana.fa
 :mod:`karkhana.factory.deciding` and :mod:`karkhana.factory.stations`; this page is their order, and nothing else.
 """
 
+import dataclasses
 import enum
 import itertools
 import time
@@ -14,9 +15,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from karkhana.domain.errors import KarkhanaError
-from karkhana.factory import building, comparing, deciding, stations
+from karkhana.factory import asking, building, comparing, deciding, stations
 from karkhana.factory.job import Job
 from karkhana.factory.records import (
+    REPLY,
     Allowance,
     Announced,
     Approval,
@@ -24,8 +26,10 @@ from karkhana.factory.records import (
     Attempted,
     Built,
     Ending,
+    Heard,
     Judged,
     Plan,
+    Readied,
     Review,
     Verified,
 )
@@ -50,8 +54,11 @@ def ship(job: Job, engine: Engine) -> Ending:
     lets go of a run that waits for a person.
     """
     step = Steps(job, engine)
-    step("start", Ending, stations.start)
+    begun = step("start", Ending, stations.start)
     plan = step("plan", Plan, stations.plan)
+    # runs that an earlier version began have no such step
+    if begun.reason == stations.UNDERSTANDS and _ready(step, engine, plan).rejected:
+        return step("reject_unclear", Ending, asking.reject_unclear)
     built = _chosen(step, engine, plan, job.order.attempts)
     review = step("self_review", Review, stations.self_review, plan, built)
     verified = step("verify", Verified, stations.verify, plan, built, review)
@@ -65,6 +72,19 @@ def ship(job: Job, engine: Engine) -> Ending:
         return step("reject", Ending, stations.reject, built, judged, word)
     receipt = step("deliver", Receipt, stations.deliver, plan, built, verified, judged)
     return step("finish", Ending, stations.finish, built, judged, receipt)
+
+
+def _ready(step: "Steps", engine: Engine, plan: Plan) -> Heard:
+    """Understand the ticket; when it does not say enough, wait, durably and on no worker, for its reporter's answer.
+
+    From here on the order's ticket has what was added to it.
+    """
+    readied = step("understand", Readied, asking.understand, plan)
+    heard = Heard()
+    if readied.wait_s is not None:
+        heard = step("hear", Heard, asking.hear, engine.wait(REPLY, readied.wait_s))
+    step.add_to_ticket(readied.added, heard.added, suspicions=heard.suspicions)
+    return heard
 
 
 def _allowed(
@@ -161,6 +181,15 @@ class Steps:
     def __init__(self, job: Job, engine: Engine) -> None:
         self._job = job
         self._engine = engine
+
+    def add_to_ticket(self, *texts: str, suspicions: tuple[str, ...] = ()) -> None:
+        """From here on stations work on a ticket with these texts below its own."""
+        order = self._job.order
+        text = "\n\n".join((order.ticket.text, *(text for text in texts if text)))
+        ticket = msgspec.structs.replace(order.ticket, text=text)
+        suspected = tuple(dict.fromkeys((*order.suspicions, *suspicions)))
+        order = msgspec.structs.replace(order, ticket=ticket, suspicions=suspected)
+        self._job = dataclasses.replace(self._job, order=order)
 
     def __call__(self, name: str, kind: type[R], station: Callable[..., R], *results: Any) -> R:
         """The station's result, from this execution or from the one that finished it before a crash."""

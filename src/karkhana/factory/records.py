@@ -24,6 +24,36 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     baseline: TestReport
 
 
+REPLY = "reply"
+"""The topic on which a run hears its reporter's answer."""
+REPLY_MAX = 20_000
+"""Characters of a reply that join the ticket."""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What is left for a run that asked."""
+
+    text: str
+    by: str
+
+
+class Readied(msgspec.Struct, frozen=True, kw_only=True):
+    """What understanding the ticket adds to it, and how long its reporter may take to answer."""
+
+    added: str = ""
+    """Text that whoever works on it reads below the ticket."""
+    wait_s: float | None = None
+    """``None``: nothing is asked."""
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of the question."""
+
+    added: str = ""
+    suspicions: tuple[str, ...] = ()
+    rejected: bool = False
+
+
 class Built(msgspec.Struct, frozen=True, kw_only=True):
     """The change, as its difference from the base commit."""
 

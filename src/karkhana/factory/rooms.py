@@ -12,6 +12,7 @@ from karkhana.factory.models import Models
 from karkhana.factory.outcomes import outcome_book
 from karkhana.factory.second_opinion import all_gates
 from karkhana.factory.stores import Stores
+from karkhana.factory.understanding import Understander
 from karkhana.ports import Engineer
 from karkhana.storage.lesson_store import LessonStore
 from karkhana.storage.route_store import RouteStore
@@ -33,6 +34,7 @@ def rooms_for(stores: Stores, engineers: Mapping[str, Engineer] | None = None, m
         models=models,
         events=lambda run_id: (entry.event for entry in stores.events.entries(run_id)),
         content=functools.partial(kept_content, stores),
+        understander=Understander(stores),
         outcomes=RouteStore(stores.database),
     )
 

@@ -43,10 +43,14 @@ from karkhana.quality.verify import verify as run_gates
 from karkhana.workspace.testing import detect, run_tests
 
 
+UNDERSTANDS = "understands"
+"""Kept with a run that begins: its line has the station that understands the ticket."""
+
+
 def start(job: Job) -> Ending:
     """The first event of a run: the whole order."""
     job.trail.record(RunStarted(task_id=job.task_id, order=job.order, version=__version__))
-    return Ending(status=Status.PLANNING)
+    return Ending(status=Status.PLANNING, reason=UNDERSTANDS)
 
 
 def plan(job: Job) -> Plan:

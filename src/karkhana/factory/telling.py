@@ -56,9 +56,9 @@ WORDS = {
 }
 
 
-def accepted(task_id: str, suspected: tuple[str, ...]) -> Saying:
-    """Of a new ticket."""
-    text = f"{task_id} is in the queue."
+def accepted(task_id: str, suspected: tuple[str, ...], more: str = "") -> Saying:
+    """Of a new ticket; ``more``: what else was understood of it."""
+    text = f"{task_id} is in the queue.{more}"
     if suspected:
         text += f" Its text {', '.join(suspected)}: a person decides on what comes of it."
     message = Message(text=text, task_id=task_id, status=Status.QUEUED.value, seen=True)
@@ -77,7 +77,8 @@ class Telling:
             return []
         found = []
         if door.kind in CHANGEABLE:
-            found.append(_saying(Message(text=_words(task_id, status), task_id=task_id, status=status), PROGRESS))
+            message = Message(text=_words(task_id, status), task_id=task_id, status=status.value, seen=True)
+            found.append(_saying(message, PROGRESS))
         told = _Told(self._stores, task_id)
         if status is Status.WAITING_FOR_REVIEW:
             return [*found, *told.asked()]

@@ -187,7 +187,7 @@ class TaskStore:
         now = self._now()
         task = Task(
             task_id=next_task_id(connection, now),
-            product=_storable(fields.get("product") or _name(order.repository)),
+            product=_storable(fields.get("product") or product_of(order.repository)),
             type=order.type,
             title=_storable(self._redacted(fields.get("title") or order.ticket.title)),
             priority=_priority(fields.get("priority", 5)),
@@ -226,8 +226,10 @@ def _store(connection: sa.Connection, task: Task, order: Order, waiting_for: int
             order_json=canonical(pack_small(msgspec.to_builtins(order))).decode(),
         )
     )
-    store_words(connection, stored.inserted_primary_key[0], task.title)
-    tell_status(connection, task.task_id, task.status.value)
+    key = stored.inserted_primary_key
+    assert key is not None, "a table with a primary key"
+    store_words(connection, key[0], task.title)
+    tell_status(connection, task.task_id, task.status.value, kind="task.created")
     if task.dependencies:
         rows = [{"task_id": task.task_id, "depends_on": other} for other in task.dependencies]
         connection.execute(sa.insert(task_dependencies), rows)
@@ -299,7 +301,12 @@ def _priority(priority: int) -> int:
     return priority
 
 
-def _name(repository: str) -> str:
+def product_of(repository: str) -> str:
+    """The product that a repository stands for when nobody names one.
+
+    >>> product_of("https://example.org/octo/shop.git")
+    'shop'
+    """
     return PurePosixPath(repository.rstrip("/")).name.removesuffix(".git") or repository
 
 

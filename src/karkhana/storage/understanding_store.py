@@ -40,6 +40,10 @@ class UnderstandingStore:
         self._database = database
         self._clock = clock
 
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._clock().timestamp()
+
     def get(self, task_id: str) -> Understanding | None:
         """``None`` for a task of which nothing was kept."""
         with self._database.reading() as connection:

@@ -69,6 +69,12 @@ def drawn(definitions: Iterable[Match], wanted: str, *, tokens: int) -> str:
 
 def ranked(files: dict[str, list[Match]], wanted: str) -> list[str]:
     """Paths, the most relevant first."""
+    scores = scored(files, wanted)
+    return sorted(scores, key=lambda path: (-scores[path], path))
+
+
+def scored(files: dict[str, list[Match]], wanted: str) -> dict[str, float]:
+    """Path → how much it shares with what is wanted."""
     bags = {path: Counter(words(" ".join([path, *(match.text for match in found)]))) for path, found in files.items()}
     asked = set(words(wanted))
     known = Counter(word for bag in bags.values() for word in bag.keys() & asked)
@@ -77,7 +83,7 @@ def ranked(files: dict[str, list[Match]], wanted: str) -> list[str]:
     for path in scores:
         scores[path] *= _TEST if is_test(path) else 1.0
         scores[path] += _NAMED if path in wanted or path.rpartition("/")[2] in wanted else 0.0
-    return sorted(scores, key=lambda path: (-scores[path], path))
+    return scores
 
 
 def is_test(path: str) -> bool:

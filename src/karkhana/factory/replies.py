@@ -1,0 +1,116 @@
+"""What people say to what was understood of a ticket: answers to its question, duplicates, acceptance criteria.
+
+Each raises what the user can correct, and changes nothing then. Knows nothing of doors and pages.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from karkhana.domain.errors import InvalidInput
+from karkhana.domain.json import canonical
+from karkhana.domain.tasks import Status
+from karkhana.domain.understanding import Criterion, Question, QuestionState, Suggestion, Understanding
+from karkhana.factory.records import REPLY, REPLY_MAX, Reply
+from karkhana.factory.stores import Stores
+from karkhana.factory.understanding import Understander, shown, understood
+from karkhana.storage.understanding_store import UnderstandingStore
+
+CRITERION_MAX = 500
+CRITERIA_MAX = 30
+
+
+def waiting_question(stores: Stores, task_id: str) -> Question | None:
+    """The question that a task waits for an answer to; ``None`` when it waits for none."""
+    kept = UnderstandingStore(stores.database).get(task_id)
+    if kept is None or kept.question is None or kept.question.state is not QuestionState.WAITING:
+        return None
+    run = stores.runs.get(kept.question.run_id)
+    answered = stores.messages.read(run.run_id, REPLY) is not None
+    return None if run.status.finished or answered else kept.question
+
+
+def answer(stores: Stores, task_id: str, text: str, *, by: str) -> Question:
+    """Leave a reply for the run that waits; a worker goes on with it. Raises ``UnknownTask`` or ``InvalidInput``."""
+    with stores.database.writing() as connection:
+        return answer_within(stores, connection, task_id, text, by=by)
+
+
+def answer_within(stores: Stores, connection: sa.Connection, task_id: str, text: str, *, by: str) -> Question:
+    """As :func:`answer`, inside of somebody else's writing transaction; of two answers the first one counts."""
+    asked = waiting_question(stores, task_id)
+    if asked is None:
+        stores.tasks.get(task_id)
+        raise InvalidInput(f"{task_id} asks nothing", f"See what is known of it: karkhana tickets show {task_id}")
+    if not text.strip():
+        raise InvalidInput("the answer is empty", asked.text)
+    if len(text) > REPLY_MAX:
+        raise InvalidInput(f"the answer has more than {REPLY_MAX} characters", "Say only what was asked for.")
+    reply = Reply(text=stores.redactor.text(text.strip()), by=by)
+    stores.messages.post_within(connection, asked.run_id, REPLY, canonical(reply).decode())
+    return asked
+
+
+def confirm_duplicate(stores: Stores, task_id: str, of: str, *, by: str) -> Understanding:
+    """Write down that a person finds two tickets to ask for the same. Nothing is closed.
+
+    Raises ``UnknownTask``, or ``InvalidInput`` for a ticket and itself, or tickets of two products.
+    """
+    task, other = stores.tasks.get(task_id), stores.tasks.get(of)
+    if task_id == of:
+        raise InvalidInput(f"{task_id} is itself", "Name the other ticket.")
+    if task.product != other.product:
+        raise InvalidInput(f"{of} belongs to another product", "Only tickets of one product can ask for the same.")
+
+    def linked(before: Understanding) -> Understanding:
+        said = {each.task_id: each for each in before.duplicates}
+        known = said.get(of, Suggestion(task_id=of, title=other.title, likeness=1.0, because=("a person says so",)))
+        said[of] = msgspec.structs.replace(known, by=by)
+        return msgspec.structs.replace(before, duplicates=tuple(said.values()))
+
+    return _changed(stores, task_id, linked)
+
+
+def change_criteria(
+    stores: Stores, task_id: str, *, add: Sequence[str] = (), remove: Sequence[int] = (), by: str
+) -> Understanding:
+    """Add criteria, and remove some by their numbers (from 1); they hold from the task's next run on.
+
+    Raises ``UnknownTask`` or ``InvalidInput``.
+    """
+    task = stores.tasks.get(task_id)
+    if task.status is not Status.QUEUED and waiting_question(stores, task_id) is None:
+        raise InvalidInput(
+            f"{task_id} is {task.status.value.replace('_', ' ')}: its criteria are fixed",
+            "Put the ticket in again with other criteria.",
+        )
+    for text in add:
+        if not text.strip() or len(text) > CRITERION_MAX or "\n" in text:
+            raise InvalidInput(f"a criterion is one line of 1 to {CRITERION_MAX} characters", "Say it in a sentence.")
+    proposed = shown(stores, task_id).criteria
+
+    def changed(before: Understanding) -> Understanding:
+        kept = list(before.criteria or proposed)
+        for number in sorted(set(remove), reverse=True):
+            if not 1 <= number <= len(kept):
+                raise InvalidInput(f"there is no criterion {number}", f"There are {len(kept)}.")
+            del kept[number - 1]
+        kept += [Criterion(text=stores.redactor.text(text.strip()), by=by or "somebody") for text in add]
+        if len(kept) > CRITERIA_MAX:
+            raise InvalidInput(f"more than {CRITERIA_MAX} criteria", "Make several tickets of it.")
+        return msgspec.structs.replace(before, criteria=tuple(kept))
+
+    return _changed(stores, task_id, changed)
+
+
+def _changed(stores: Stores, task_id: str, change: Callable[[Understanding], Understanding]) -> Understanding:
+    task, order = stores.tasks.get(task_id), stores.tasks.order(task_id)
+    found = understood(
+        order.ticket.text,
+        type=order.type.value,
+        urgency=task.priority,
+        product=task.product,
+        repository=order.repository,
+    )
+    return Understander(stores).renew(task_id, task.product, found, change)
