@@ -13,6 +13,7 @@ from karkhana.domain.settings import MetricsSettings
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.stores import open_stores
 from karkhana.web.app import dashboard
+from karkhana.web.measuring import Measured
 
 TOKEN = "t" * 20
 
@@ -43,7 +44,8 @@ def test_requests_are_counted_by_their_routes(client: TestClient, app: Starlette
 
 
 def test_an_open_page_that_is_kept_up_to_date_is_counted_once_it_is_closed_no_more(app: Starlette) -> None:
-    metrics = app.user_middleware[0].kwargs["metrics"]
+    (middleware,) = [each for each in app.user_middleware if each.cls is Measured]
+    metrics = middleware.kwargs["metrics"]
 
     async def stream(_scope: object, _receive: object, send: object) -> None:
         headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
@@ -51,7 +53,7 @@ def test_an_open_page_that_is_kept_up_to_date_is_counted_once_it_is_closed_no_mo
         assert metrics.registry.get_sample_value("karkhana_http_streams") == 1
         await send({"type": "http.response.body", "body": b""})  # type: ignore[operator]
 
-    measured = app.user_middleware[0].cls(stream, metrics=metrics)
+    measured = Measured(stream, metrics=metrics)
     assert TestClient(measured).get("/live").status_code == 200
     assert metrics.registry.get_sample_value("karkhana_http_streams") == 0
 

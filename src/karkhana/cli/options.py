@@ -25,3 +25,15 @@ AcceptUnsandboxed: Any = typer.Option(
     "--accept-unsandboxed",
     help="With --sandbox none: I know that the repository's code then runs with my own rights.",
 )
+LogFormat: Any = typer.Option("", "--log-format", help="text or json; default: the one of the settings.")
+LogLevel: Any = typer.Option("", "--log-level", help="debug, info, warning or error; default: by the format.")
+
+
+def log_flags(format: str, level: str) -> dict[str, Any]:
+    """What was given of the two, as flags for the settings.
+
+    >>> log_flags("json", "")
+    {'log': {'format': 'json'}}
+    """
+    given = {"format": format, "level": level}
+    return {"log": {name: value for name, value in given.items() if value}}

@@ -34,6 +34,7 @@ from karkhana.web.guard import Guard
 from karkhana.web.hooks import PREFIX, Hooks
 from karkhana.web.kept import Kept
 from karkhana.web.live import Hub
+from karkhana.web.logged import Logged
 from karkhana.web.measuring import Measured, WebMetrics
 from karkhana.web.pages import streams
 from karkhana.web.permissions import permitted
@@ -119,6 +120,7 @@ def dashboard(
             Mount("/api", api),
         ],
         middleware=[
+            Middleware(Logged),
             Middleware(Measured, metrics=metrics),
             Middleware(Timed),
             Middleware(Guard, threshold=threshold, pages=pages),

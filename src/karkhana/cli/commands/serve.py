@@ -3,8 +3,10 @@
 import typer
 
 from karkhana.cli.account import account
+from karkhana.cli.options import LogFormat, LogLevel, log_flags
 from karkhana.cli.output import print_json_line
 from karkhana.factory.configuration import load_settings
+from karkhana.factory.logs import configure
 from karkhana.factory.stores import open_stores
 from karkhana.web.serving import bound, serve_dashboard
 
@@ -15,10 +17,12 @@ app = typer.Typer(rich_markup_mode=None)
 def serve(
     port: int = typer.Option(8321, "--port", min=0, max=65535, help="0 takes a free one."),
     host: str = typer.Option("127.0.0.1", "--host", help="Another address than this machine's own only for a team."),
+    log_format: str = LogFormat,
+    log_level: str = LogLevel,
     json: bool = typer.Option(False, "--json", help="Print one JSON line when it serves, and one for each new link."),
 ) -> None:
     """Serve the dashboard until SIGTERM: to one person on this machine, by the link that it prints, or to a team."""
-    settings = load_settings({})
+    settings = load_settings(log_flags(log_format, log_level))
     listening = bound(host, port, settings.access)
 
     def ready(address: str, link: str) -> None:
@@ -36,4 +40,5 @@ def serve(
             typer.echo(f"a new link was asked for; it works once and for ten minutes:\n  {link}")
 
     with open_stores(settings) as stores:
+        configure(settings.log, stores.redactor)
         serve_dashboard(stores, listening, account=account(), ready=ready, linked=linked)

@@ -6,12 +6,14 @@ from contextlib import ExitStack, contextmanager
 
 import typer
 
+from karkhana.cli.options import LogFormat, LogLevel, log_flags
 from karkhana.cli.output import print_json_line
 from karkhana.cli.progress import Progress
 from karkhana.domain.json import plain
 from karkhana.domain.settings import Settings
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.configuration import load_settings
+from karkhana.factory.logs import RunLog, configure
 from karkhana.factory.retaining import pruning_nightly
 from karkhana.factory.watching import Watch
 from karkhana.factory.worker import stop_on_signals
@@ -28,18 +30,22 @@ def worker(
         -1, "--metrics-port", min=-1, max=65535, help="Serve figures for Prometheus on this port; 0 takes a free one."
     ),
     metrics_host: str = typer.Option("127.0.0.1", "--metrics-host", help="The address that they are served at."),
+    log_format: str = LogFormat,
+    log_level: str = LogLevel,
     json: bool = typer.Option(False, "--json", help="Print each event as one JSON line, and a last result line."),
 ) -> None:
     """Take the most urgent ready task, work on it, take the next. Any number of workers on any number of nodes."""
     words = tuple(tag for tag in tags.split(",") if tag)
-    observer = (lambda event: print_json_line(plain(event))) if json else Progress()
-    settings = load_settings({})
+    settings = load_settings(log_flags(log_format, log_level))
+    logged = settings.log.format == "json"
+    observer = (lambda event: print_json_line(plain(event))) if json else Progress(quiet=logged)
     with ExitStack() as stack:
-        watches: list[Watch] = []
+        watches: list[Watch] = [RunLog()] if logged else []
         if metrics_port >= 0:
             watches.append(stack.enter_context(_measured(settings, metrics_host, metrics_port)))
         opened = open_factory(settings, observer=observer, tags=words, concurrency=concurrency, watches=watches)
         factory = stack.enter_context(opened)
+        configure(settings.log, factory.stores.redactor)
         stack.enter_context(stop_on_signals(factory.worker))
         stack.enter_context(pruning_nightly(settings))
         done = factory.worker.work(drain=drain)
