@@ -1,6 +1,7 @@
 """A run's report and its patch file, made from its trail."""
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,10 +21,12 @@ E = TypeVar("E", bound=ev.Event)
 class History:
     """The events of a run by their kind."""
 
-    def __init__(self, stores: Stores, run_id: str) -> None:
+    def __init__(self, stores: Stores, run_id: str, kinds: Collection[type[ev.Event]] = ()) -> None:
+        """Of these kinds only, if any are named: a trail may be long."""
         self.run = stores.runs.get(run_id)
         self._events: dict[type[Any], list[Any]] = {}
-        for entry in stores.events.entries(run_id):
+        tags = [str(kind.__struct_config__.tag) for kind in kinds]
+        for entry in stores.events.entries(run_id, kinds=tags):
             self._events.setdefault(type(entry.event), []).append(entry.event)
 
     def all(self, kind: type[E]) -> list[E]:
@@ -46,9 +49,23 @@ class History:
         return found
 
 
+_REPORTED: tuple[type[ev.Event], ...] = (
+    ev.RunStarted,
+    ev.Delivered,
+    ev.SuiteMeasured,
+    ev.ReviewFinished,
+    ev.CandidatesCompared,
+    ev.RiskAssessed,
+    ev.ChangeHandedOver,
+    ev.GateFinished,
+    ev.ScoreComputed,
+    ev.DecisionMade,
+)
+
+
 def dossier(stores: Stores, run_id: str) -> Dossier:
     """Everything a report tells. Raises ``UnknownRun``, or ``InvalidInput`` for a run without a decision."""
-    history = History(stores, run_id)
+    history = History(stores, run_id, _REPORTED)
     started, delivered = history.need(ev.RunStarted), history.last(ev.Delivered)
     suites = history.all(ev.SuiteMeasured)
     review = history.last(ev.ReviewFinished)

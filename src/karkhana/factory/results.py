@@ -233,4 +233,7 @@ _EXIT_CODES = {
 def result_of(stores: Stores, run_id: str) -> RunResult:
     """What came of a run. Raises ``UnknownRun``."""
     run = stores.runs.get(run_id)
-    return summarise(run, stores.tasks.get(run.task_id), stores.events.entries(run_id))
+    told = [str(kind.__struct_config__.tag) for kind in _FOLDS]
+    result = summarise(run, stores.tasks.get(run.task_id), stores.events.entries(run_id, kinds=told))
+    result.events, _ = stores.events.head(run_id)
+    return result

@@ -8,6 +8,7 @@ import hashlib
 import traceback
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -87,16 +88,18 @@ class Api:
         if None in path.values():
             raise missing("such thing")
         values = {name: value for name, value in path.items() if value is not None}
+        if self._limit is None:
+            self._limit = anyio.CapacityLimiter(AT_ONCE)
+        # before anything of the request is read: whoever may not do it is told nothing about how it would be done
+        call = await anyio.to_thread.run_sync(self._call, operation, principal or _NOBODY, values, limiter=self._limit)
         query = query_of(request, operation.query)
         check_headers(request, operation)
         data, body = await body_of(request, operation)
         key = read_key(request, operation)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        if self._limit is None:
-            self._limit = anyio.CapacityLimiter(AT_ONCE)
+        call = replace(call, query=query, body=body, headers=headers)
 
         def work() -> Response:
-            call = self._call(operation, principal or _NOBODY, values, query=query, body=body, headers=headers)
             if key:
                 return self._repeats.once(operation, call, key, data, lambda: self._carried_out(operation, call))
             return self._carried_out(operation, call)(None)
@@ -123,7 +126,7 @@ class Api:
                 return methods, {f[1:-1]: path_value(f[1:-1], p) for f, p in named if f.startswith("{")}
         raise Refusal(404, "no_such_path", "There is nothing at this address.", f"See {PREFIX}/openapi.json.")
 
-    def _call(self, operation: Operation, principal: Principal, path: Mapping[str, str], **read: Any) -> Call:
+    def _call(self, operation: Operation, principal: Principal, path: Mapping[str, str]) -> Call:
         """The request with what it is about. Raises :class:`Refusal` unless it may be seen, and this be done."""
         run = task = None
         product = EVERYTHING
@@ -159,7 +162,6 @@ class Api:
             principal=principal,
             role=operation.role,
             path=path,
-            **read,
             found_run=run,
             found_task=task,
             watch=self.hub.stream,

@@ -22,10 +22,6 @@ JSON = "application/json"
 STREAM = "text/event-stream"
 MOST = 200
 """Items on a page."""
-_TAG = '"[0-9a-f]{1,64}"'
-STRONG = rf"\*|{_TAG}"
-ANY_TAG = rf"\*|(W/)?{_TAG}"
-"""One tag, or ``*``: our tags are hashes, and nobody holds two answers of one address."""
 
 
 class About(enum.Enum):
@@ -163,10 +159,10 @@ class Operation:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers of a request that mean something to it, with their form."""
-        found = {"If-Match": STRONG} if self.bound else {}
+        """Headers of a request that mean something to it, with their form; empty: any."""
+        found = {"If-Match": ""} if self.bound else {}
         if self.tagged:
-            found["If-None-Match"] = ANY_TAG
+            found["If-None-Match"] = ""
         if self.media == STREAM:
             found["Last-Event-ID"] = "[0-9]{1,9}"
         return found

@@ -159,7 +159,12 @@ def _query(operation: Operation) -> list[dict[str, Any]]:
 def _headers(operation: Operation) -> list[dict[str, Any]]:
     # not Idempotency-Key, which is no part of any one operation: see there for what it does to a POST
     return [
-        {"name": name, "in": "header", "required": False, "schema": {"type": "string", "pattern": f"^({form})$"}}
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", **({"pattern": f"^{form}$"} if form else {})},
+        }
         for name, form in operation.headers.items()
     ]
 

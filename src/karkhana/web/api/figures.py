@@ -15,10 +15,11 @@ from karkhana.domain.access import Role
 from karkhana.domain.autonomy import LevelChange, Standing
 from karkhana.domain.errors import KarkhanaError
 from karkhana.domain.json import plain
-from karkhana.domain.money import usd
+from karkhana.domain.money import usd, written
 from karkhana.domain.outcomes import Label, Outcome, SignKind
 from karkhana.domain.policy import Autonomy, Policy
 from karkhana.domain.spending import Budget, Period
+from karkhana.domain.spending import Standing as Standing_
 from karkhana.domain.tasks import TaskType
 from karkhana.engineers.llm.strategies import shipped
 from karkhana.factory.autonomy import Month, autonomy_book
@@ -34,7 +35,7 @@ from karkhana.routing.gateway.advice import Past, Record, past, records
 from karkhana.routing.policy.settings import PolicySettings
 from karkhana.routing.prices import PriceBook
 from karkhana.storage.budget_store import BudgetStore
-from karkhana.storage.ledger_reading import Grouping, LedgerReader
+from karkhana.storage.ledger_reading import Grouping, LedgerReader, Sum
 from karkhana.storage.route_store import RouteStore
 from karkhana.storage.tables import runs
 from karkhana.storage.task_lists import TaskLists
@@ -303,17 +304,16 @@ def budgets(call: Call) -> Answer:
     return Answer(Page([_standing(each) for each in store.standings(scopes, today)] if scopes else []))
 
 
-def _standing(found: Any) -> BudgetStanding:
-    told = plain(found)
-    limits = told.pop("budget")
+def _standing(found: Standing_) -> BudgetStanding:
+    budget = found.budget
     return BudgetStanding(
-        scope=limits["scope"],
-        period=limits["period"],
-        soft=limits["soft"],
-        hard=limits["hard"],
-        start=told["start"],
-        spent=told["spent"],
-        reserved=told["reserved"],
+        scope=budget.scope,
+        period=budget.period.value,
+        soft=None if budget.soft is None else written(budget.soft),
+        hard=None if budget.hard is None else written(budget.hard),
+        start=found.start,
+        spent=written(found.spent),
+        reserved=written(found.reserved),
     )
 
 
@@ -362,7 +362,18 @@ def sums(call: Call) -> Answer:
     found = reader.sums(
         _COLUMNS[query.by], first_day=given(query.first) or "", last_day=given(query.last) or "9999-12-31"
     )
-    return Answer(Page([LedgerSum(**plain(each)) for each in found]))
+    return Answer(Page([_sum(each) for each in found]))
+
+
+def _sum(found: Sum) -> LedgerSum:
+    return LedgerSum(
+        name=found.name,
+        calls=found.calls,
+        cost=written(found.cost),
+        reserved=written(found.reserved),
+        unpriced=found.unpriced,
+        unknown=found.unknown,
+    )
 
 
 def _some(path: str, name: str, summary: str, handler: Any, answer: Any, *, query: Any = Whose) -> Operation:
