@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from karkhana.domain.access import Principal
 from karkhana.web.api.problems import MEDIA, made
 from karkhana.web.hooks import PREFIX
-from karkhana.web.limits import client_of, within
+from karkhana.web.limits import client_of, neighbourhood, within
 from karkhana.web.rendering import Pages
 from karkhana.web.streaming import Ending, Streams
 from karkhana.web.threshold import Threshold
@@ -155,7 +155,7 @@ class Guard:
             found = None
             if scheme.lower() == "bearer":
                 found = await run_in_threadpool(self._threshold.program, secret.strip())
-            if found is None and (wait_s := self._threshold.failures.take(request.state.address)):
+            if found is None and (wait_s := self._threshold.failures.take(neighbourhood(request.state.address))):
                 return _problem(429, "too_many_failures", "Too many tokens that open nothing.", wait_s=wait_s)
             request.state.principal = found
         principal: Principal | None = request.state.principal

@@ -77,6 +77,19 @@ def within(address: str, named: Collection[Network]) -> bool:
     return any((mapped or found) in network for network in named)
 
 
+def neighbourhood(address: str) -> str:
+    """What failures are counted of: whoever has one address of version 6 has 2 ** 64.
+
+    >>> neighbourhood("203.0.113.9"), neighbourhood("2001:db8::7")
+    ('203.0.113.9', '2001:db8::/64')
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
+
+
 def client_of(peer: str, forwarded: str, proxies: Collection[Network]) -> str:
     """Whom a request is from: behind known proxies the last address that none of them is.
 

@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from karkhana.domain.access import Principal
 from karkhana.domain.errors import KarkhanaError
+from karkhana.web.limits import neighbourhood
 from karkhana.web.oidc import Attempt, Provider, SignInFailed
 from karkhana.web.pages.entrance import own_path
 from karkhana.web.site import Site, site_of
@@ -27,7 +28,7 @@ async def begin(request: Request) -> Response:
     site = site_of(request)
     if site.threshold.provider is None:
         return _nothing(request)
-    if site.threshold.failures.take(request.state.address):
+    if site.threshold.failures.take(neighbourhood(request.state.address)):
         return _outside(site, "Too many tries; wait a minute.", 429)
     seed = secrets.token_urlsafe(32)
     try:
@@ -82,7 +83,7 @@ async def _entered(site: Site, provider: Provider, team: Team, request: Request)
 async def _refused(
     site: Site, request: Request, why: str, details: Mapping[str, object], status: int = 400
 ) -> Response:
-    if not site.threshold.failures.take(request.state.address):
+    if not site.threshold.failures.take(neighbourhood(request.state.address)):
         nobody = Principal(name=str(details.get("email") or details.get("subject") or ""), roles={}, via="session")
         await run_in_threadpool(
             site.stores.audit.record, nobody, action="session.begin", outcome="refused", details={"why": why, **details}
