@@ -77,22 +77,16 @@ class EventLog:
 
         Raises ``UnknownRun``, or ``InvalidInput`` for an event that this version cannot read.
         """
-        self._require(run_id)
-        while page := self._rows(run_id, after, kinds):
-            for row in page:
-                yield self._entry(row)
-            after = page[-1].seq
+        for row in self._each(run_id, after, kinds):
+            yield self._entry(row)
 
     def stored(self, run_id: str, after: int = 0, *, bare: Collection[str] = ()) -> Iterator[Stored]:
         """As :meth:`entries`, but as they lie there; of the types in ``bare`` nothing but that they are there."""
-        self._require(run_id)
         columns: list[Any] = [events.c.seq, events.c.at, events.c.type, events.c.payload]
         if bare:
             columns[-1] = sa.case((events.c.type.in_(sorted(bare)), ""), else_=events.c.payload).label("payload")
-        while page := self._rows(run_id, after, columns=columns):
-            for row in page:
-                yield Stored(run_id, row.seq, row.at, row.type, row.payload)
-            after = page[-1].seq
+        for row in self._each(run_id, after, columns=columns):
+            yield Stored(run_id, row.seq, row.at, row.type, row.payload)
 
     def at(self, run_id: str, seqs: Collection[int]) -> list[Entry]:
         """The events with these numbers, in order."""
@@ -163,14 +157,23 @@ class EventLog:
     def close(self) -> None:
         self._store.appender.close()
 
+    def _each(
+        self, run_id: str, after: int, kinds: Collection[str] = (), columns: Sequence[Any] = (events,)
+    ) -> Iterator[sa.Row[Any]]:
+        page = self._rows(run_id, after, kinds, columns)
+        if not page:
+            self._require(run_id)
+        while page:
+            yield from page
+            # what is appended from now on belongs to the next look
+            page = self._rows(run_id, page[-1].seq, kinds, columns) if len(page) == _PAGE else []
+
     def _require(self, run_id: str) -> None:
         with self._database.reading() as connection:
             if connection.execute(sa.select(runs.c.run_id).where(runs.c.run_id == run_id)).scalar() is None:
                 raise unknown_run(run_id)
 
-    def _rows(
-        self, run_id: str, after: int, kinds: Collection[str] = (), columns: Sequence[Any] = (events,)
-    ) -> list[sa.Row[Any]]:
+    def _rows(self, run_id: str, after: int, kinds: Collection[str], columns: Sequence[Any]) -> list[sa.Row[Any]]:
         query = sa.select(*columns).where(events.c.run_id == run_id, events.c.seq > after)
         if kinds:
             query = query.where(events.c.type.in_(kinds))

@@ -12,7 +12,7 @@ from karkhana.domain.json import plain
 from karkhana.web.digests import Digest, is_failure
 from karkhana.web.text import clipped
 
-PAGE = 200
+PAGE = 150
 """Events."""
 _TURNS = ("work", "propose")
 FOLDED_FROM = 5

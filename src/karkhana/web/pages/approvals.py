@@ -23,7 +23,7 @@ def approvals(request: Request) -> Response:
     after = request.query_params.get("after", "") or FIRST
     waiting = RunFilter(status=Status.WAITING_FOR_REVIEW, visible=sees(request))
     rows = site.lists.page(waiting, after=after, limit=PAGE + 1)[::-1]
-    shown = [(row, site.digests.of(row.run_id)) for row in rows[:PAGE]]
+    shown = [(row, site.digests.of(row.run_id, row.events)) for row in rows[:PAGE]]
     return site.page(
         request,
         "approvals.html",

@@ -83,13 +83,13 @@ def state(site: Site, seen: Seen) -> dict[str, Any]:
 
 
 def _agent(site: Site, row: RunRow) -> Agent:
-    digest = site.digests.of(row.run_id)
+    digest = site.digests.of(row.run_id, row.events)
     busy = [station for station in digest.stations.values() if station.until is None]
-    newest = site.stores.events.entries(row.run_id, after=max(0, digest.seq - 1))
+    newest = site.stores.events.at(row.run_id, [digest.seq])
     return Agent(
         row=row,
         digest=digest,
         station=busy[-1] if busy else None,
         doing=next(iter(rows_of(newest, digest)), None),
-        cost=site.costs.of(row),
+        cost=digest.usd,
     )

@@ -17,16 +17,15 @@ from karkhana.domain.tasks import Status
 from karkhana.factory.explaining import explain_run
 from karkhana.storage.run_lists import RunRow
 from karkhana.web.cards import card_of
-from karkhana.web.diffs import File, read_patch
+from karkhana.web.diffs import read_patch
 from karkhana.web.digests import Digest
 from karkhana.web.evidence import measured
 from karkhana.web.site import Site, site_of, who
 from karkhana.web.strip import GLYPHS, strip
 from karkhana.web.trails import PAGE, groups_of, rows_of, turn_of
+from karkhana.web.windows import MOST_FILES, windows
 
 TABS = ("changes", "trail", "evidence", "confidence", "cost")
-MOST_PAIRS = 1500
-"""Rows of a file's diff that a page shows; the whole patch can be loaded as a file."""
 LATEST = 6
 
 
@@ -38,7 +37,7 @@ def run(request: Request) -> Response:
     tab = request.path_params.get("tab", "")
     if row is None or tab not in ("", *TABS):
         return site.missing(request, f"run {run_id}" if row is None else f"tab {tab}")
-    digest = site.digests.of(run_id)
+    digest = site.digests.of(run_id, row.events)
     tab = tab or ("trail" if digest.handed_over is None else "changes")
     return site.page(
         request,
@@ -76,19 +75,16 @@ def _changes(site: Site, request: Request, row: RunRow, digest: Digest) -> dict[
     inline: dict[str, dict[int, list[Finding]]] = defaultdict(lambda: defaultdict(list))
     for finding in digest.findings:
         inline[finding.path][finding.line].append(finding)
+    asked = request.query_params
+    found = windows(files, asked.get("file", ""), _number(asked.get("from", "0")))
     return {
-        "files": files,
+        "files": files[:MOST_FILES],
+        "unlisted": len(files[MOST_FILES:]),
         "inline": inline,
-        "shown": {file.path: _lines(file) for file in files},
+        "windows": found,
+        "shown": {window.file.path: window.lines for window in found},
         "elsewhere": [finding for finding in digest.findings if finding.path not in {file.path for file in files}],
-        "most_pairs": MOST_PAIRS,
     }
-
-
-def _lines(file: File) -> set[int]:
-    """Lines of the new file that the diff shows."""
-    pairs = itertools.islice((pair for hunk in file.hunks for pair in hunk.pairs), MOST_PAIRS)
-    return {pair.new.number for pair in pairs if pair.new is not None}
 
 
 def _trail(site: Site, request: Request, row: RunRow, digest: Digest) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def body(site: Site, topic: str, after: int) -> bytes:
     row = site.lists.get(topic)
     if row is None:
         return b": no such run\n\n"
-    digest = site.digests.of(topic)
+    digest = site.digests.of(topic, row.events)
     parts = {"live-head": site.pages.fragment("run.html", "head", **head(site, row, digest))}
     rows = rows_of(_entries(site.stores.events, topic, after), digest)
     added = site.pages.fragment("trail_rows.html", "rows", groups=groups_of(rows), run=row)
