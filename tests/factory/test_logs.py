@@ -95,7 +95,7 @@ def test_it_can_be_configured_again(stream: io.StringIO) -> None:
 def test_a_runs_lines_name_it_and_say_nothing_that_anybody_wrote(stream: io.StringIO) -> None:
     start(stream, format="json")
     log = RunLog()
-    with log.run("run_1") as seen:
+    with log.run("run_1", "BUILD-1") as seen:
         seen.event(ev.StatusChanged(status=Status.BUILDING, worker="w"))
         seen.event(ev.Noted(text="the model wrote this"))
         with seen.step("decide"):
@@ -106,6 +106,7 @@ def test_a_runs_lines_name_it_and_say_nothing_that_anybody_wrote(stream: io.Stri
     found = lines(stream)
     assert [line["event"] for line in found] == ["run.begun", "run.status", "decision.made", "run.left", "outside"]
     assert [line.get("run") for line in found] == ["run_1"] * 4 + [None]
+    assert [line.get("task") for line in found] == ["BUILD-1"] * 4 + [None]
     assert found[2]["step"] == "decide"
     assert "wrote" not in stream.getvalue()
     assert "long words" not in stream.getvalue()

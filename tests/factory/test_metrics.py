@@ -32,7 +32,7 @@ def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stores:
 
 def watched(registry: CollectorRegistry, *events: ev.AnyEvent) -> WorkerMetrics:
     metrics = WorkerMetrics(registry)
-    with Watches([metrics]).run("run_1") as seen:
+    with Watches([metrics]).run("run_1", "BUILD-1") as seen:
         assert registry.get_sample_value("karkhana_worker_runs") == 1
         with seen.step("verify"):
             for event in events:
@@ -119,7 +119,9 @@ def test_prometheus_finds_nothing_wrong_with_it(stores: Stores, tmp_path: Path) 
     registry = new_registry()
     registry.register(FactoryMetrics(stores.database))
     watched(registry)
-    done = subprocess.run([PROMTOOL, "check", "metrics"], input=generate_latest(registry), capture_output=True, check=False)
+    done = subprocess.run(
+        [PROMTOOL, "check", "metrics"], input=generate_latest(registry), capture_output=True, check=False
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 

@@ -55,7 +55,7 @@ def open_factory(
         name, watched = worker_name(), Watches(watches)
 
         def line(run_id: str, engine: DurableEngine) -> None:
-            with watched.run(run_id) as seen:
+            with watched.run(run_id, stores.runs.get(run_id).task_id) as seen:
 
                 def observe(event: AnyEvent) -> None:
                     observer(event)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 import structlog
-from structlog.contextvars import bind_contextvars, bound_contextvars, merge_contextvars
+from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from karkhana.domain import events as ev
@@ -112,9 +112,9 @@ class RunLog:
         self._log.warning("run.taken_over")
 
     @contextmanager
-    def run(self, run_id: str) -> Iterator["RunLog"]:
+    def run(self, run_id: str, task_id: str) -> Iterator["RunLog"]:
         """Around one execution of a run: whatever is logged in its thread names it."""
-        with bound_contextvars(run=run_id):
+        with bound_contextvars(run=run_id, task=task_id):
             self._log.info("run.begun")
             try:
                 yield self
@@ -124,8 +124,6 @@ class RunLog:
     def event(self, event: ev.AnyEvent) -> None:
         """The events that say how a run goes; never what people or models wrote."""
         match event:
-            case ev.RunStarted(task_id=task):
-                bind_contextvars(task=task)
             case ev.StatusChanged(status=status):
                 self._log.info("run.status", status=status.value)
             case ev.GateFinished(result=result):

@@ -210,7 +210,7 @@ class WorkerMetrics:
         self._takeovers.inc()
 
     @contextmanager
-    def run(self, run_id: str) -> Iterator["_Watched"]:
+    def run(self, run_id: str, task_id: str) -> Iterator["_Watched"]:
         """Around one execution of a run."""
         with self._busy.track_inprogress():
             yield _Watched(self)

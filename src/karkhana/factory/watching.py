@@ -26,7 +26,7 @@ class RunWatch(Protocol):
 class Watch(Protocol):
     """Looks on a worker."""
 
-    def run(self, run_id: str) -> AbstractContextManager[RunWatch]:
+    def run(self, run_id: str, task_id: str) -> AbstractContextManager[RunWatch]:
         """Around one execution of a run."""
 
     def taken_over(self) -> None:
@@ -44,9 +44,9 @@ class Watches:
             watch.taken_over()
 
     @contextmanager
-    def run(self, run_id: str) -> Iterator["_Together"]:
+    def run(self, run_id: str, task_id: str) -> Iterator["_Together"]:
         with ExitStack() as stack:
-            yield _Together(tuple(stack.enter_context(watch.run(run_id)) for watch in self._watches))
+            yield _Together(tuple(stack.enter_context(watch.run(run_id, task_id)) for watch in self._watches))
 
 
 class _Together:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import structlog
 from starlette.applications import Starlette
@@ -44,6 +45,10 @@ from karkhana.web.routes import pages_of_ours
 from karkhana.web.site import Site, site_of
 from karkhana.web.threshold import threshold_of
 from karkhana.web.timing import Timed
+from karkhana.web.traced import Traced
+
+if TYPE_CHECKING:
+    from karkhana.factory.traces import Traces
 
 _log = structlog.get_logger(__name__)
 MEDIA = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
@@ -56,6 +61,7 @@ def dashboard(
     port: int,
     say: Callable[[str], None] = lambda _token: None,
     answering: Answering = answer,
+    traces: "Traces | None" = None,
 ) -> Starlette:
     """The ASGI program for one address on loopback.
 
@@ -87,7 +93,12 @@ def dashboard(
     sender = answering_for(stores, store.outbox)
     desk = Desk(stores, store, sender.earlier)
     metrics = WebMetrics(stores.database, stores.settings.metrics.token)
-    receiving = Hooks(open_doors(stores.settings), desk, counted=metrics.delivered)
+    receiving = Hooks(
+        open_doors(stores.settings),
+        desk,
+        counted=metrics.delivered,
+        admitted=traces.admitted if traces is not None else None,
+    )
     rounds = Rounds(stores, desk)
     api = open_api(site)
     telling = Telling(stores, f"{account}:{port}:{secrets.token_hex(4)}")
@@ -121,6 +132,7 @@ def dashboard(
         ],
         middleware=[
             Middleware(Logged),
+            Middleware(Traced, traces=traces),
             Middleware(Measured, metrics=metrics),
             Middleware(Timed),
             Middleware(Guard, threshold=threshold, pages=pages),

@@ -48,9 +48,11 @@ class Hooks:
         clock: Callable[[], float] = time.time,
         *,
         counted: Callable[[str, str], None] = lambda _door, _outcome: None,
+        admitted: Callable[[str, str], None] | None = None,
     ) -> None:
-        """``counted`` is told the door and what came of each delivery."""
+        """``counted`` is told the door and what came of each delivery, ``admitted`` the door and each new task."""
         self._counted = counted
+        self._admitted = admitted or (lambda _door, _task_id: None)
         self._doors = doors
         self._desk = desk
         self._clock = clock
@@ -111,6 +113,8 @@ class Hooks:
             self._counted(name, "failed")
             return _refusal(Refused("the factory cannot take it now", 503, retry_after_s=60))
         self._counted(name, "repeated" if found.repeated else found.receipt.status)
+        if found.receipt.status == "accepted" and found.receipt.task_id and not found.repeated:
+            self._admitted(name, found.receipt.task_id)
         _log.info("delivery.read", door=name, status=found.receipt.status, task=found.receipt.task_id)
         return _receipt(found)
 

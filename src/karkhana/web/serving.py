@@ -7,6 +7,7 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import uvicorn
 
@@ -19,6 +20,9 @@ from karkhana.web.api.application import Api
 from karkhana.web.app import dashboard
 from karkhana.web.site import Site
 from karkhana.web.tls import Certificate
+
+if TYPE_CHECKING:
+    from karkhana.factory.traces import Traces
 
 STOP_S = 10.0
 """Seconds that answers under way have after SIGTERM."""
@@ -65,6 +69,7 @@ def serve_dashboard(
     account: str,
     ready: Callable[[str, str], None],
     linked: Callable[[str], None],
+    traces: "Traces | None" = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -80,7 +85,7 @@ def serve_dashboard(
     def url(token: str) -> str:
         return f"{address}/enter?token={token}"
 
-    app = dashboard(stores, account=account, port=port, say=lambda token: linked(url(token)))
+    app = dashboard(stores, account=account, port=port, say=lambda token: linked(url(token)), traces=traces)
     site: Site = app.state.site
     tls = certificate.context if certificate is not None else None
     made = server(app, Limits(), stop_s=STOP_S, cancelling=True, tls=tls)

@@ -8,6 +8,7 @@ from karkhana.cli.output import print_json_line
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.logs import configure
 from karkhana.factory.stores import open_stores
+from karkhana.factory.tracing import tracing
 from karkhana.web.serving import bound, serve_dashboard
 
 app = typer.Typer(rich_markup_mode=None)
@@ -39,6 +40,6 @@ def serve(
         else:
             typer.echo(f"a new link was asked for; it works once and for ten minutes:\n  {link}")
 
-    with open_stores(settings) as stores:
+    with open_stores(settings) as stores, tracing("karkhana-serve") as traces:
         configure(settings.log, stores.redactor)
-        serve_dashboard(stores, listening, account=account(), ready=ready, linked=linked)
+        serve_dashboard(stores, listening, account=account(), ready=ready, linked=linked, traces=traces)

@@ -15,6 +15,7 @@ from karkhana.factory.assembly import open_factory
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.logs import RunLog, configure
 from karkhana.factory.retaining import pruning_nightly
+from karkhana.factory.tracing import tracing
 from karkhana.factory.watching import Watch
 from karkhana.factory.worker import stop_on_signals
 
@@ -39,8 +40,10 @@ def worker(
     settings = load_settings(log_flags(log_format, log_level))
     logged = settings.log.format == "json"
     observer = (lambda event: print_json_line(plain(event))) if json else Progress(quiet=logged)
-    with ExitStack() as stack:
+    with ExitStack() as stack, tracing("karkhana-worker") as traces:
         watches: list[Watch] = [RunLog()] if logged else []
+        if traces is not None:
+            watches.append(traces)
         if metrics_port >= 0:
             watches.append(stack.enter_context(_measured(settings, metrics_host, metrics_port)))
         opened = open_factory(settings, observer=observer, tags=words, concurrency=concurrency, watches=watches)
