@@ -54,8 +54,9 @@ class Ending:
 
     async def receive(self) -> Message:
         """Of the program; a stream that is over has lost its reader."""
-        if not self.streaming:
+        if self.watch is None:
             return await self._receive()
+        # also before the answer has begun: a stream waits for its reader to leave from the first moment on
         coming = asyncio.ensure_future(self._receive())
         over = asyncio.ensure_future(self._over.wait())
         try:
