@@ -24,8 +24,10 @@ class Deciding:
         self._answering = answering
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="deciding")
 
-    def decide(self, run_id: str, *, approved: bool, comment: str, seen: str, by: str) -> RunResult | None:
-        """What came of the run; ``None`` when the answer is still being carried out.
+    def decide(
+        self, run_id: str, *, approved: bool, comment: str, seen: str, by: str, patience_s: float | None = None
+    ) -> RunResult | None:
+        """What came of the run; ``None`` when the answer is still being carried out after ``patience_s``.
 
         ``by``: who answers. ``seen``: the hash of the change that they looked at. Raises ``UnknownRun``, or
         ``InvalidInput`` when the run waits for nobody, for somebody else, or with another change, or when other answers
@@ -42,7 +44,7 @@ class Deciding:
             seen=seen,
         )
         try:
-            return work.result(self._patience_s)
+            return work.result(self._patience_s if patience_s is None else patience_s)
         except TooLong:
             if work.cancel():
                 # it was not begun, and a server that stops would lose it

@@ -21,6 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from karkhana.domain.access import Principal
+from karkhana.domain.access_tokens import well_formed
 from karkhana.web.api.problems import MEDIA, made
 from karkhana.web.hooks import PREFIX
 from karkhana.web.limits import client_of, neighbourhood, within
@@ -155,7 +156,9 @@ class Guard:
             found = None
             if scheme.lower() == "bearer":
                 found = await run_in_threadpool(self._threshold.program, secret.strip())
-            if found is None and (wait_s := self._threshold.failures.take(neighbourhood(request.state.address))):
+            # what has not even the form of a secret was looked up nowhere, and is no try to find one
+            tried = found is None and well_formed(secret.strip())
+            if tried and (wait_s := self._threshold.failures.take(neighbourhood(request.state.address))):
                 return _problem(429, "too_many_failures", "Too many tokens that open nothing.", wait_s=wait_s)
             request.state.principal = found
         principal: Principal | None = request.state.principal

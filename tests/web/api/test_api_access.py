@@ -4,6 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from karkhana.domain.access import Role
+from karkhana.domain.access_tokens import new_secret
 from karkhana.factory.stores import Stores
 from karkhana.web.api.contract import About, Operation
 from karkhana.web.api.operations import OPERATIONS
@@ -91,3 +92,12 @@ def test_what_is_done_and_refused_stands_in_the_audit(as_, admin, runs) -> None:
     found = admin.get("/audit", params={"action": "run.cancel"}).json()["items"]
     assert [each["outcome"] for each in found] == ["failed", "done", "refused"]
     assert {(each["actor"], each["product"]) for each in found} == {("token:ci", "shop")}
+
+
+def test_who_tries_tokens_is_slowed_but_a_slip_is_no_try(as_) -> None:
+    client = as_()
+    slips = {client.get("/me", headers={"authorization": f"Bearer slip-{n}"}).status_code for n in range(40)}
+    assert slips == {401}
+    tries = [client.get("/me", headers={"authorization": f"Bearer {new_secret()}"}).status_code for _ in range(40)]
+    assert tries[0] == 401
+    assert tries[-1] == 429

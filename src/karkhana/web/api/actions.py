@@ -18,6 +18,8 @@ from karkhana.web.api.shapes import Acted, Line, Paging, Sha256, page, position
 from karkhana.web.cards import card_of
 
 TAG = "decisions"
+PATIENCE_S = 5.0
+"""Seconds that an answer is waited for; after that it is carried out without whoever gave it."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
