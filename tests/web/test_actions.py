@@ -77,6 +77,7 @@ def test_a_paused_run_is_let_go_on(client, line, stores):
     run_id = line.paused("Too dear")
     page = client.get(f"/runs/{run_id}").text
     assert "the budget is used up" in page
+    assert re.findall(r'<li class="(\w+)">', page) == ["done", "wait", "ahead", "ahead", "ahead", "ahead"]
     assert "Let it go on</button>" in page
     for wrong in ({"usd": "nan"}, {"turns": "-4"}, {"usd": "many"}):
         assert "Nothing was done" in told(client, f"/runs/{run_id}/resume", **wrong)

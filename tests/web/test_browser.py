@@ -76,6 +76,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         runs = {
             "delivered": line.delivered("Prices are added twice"),
             "failed": line.failed("The parcel is too heavy " + "and its name is long " * 6),
+            "running": line.running("Sum the parcels of a customer").run_id,
             "paused": line.paused("Old orders are imported too slowly"),
             "waiting": line.waiting("<img src=x onerror=alert(1)> is shown"),
             "second": line.waiting("Round to paise"),

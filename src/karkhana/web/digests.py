@@ -183,7 +183,8 @@ def _started(digest: Digest, event: ev.RunStarted, seq: int, at: datetime) -> No
 def _status(digest: Digest, event: ev.StatusChanged, seq: int, at: datetime) -> None:
     digest.status, digest.worker = event.status, event.worker or digest.worker
     name = _STATION_OF.get(event.status)
-    if name is not None:
+    # a paused run waits where it is, and has not come to the end of the line
+    if name is not None and not (event.status is Status.WAITING_FOR_REVIEW and digest.paused is not None):
         digest.enter(name, seq, at)
 
 

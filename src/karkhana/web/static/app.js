@@ -20,6 +20,11 @@
     }
   };
 
+  // A form that is on its way answers with a page of its own: what it changes must not load this one anew before.
+  let leaving = false;
+  addEventListener("submit", (event) => { leaving = event.target.method !== "dialog"; });
+  addEventListener("pageshow", () => { leaving = false; });
+
   // Live: one stream a page; the server sends parts by the id that they replace.
   const follow = (place) => {
     const stream = new EventSource(place.dataset.live);
@@ -37,7 +42,7 @@
       if (told.status && before && told.status !== before) {
         place.dataset.status = told.status;
         // What a person is asked, and the tabs, are other ones in another state.
-        if (told.ended || told.status === "waiting_for_review") { stream.close(); location.reload(); }
+        if (told.ended || told.status === "waiting_for_review") { stream.close(); if (!leaving) location.reload(); }
       } else if (told.ended) stream.close();
     });
     addEventListener("pagehide", () => stream.close());
@@ -87,7 +92,7 @@
     const near = here >= 0 && list[here] ? list[here] : document;
     return near.querySelector(`[data-key="${key}"]`) || document.querySelector(`[data-key="${key}"]`);
   };
-  const places = { n: "/", r: "/runs", a: "/approvals" };
+  const places = { n: "/", r: "/runs", a: "/approvals", q: "/quality" };
   let going = false;
 
   addEventListener("keydown", (event) => {
