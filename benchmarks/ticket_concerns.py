@@ -2,10 +2,10 @@
 
     python -m benchmarks.ticket_concerns --dataset DIR --json [--limit 25] [--repositories 12]
 
-``--dataset``: a folder of repositories OWNER+NAME/repo, bare or not. A ticket is a fix's message, without trailers and the
-names of files, as in the histories of :mod:`benchmarks.mine`; what it is held against are the source files, tests apart,
-that the commit changed (at most three), in the tree of its parent. ``said`` is the share of tickets with any file of
-confidence 0.5 or more, ``said_right`` how many of these files were changed.
+``--dataset``: a folder of repositories OWNER+NAME/repo, bare or not. A ticket is a fix's message, without trailers
+and the names of files, as in the histories of :mod:`benchmarks.mine`; what it is held against are the source files,
+tests apart, that the commit changed (at most three), in the tree of its parent. ``said`` is the share of tickets with
+any file of confidence 0.5 or more, ``said_right`` how many of these files were changed.
 """
 
 import argparse

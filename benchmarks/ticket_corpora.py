@@ -1,9 +1,9 @@
 """Public tickets whose kind of work is known: labelled issues, and commits whose authors named the kind.
 
-``--dataset``: a folder of repositories OWNER+NAME/repo, bare or not. Issues: nlbse2024/issue-report-classification (3,000
-issues of five projects, labelled bug, feature or question; questions are left out). Commits: the subjects of every
-repository that writes them as "kind(scope): words" (Conventional Commits 1.0.0), with that prefix removed. Nothing of
-the texts is kept.
+``--dataset``: a folder of repositories OWNER+NAME/repo, bare or not. Issues: nlbse2024/issue-report-classification
+(3,000 issues of five projects, labelled bug, feature or question; questions are left out). Commits: the subjects of
+every repository that writes them as "kind(scope): words" (Conventional Commits 1.0.0), with that prefix removed.
+Nothing of the texts is kept.
 """
 
 import csv
@@ -52,7 +52,7 @@ def issues(dataset: Path) -> Iterator[Labelled]:
     source = find_source(dataset, ISSUES)
     csv.field_size_limit(10**8)
     for name in ISSUE_FILES if source else ():
-        shown = subprocess.run(["git", "--git-dir", source, "show", f"HEAD:{name}"], capture_output=True, check=True)
+        shown = subprocess.run(["git", "--git-dir", str(source), "show", f"HEAD:{name}"], capture_output=True, check=True)
         for row in csv.DictReader(io.StringIO(shown.stdout.decode("utf-8", "replace"))):
             if row["label"] in OF_LABEL:
                 yield Labelled(row["repo"], OF_LABEL[row["label"]], f"{row['title']}\n\n{row['body']}")

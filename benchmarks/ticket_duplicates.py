@@ -2,13 +2,15 @@
 
     python -m benchmarks.ticket_duplicates --dataset DIR --json
 
-``--dataset``: a folder with SigmaJahan/Towards-Understanding-the-Impacts-of-Textual-Dissimilarity-on-Duplicate-Bug-Report-
-Detection as OWNER+NAME/repo: pairs of reports of Eclipse, Firefox and Firefox for mobile, those whose texts are alike and
-those whose texts are not, in the share that they were found in (Jahan and Rahman, ICSE 2023; GPL-3.0, read only). Each
-report is held against all others of its project. ``caught``: the report that it duplicates is suggested. ``precision``:
-of the suggestions for such reports, those that are right. ``false_alarms``: tickets for which something is suggested
-although what they duplicate is not there. ``usual_precision``: of all tickets that get a suggestion, those where it is
-right, when one in five tickets is a duplicate. The threshold was chosen on Firefox alone.
+``--dataset``: a folder with
+SigmaJahan/Towards-Understanding-the-Impacts-of-Textual-Dissimilarity-on-Duplicate-Bug-Report- Detection as
+OWNER+NAME/repo: pairs of reports of Eclipse, Firefox and Firefox for mobile, those whose texts are alike and those
+whose texts are not, in the share that they were found in (Jahan and Rahman, ICSE 2023; GPL-3.0, read only). Each
+report is held against all others of its project. ``caught``: the report that it duplicates is suggested.
+``precision``: of the suggestions for such reports, those that are right. ``false_alarms``: tickets for which
+something is suggested although what they duplicate is not there. ``usual_precision``: of all tickets that get a
+suggestion, those where it is right, when one in five tickets is a duplicate. The threshold was chosen on Firefox
+alone.
 """
 
 import argparse

@@ -4,9 +4,9 @@
     python -m benchmarks.train_ticket_types --dataset DIR --write    # and writes intake/kind_of_work.toml
     python -m benchmarks.train_ticket_types --dataset DIR --shipped  # the shipped model on repositories it never saw
 
-``--dataset``: see :mod:`benchmarks.ticket_corpora`. Repositories in :data:`NEVER` are not trained on, so that the shipped
-model can be tried on them. An issue counts as often as a commit; its title alone is a second example, since people
-write short tickets too.
+``--dataset``: see :mod:`benchmarks.ticket_corpora`. Repositories in :data:`NEVER` are not trained on, so that the
+shipped model can be tried on them. An issue counts as often as a commit; its title alone is a second example, since
+people write short tickets too.
 """
 
 import argparse
@@ -27,12 +27,13 @@ from sklearn.metrics import accuracy_score, f1_score
 from benchmarks.common import emit
 from benchmarks.ticket_corpora import Labelled, commits, issues
 from karkhana.domain.tasks import TaskType
-from karkhana.intake.kind_of_work import features, guess
+from karkhana.intake.kind_of_work import features
 from karkhana.intake.likeness import stem
+from karkhana.intake.understanding import kind
 from karkhana.intake.words import take_apart
 
 NEVER = frozenset({"opencv/opencv", "lepture/mistune", "pypa/packaging", "sdispater/tomlkit", "python-poetry/poetry"})
-TYPES = tuple(type.value for type in TaskType)
+TYPES = tuple(each.value for each in TaskType)
 PENALTIES = (1.0, 4.0)
 RARE = 6
 ROUNDS = 120
@@ -116,13 +117,13 @@ def _left_out(rows: list[Labelled]) -> dict[str, Any]:
             vectorizer, model = _trained([each for each in rows if folds[each.source] != fold], penalty)
             held = [each for each in rows if folds[each.source] == fold]
             kinds = model.predict(vectorizer.transform([_features(each.text) for each in held]))
-            for each, kind in zip(held, kinds, strict=True):
+            for each, found in zip(held, kinds, strict=True):
                 where = "issues" if "\n\n" in each.text else "commits"
                 truth[where].append(each.kind)
-                said[where].append(str(kind))
+                said[where].append(str(found))
         figures: dict[str, Any] = {"penalty": penalty}
-        for where in truth:
-            figures |= _figures(where, truth[where], said[where])
+        for where, kinds_there in truth.items():
+            figures |= _figures(where, kinds_there, said[where])
         print(json.dumps(figures), file=sys.stderr)
         if not best or _worst(figures) > _worst(best):
             best = figures
@@ -130,7 +131,7 @@ def _left_out(rows: list[Labelled]) -> dict[str, Any]:
 
 
 def _worst(figures: dict[str, Any]) -> float:
-    return min(value for name, value in figures.items() if name.endswith("macro_f1"))
+    return min(float(value) for name, value in figures.items() if name.endswith("macro_f1"))
 
 
 def _shipped(rows: list[Labelled]) -> dict[str, Any]:
@@ -138,7 +139,7 @@ def _shipped(rows: list[Labelled]) -> dict[str, Any]:
     for where in ("issues", "commits"):
         here = [each for each in rows if ("\n\n" in each.text) == (where == "issues")]
         if here:
-            table |= _figures(where, [e.kind for e in here], [guess(take_apart(e.text))[0].value for e in here])
+            table |= _figures(where, [e.kind for e in here], [kind((), take_apart(e.text), e.text).value for e in here])
     return table
 
 
@@ -189,8 +190,8 @@ def _common(texts: list[str]) -> str:
     stop = sorted(word for word, count in counts.items() if count >= COMMON_STOP * len(texts))
     known = sorted(word for word, count in counts.items() if COMMON_LEAST <= count < COMMON_STOP * len(texts))
     lines = [
-        "# Made by benchmarks/train_ticket_types.py; do not edit. In how many of the issues that it was trained on a word's",
-        "# stem stands, and those that stand in so many that they tell nothing.",
+        "# Made by benchmarks/train_ticket_types.py; do not edit. In how many of the issues that it was trained on",
+        "# a word's stem stands, and those that stand in so many that they tell nothing.",
         f"tickets = {len(texts)}",
         f"stop = {json.dumps(stop)}",
         "",

@@ -3,7 +3,7 @@ import json
 import pytest
 from intake_support import SECRET, check, comment, from_github, issues
 
-from karkhana.intake.deliveries import Command, Delivery, Ignored, Refused, TicketDraft, Verb
+from karkhana.intake.deliveries import Command, Delivery, Ignored, Refused, Remark, TicketDraft, Verb
 from karkhana.intake.door import Reading, received
 from karkhana.intake.github import GitHub
 
@@ -66,7 +66,7 @@ def test_a_comment_asks_for_work_on_its_issue():
     ids=["none", "quoted", "code", "other code", "open code", "edited", "not the author", "pull request"],
 )
 def test_what_is_no_command_is_ignored(payload):
-    assert isinstance(read("issue_comment", payload), Ignored)
+    assert isinstance(read("issue_comment", payload), Ignored | Remark)
 
 
 @pytest.mark.parametrize("kind", ["check_run", "check_suite", "workflow_run"])
@@ -131,3 +131,20 @@ def test_what_is_signed_but_cannot_be_read_is_refused(body):
     found = received(GitHub(), from_github("issues", body), SECRETS)
     assert isinstance(found, Refused)
     assert found.status == 422
+
+
+def test_a_comment_without_a_command_is_a_remark_unless_a_program_or_another_wrote_it():
+    said = read("issue_comment", comment("It shows 3,\n\n```\n4\n```"))
+    assert isinstance(said, Remark)
+    assert (said.sender, said.subject, said.text) == ("asha", "octo/shop#7", "It shows 3,\n\n```\n4\n```")
+    for other in (
+        comment("fine", by="karkhana[bot]"),
+        comment("Which call?\n<!-- karkhana:abc -->"),
+        comment("changed", action="edited"),
+    ):
+        assert isinstance(read("issue_comment", other), Ignored)
+
+
+def test_an_answer_by_command_has_all_its_lines():
+    said = read("issue_comment", comment("/karkhana answer\nIt shows 3\n```\nf(1)\n```"))
+    assert (said.verb, said.words) == (Verb.ANSWER, "It shows 3\n```\nf(1)\n```")

@@ -17,10 +17,11 @@ from karkhana.domain.tasks import Order, TaskType, Ticket
 from karkhana.factory.commands import carried_out
 from karkhana.factory.doors import principal_of
 from karkhana.factory.ordering import another_order, make_order
+from karkhana.factory.remarks import reply
 from karkhana.factory.stores import Stores
 from karkhana.factory.telling import accepted
 from karkhana.factory.understanding import Understander, said_of
-from karkhana.intake.deliveries import Challenge, Command, Ignored, TicketDraft
+from karkhana.intake.deliveries import Challenge, Command, Ignored, Remark, TicketDraft
 from karkhana.intake.door import Reading
 from karkhana.intake.payload import clean, line
 from karkhana.intake.suspicion import suspicions
@@ -34,6 +35,7 @@ SHORTEST = 8
 FRESH_S = 1.0
 """Seconds for which a repository's HEAD and settings are believed."""
 
+AT_ONCE = {"postgresql": 4}
 EMPTY = "it does not say what is wanted"
 EARLIER_ALL = 8000
 """Characters of a conversation that join a ticket …"""
@@ -69,6 +71,11 @@ class Desk:
     def store(self) -> IntakeStore:
         return self._store
 
+    @property
+    def at_once(self) -> int:
+        """How many threads should admit at the same time: where one writes at a time, others that wait for it sleep."""
+        return AT_ONCE.get(self._stores.database.kind, 1)
+
     def admit(self, name: str, door: IntakeDoor, reading: Reading) -> Admission:
         """Do what a verified reading asks for, if its sender may; a second time nothing, with the same receipt.
 
@@ -92,12 +99,27 @@ class Desk:
             return _said("ignored", "a challenge was answered")
         if isinstance(outcome, Ignored):
             return _said("ignored", outcome.reason)
-        assert isinstance(outcome, TicketDraft | Command), "a refused delivery is no reading"
+        assert isinstance(outcome, TicketDraft | Command | Remark), "a refused delivery is no reading"
         refused = not_allowed(door, outcome)
         if refused:
             return _said("ignored", refused)
         if isinstance(outcome, Command):
             return carried_out(self._stores, self._store, name, door, outcome)
+        subjects = (outcome.subject,) if isinstance(outcome, Remark) else outcome.subjects
+        answered = reply(
+            self._stores,
+            self._store,
+            name,
+            door,
+            subjects=subjects,
+            sender=outcome.sender,
+            text=outcome.text,
+            address=outcome.address,
+        )
+        if answered is not None:
+            return answered
+        if isinstance(outcome, Remark):
+            return _said("ignored", "nothing waits for an answer there")
         return self._ticket(name, door, outcome)
 
     def _ticket(self, name: str, door: IntakeDoor, draft: TicketDraft) -> Effect:
@@ -197,7 +219,7 @@ def continued(draft: TicketDraft, earlier: list[tuple[str, str]]) -> TicketDraft
     return msgspec.structs.replace(draft, text=f"{draft.text}\n\nSaid before in the same conversation:\n{told}")
 
 
-def not_allowed(door: IntakeDoor, asked: TicketDraft | Command) -> str:
+def not_allowed(door: IntakeDoor, asked: TicketDraft | Command | Remark) -> str:
     """Why nothing is done; empty when the sender may have it."""
     if repository_of(door, asked.place) is None and not (isinstance(asked, Command) and asked.run_id):
         return f"no repository is connected to {asked.place or 'it'}"
@@ -205,7 +227,7 @@ def not_allowed(door: IntakeDoor, asked: TicketDraft | Command) -> str:
         return "" if _fits(asked.check, door.checks) else f"{asked.check} may not give tickets"
     if not _fits(asked.sender, (*door.senders, *door.approvers)):
         return f"{asked.sender or 'the sender'} may not ask for anything"
-    if isinstance(asked, Command):
+    if isinstance(asked, Command | Remark):
         return ""
     wanted = {label.casefold() for label in door.labels}
     if not asked.opening and asked.labels and not wanted.intersection(label.casefold() for label in asked.labels):

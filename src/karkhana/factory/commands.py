@@ -16,6 +16,7 @@ from karkhana.domain.settings import IntakeDoor
 from karkhana.domain.tasks import Order, Status, Ticket
 from karkhana.factory.approvals import answer_message, requested
 from karkhana.factory.doors import principal_of
+from karkhana.factory.replies import answer_within, waiting_question
 from karkhana.factory.stores import Stores
 from karkhana.git import Repository
 from karkhana.intake.answers.message import Message, packed
@@ -26,7 +27,7 @@ from karkhana.storage.outbox import Saying
 
 DIGITS = 8
 """Of a change's hash that an approval has to name."""
-HELP = "Commands: /karkhana work, status, retry, cancel, approve HASH, reject HASH REASON."
+HELP = "Commands: /karkhana work, status, answer TEXT, retry, cancel, approve HASH, reject HASH REASON."
 
 DECIDING = frozenset({Verb.APPROVE, Verb.REJECT})
 ASKING = frozenset({Verb.STATUS, Verb.HELP})
@@ -51,6 +52,7 @@ def carried_out(
         Verb.REJECT: _decision,
         Verb.RETRY: _retry,
         Verb.CANCEL: _cancel,
+        Verb.ANSWER: _answer,
         Verb.STATUS: _status,
         Verb.HELP: _help,
     }[command.verb]
@@ -207,6 +209,22 @@ def _cancel(
         except InvalidInput as error:
             return task_id, error.message
         return task_id, f"{command.sender} cancelled {task_id}."
+
+    return act
+
+
+def _answer(
+    stores: Stores, _store: IntakeStore, door: IntakeDoor, command: Command, task_id: str
+) -> Callable[[Writing], Done]:
+    if waiting_question(stores, task_id) is None:
+        raise InvalidInput(f"{task_id} asks nothing.")
+
+    def act(writing: Writing) -> Done:
+        try:
+            answer_within(stores, writing.connection, task_id, command.words, by=door.person(command.sender))
+        except InvalidInput as error:
+            return task_id, error.message
+        return task_id, f"{task_id} goes on with this answer."
 
     return act
 

@@ -20,7 +20,7 @@ from karkhana.intake.words import take_apart
 FILES_MAX = 1_500
 LINES_MAX = 40_000
 SHOWN = 5
-NAMED, TRACED, DEFINED, WORDS = 0.9, 0.9, 0.7, 0.35
+NAMED, TRACED, DEFINED, WORDS = 0.9, 0.8, 0.45, 0.25
 """Confidence in a file that is named, is in the trace, alone defines a name of the ticket, or shares most words."""
 SOURCES = frozenset(
     ("py", "pyi", "js", "jsx", "ts", "tsx", "go", "rs", "java", "kt", "rb", "php", "cs", "c", "h", "cc", "cpp", "swift")

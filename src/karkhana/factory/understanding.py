@@ -51,7 +51,7 @@ def understood(
     Bounded: 200 kB of anything take less than 0.2 s of CPU.
     """
     parts = take_apart(text)
-    said = Judgement(value=type, because=("whoever asked said so",)) if type else kind(labels, parts)
+    said = Judgement(value=type, because=("whoever asked said so",)) if type else kind(labels, parts, text)
     urgent = priority(labels, text)
     if urgency is not None:
         urgent = Judgement(value=str(urgency), because=("whoever asked said so",))

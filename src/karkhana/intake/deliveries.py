@@ -56,6 +56,7 @@ class Verb(enum.StrEnum):
     REJECT = "reject"
     RETRY = "retry"
     CANCEL = "cancel"
+    ANSWER = "answer"
     STATUS = "status"
     HELP = "help"
 
@@ -75,6 +76,18 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """Where to answer."""
     respond: str = ""
     """Where the press of a button is answered, for a while."""
+
+
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody says something where a ticket was given, to nobody by name: the answer to a question, maybe."""
+
+    sender: str
+    place: str
+    subject: str
+    """The ticket's, as in :attr:`TicketDraft.subjects`."""
+    text: str
+    address: str = ""
+    """Where to answer."""
 
 
 class Ignored(msgspec.Struct, frozen=True):
@@ -100,4 +113,4 @@ class Challenge(msgspec.Struct, frozen=True):
     text: str
 
 
-Outcome = TicketDraft | Command | Ignored | Refused | Challenge
+Outcome = TicketDraft | Command | Remark | Ignored | Refused | Challenge

@@ -12,13 +12,15 @@ from typing import Any
 import msgspec
 
 from karkhana.intake.commands import spoken
-from karkhana.intake.deliveries import Command, Delivery, Ignored, Outcome, Refused, TicketDraft, Verb
+from karkhana.intake.deliveries import Command, Delivery, Ignored, Outcome, Refused, Remark, TicketDraft, Verb
 from karkhana.intake.door import media_type
 from karkhana.intake.payload import clean, fitted, line, read
 from karkhana.intake.signatures import Secrets, github
 
 FAILING = frozenset({"failure", "timed_out", "startup_failure"})
 """Conclusions of a check that mean that something is broken."""
+OURS = "<!-- karkhana:"
+"""Begins the mark that comments of our own bear."""
 
 
 class Account(msgspec.Struct):
@@ -140,10 +142,19 @@ def _comment(given: IssueComment) -> Outcome:
         # whoever may edit a comment is not who wrote it
         return Ignored(f"a comment was {line(given.action, 40)}; only new ones are read")
     command = spoken(given.comment.body)
-    if command is None:
-        return Ignored("the comment holds no command")
     if given.comment.user is None or given.comment.user.login != given.sender.login:
         return Ignored("the comment was not sent by who wrote it")
+    if command is None:
+        if given.sender.login.endswith("[bot]") or OURS in given.comment.body:
+            return Ignored("a program wrote the comment")
+        about = subject(given.repository.full_name, given.issue.number)
+        return Remark(
+            sender=given.sender.login,
+            place=given.repository.full_name,
+            subject=about,
+            text=clean(given.comment.body),
+            address=below(about, given.comment),
+        )
     verb, words = command
     if isinstance(verb, Verb):
         about = subject(given.repository.full_name, given.issue.number)

@@ -108,7 +108,7 @@ def _event(envelope: Envelope) -> Outcome:
     about = _subject(event.channel, event.thread_ts or event.ts)
     # a mention is itself a call by name, so that a command needs no slash
     verb, _, words = text.removeprefix("/karkhana").strip().partition(" ")
-    if verb.lower() in set(Verb) and (verb.lower() == Verb.REJECT or len(words.split()) <= WORDS):
+    if verb.lower() in set(Verb) and (verb.lower() in (Verb.REJECT, Verb.ANSWER) or len(words.split()) <= WORDS):
         return _command(Verb(verb.lower()), words.strip(), event.user, event.channel, about)
     return _draft(text, event.user, event.channel, about, continues=event.thread_ts not in ("", event.ts))
 

@@ -25,25 +25,30 @@ from karkhana.intake.words import TEXT_MAX, Parts, take_apart
 __all__ = ["USUAL", "kind", "priority", "take_apart"]
 
 USUAL = 5
+SURE = 0.9
+"""Confidence where a sentence leaves no doubt."""
 UNSURE = 0.4
 """Probability below which the words speak for no type."""
 SPOKEN_MAX = 60
 
 
-def kind(labels: Sequence[str], parts: Parts) -> Judgement:
-    """The type of the work; a bug fix when nothing speaks clearly for another."""
+def kind(labels: Sequence[str], parts: Parts, text: str = "") -> Judgement:
+    """The type of the work; a bug fix when nothing speaks clearly for another. ``text``: the whole ticket."""
     named = {label.casefold(): label for label in labels}
     for name, known in _rules()["type"].items():
         for label in known:
             if label in named:
                 return Judgement(value=name, confidence=0.95, because=(f"label {named[label]}",))
+    for sentence in _rules()["sure"]:
+        if _pattern(sentence["pattern"]).search(text[:TEXT_MAX]):
+            return Judgement(value=sentence["type"], confidence=SURE, because=(sentence["name"],))
     likeliest, probability, words = guess(parts)
     if probability < UNSURE:
         return Judgement(value=TaskType.BUGFIX.value, confidence=round(probability, 2), because=("nothing clearer",))
     return Judgement(value=likeliest.value, confidence=round(probability, 2), because=words)
 
 
-def priority(labels: Sequence[str], text: str) -> Judgement:
+def priority(labels: Sequence[str], text: str = "") -> Judgement:
     """1-10, 10 first. A label that names one sets it, and the strongest sign of the text may raise or lower it."""
     known: dict[str, int] = _rules()["priority"]
     named = [(known[label.casefold()], label) for label in labels if label.casefold() in known]
