@@ -1,5 +1,6 @@
 """When a reader's day began: in the time zone that their browser named, else in the server's.
 
+>>> from datetime import UTC
 >>> midnight("Asia/Kolkata", datetime(2026, 3, 1, 20, 0, tzinfo=UTC)).isoformat()
 '2026-03-02T00:00:00+05:30'
 >>> zone_of("Nowhere/Town"), zone_of("../../etc/passwd"), zone_of("Europe")
