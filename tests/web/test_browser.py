@@ -322,6 +322,31 @@ def test_a_running_run_is_followed_live_and_a_hostile_event_stays_text(page: Pag
     assert rows == list(dict.fromkeys(rows))
 
 
+def test_a_hidden_tab_gives_its_connection_back_and_catches_up(page: Page, house: House) -> None:
+    claim = house.line.begin("Look away")
+    page.clock.install()
+    page.goto(f"{house.address}/runs/{claim.run_id}/trail")
+    followed(page, house, 1)
+    hide = """hidden => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(hide, True)
+    page.clock.fast_forward(6000)
+    followed(page, house, 0)
+    house.line.record(claim, ev.Noted(text="while nobody looked"))
+    page.evaluate(hide, False)
+    expect(page.locator("#trail-rows")).to_contain_text("while nobody looked")
+    followed(page, house, 1)
+
+
+def followed(page: Page, house: House, readers: int) -> None:
+    deadline = time.monotonic() + 20
+    while house.site.hub.listeners != readers:
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
 def test_now_follows_what_happens(page: Page, house: House) -> None:
     page.goto(house.address + "/")
     deadline = time.monotonic() + 20

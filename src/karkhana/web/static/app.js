@@ -26,9 +26,20 @@
   addEventListener("pageshow", () => { leaving = false; });
 
   // Live: one stream a page; the server sends parts by the id that they replace.
+  // A browser has six connections to one server, so that tabs which nobody looks at leave theirs to the others.
   const follow = (place) => {
-    const stream = new EventSource(place.dataset.live);
-    stream.addEventListener("update", (event) => {
+    let stream = null, known = "", resting = 0, over = false;
+    const open = () => {
+      if (stream || over || document.hidden) return;
+      const address = new URL(place.dataset.live, location.href);
+      if (known && address.searchParams.has("after")) address.searchParams.set("after", known);
+      stream = new EventSource(address);
+      stream.addEventListener("update", take);
+    };
+    const close = () => { if (stream) stream.close(); stream = null; };
+    const end = () => { over = true; close(); };
+    const take = (event) => {
+      known = event.lastEventId;
       const told = JSON.parse(event.data);
       for (const [id, html] of Object.entries(told.parts)) {
         const part = document.getElementById(id);
@@ -42,10 +53,17 @@
       if (told.status && before && told.status !== before) {
         place.dataset.status = told.status;
         // What a person is asked, and the tabs, are other ones in another state.
-        if (told.ended || told.status === "waiting_for_review") { stream.close(); if (!leaving) location.reload(); }
-      } else if (told.ended) stream.close();
+        if (told.ended || told.status === "waiting_for_review") { end(); if (!leaving) location.reload(); }
+      } else if (told.ended) end();
+    };
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(resting);
+      if (document.hidden) resting = setTimeout(close, 5000);
+      else open();
     });
-    addEventListener("pagehide", () => stream.close());
+    addEventListener("pagehide", close);
+    addEventListener("pageshow", open);
+    open();
   };
 
   const append = (html) => {
