@@ -7,7 +7,7 @@ STAMP := $(VENV)/.ready
 FUZZER := $(VENV)/share/karkhana/fuzzer
 BENCH_DATA ?= .benchmarks
 
-.PHONY: setup check test demo bench clean lock
+.PHONY: setup check test demo screenshots bench clean lock
 .DELETE_ON_ERROR:
 
 setup: $(STAMP)
@@ -36,6 +36,9 @@ test: setup
 
 demo: setup
 	$(BIN)/karkhana demo
+
+screenshots: setup
+	$(BIN)/python scripts/screenshots.py
 
 bench: setup
 	$(BIN)/python -m benchmarks --data "$(BENCH_DATA)"
