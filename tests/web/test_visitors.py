@@ -96,7 +96,7 @@ def test_a_form_of_another_session_is_none_of_this_one(database):
 
 
 def test_a_stream_is_asked_about_once_a_second_and_ends_with_its_session(database):
-    clock = iter([0.0, 0.5, 1.4, 1.6]).__next__
+    clock = iter([0.0, 0.5, 1.4, 1.4, 1.6]).__next__
     found: list[Visitor | None] = [Visitor(Principal(name="asha", roles={"*": Role.VIEWER}), "t")] * 2 + [None]
 
     class Counting:
@@ -111,16 +111,18 @@ def test_a_stream_is_asked_about_once_a_second_and_ends_with_its_session(databas
 
     standing = Standing(Counting(), TokenStore(database), clock)
     principal = Principal(name="asha", roles={"*": Role.VIEWER})
+    assert standing.known(principal, "s") is None
     assert [standing.holds(principal, "s") for _ in range(2)] == [True, True]
     assert Counting.asked == 1
     assert standing.holds(principal, "s")
+    assert Counting.asked == 2
     assert not standing.holds(Principal(name="asha", roles={"shop": Role.VIEWER}), "s"), "the roles are others"
 
 
 def test_a_stream_of_a_token_ends_when_it_is_revoked(database):
     tokens = TokenStore(database)
     token, _ = tokens.create("nightly", {"shop": Role.VIEWER}, seconds=60, owner="asha")
-    clock = iter([0.0, 5.0]).__next__
+    clock = iter([0.0, 5.0, 5.0]).__next__
     standing = Standing(Team(SessionStore(database), Roster(settings(), None, settings)), tokens, clock)
     assert standing.holds(token.principal(), "")
     tokens.revoke(token.token_id)

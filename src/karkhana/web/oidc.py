@@ -193,7 +193,7 @@ class Provider:
             "code_verifier": attempt.verifier,
         }
         headers = [(b"content-type", b"application/x-www-form-urlencoded")]
-        secret = self._secret()
+        secret = await asyncio.to_thread(self._secret)
         if secret and "client_secret_basic" in found.token_endpoint_auth_methods_supported:
             pair = ":".join(urllib.parse.quote(each, safe="") for each in (self._access.client_id, secret))
             headers.append((b"authorization", b"Basic " + base64.b64encode(pair.encode())))

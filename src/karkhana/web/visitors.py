@@ -149,16 +149,24 @@ class Standing:
         self._lock = Lock()
         self._known: dict[tuple[str, str], tuple[float, Principal | None]] = {}
 
-    def holds(self, principal: Principal, session_id: str) -> bool:
-        """Whether a principal may go on as they began."""
-        key, now = (session_id, principal.token_id), self._clock()
+    def known(self, principal: Principal, session_id: str) -> bool | None:
+        """Whether a principal may go on as they began; ``None``: it has to be looked up."""
         with self._lock:
-            known = self._known.get(key)
-        if known is None or now - known[0] > STILL_S:
-            known = (now, self._found(principal, session_id))
-            with self._lock:
-                self._known = {k: v for k, v in self._known.items() if now - v[0] <= STILL_S} | {key: known}
-        return known[1] is not None and known[1].roles == principal.roles
+            found = self._known.get((session_id, principal.token_id))
+        if found is None or self._clock() - found[0] > STILL_S:
+            return None
+        return found[1] is not None and found[1].roles == principal.roles
+
+    def holds(self, principal: Principal, session_id: str) -> bool:
+        """The same, looked up where that is needed, which may ask the database."""
+        known = self.known(principal, session_id)
+        if known is not None:
+            return known
+        now, found = self._clock(), self._found(principal, session_id)
+        with self._lock:
+            fresh = {key: each for key, each in self._known.items() if now - each[0] <= STILL_S}
+            self._known = fresh | {(session_id, principal.token_id): (now, found)}
+        return found is not None and found.roles == principal.roles
 
     def _found(self, principal: Principal, session_id: str) -> Principal | None:
         if principal.token_id:

@@ -59,6 +59,8 @@ async def done(request: Request) -> Response:
 async def _entered(site: Site, provider: Provider, team: Team, request: Request) -> Response:
     seed, _, kept = request.cookies.get(LOGIN_COOKIE, "").partition(".")
     asked, attempt = request.query_params, Attempt(seed)
+    if site.threshold.failures.wait(neighbourhood(request.state.address)):
+        return _outside(site, "Too many tries; wait a minute.", 429)
     if not seed or not attempt.answers(asked.get("state", "")):
         return _outside(site, "This sign-in was begun elsewhere, or too long ago. Begin again.", 400)
     if asked.get("error") or not asked.get("code"):
