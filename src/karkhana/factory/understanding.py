@@ -164,6 +164,11 @@ PRODUCTS_MAX = 50
 """Products whose sketches are remembered; of the others they are read again."""
 
 
+def kept_of(stores: Stores, task_id: str) -> Understanding | None:
+    """What was kept of a task's ticket, without reading it again; ``None`` for tasks of which nothing was."""
+    return UnderstandingStore(stores.database).get(task_id)
+
+
 def shown(stores: Stores, task_id: str) -> Understanding:
     """What is understood of a task's ticket: as it was kept, or read from its words now.
 

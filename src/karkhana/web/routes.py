@@ -23,6 +23,7 @@ def pages_of_ours() -> list[Route]:
         Route("/runs/{run_id}/answer", approvals.answer, methods=["POST"]),
         Route("/runs/{run_id}/cancel", actions.cancel, methods=["POST"]),
         Route("/runs/{run_id}/retry", actions.retry, methods=["POST"]),
+        Route("/runs/{run_id}/reply", actions.reply, methods=["POST"]),
         Route("/runs/{run_id}/rewind", actions.rewind, methods=["POST"]),
         Route("/runs/{run_id}/resume", actions.resume, methods=["POST"]),
         Route("/runs/{run_id}/trail/{seq:int}", run.event),

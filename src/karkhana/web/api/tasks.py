@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from karkhana.domain.access import EVERYTHING, Role
 from karkhana.domain.tasks import Order, Status, Task, TaskType
 from karkhana.factory.ordering import make_order
+from karkhana.factory.understanding import Understander
 from karkhana.intake.suspicion import suspicions
 from karkhana.storage.intake_store import IntakeStore, TicketRow
 from karkhana.storage.task_lists import TaskFilter, TaskLists
@@ -59,6 +60,8 @@ class NewTask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     attempts: Annotated[int, Meta(ge=1, le=16)] = 1
     auto: bool = False
     """Deliver without waiting for approval where policy allows. Needs the role approver."""
+    ask: bool = False
+    """Wait for an answer when the ticket does not say enough."""
 
 
 class TaskDetail(Task, frozen=True, kw_only=True):
@@ -103,6 +106,10 @@ def added(call: Call) -> Writing:
         if not _visible(call, other):
             raise missing(f"task {other} to depend on")
 
+    order = msgspec.structs.replace(order, asks=new.ask)
+    book = Understander(stores)
+    found = book.of(order, new.product, type=new.type.value, urgency=new.priority)
+
     def write(connection: sa.Connection) -> Answer:
         task = stores.tasks.add_within(
             connection,
@@ -114,6 +121,7 @@ def added(call: Call) -> Writing:
             depends_on=new.depends_on,
             tags=new.tags,
         )
+        book.keep_within(connection, task, found)
         where = {"location": f"/api/v1/tasks/{task.task_id}"}
         told = {"title": task.title, "repository": order.repository}
         return Answer(task, where, target=task.task_id, product=task.product, details=told)

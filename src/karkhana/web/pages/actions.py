@@ -12,6 +12,7 @@ from starlette.responses import Response
 from karkhana.domain.access import Role
 from karkhana.domain.errors import KarkhanaError
 from karkhana.factory.again import let_go_on, repeat, rewound
+from karkhana.factory.replies import answer
 from karkhana.storage.run_lists import RunRow
 from karkhana.web.site import Site, site_of, who
 
@@ -28,6 +29,11 @@ def cancel(request: Request) -> Response:
 def retry(request: Request) -> Response:
     """``POST /runs/RUN/retry``: the order once more; with ``newest`` from the newest commit."""
     return _acted(request, "run.retry", _repeated)
+
+
+def reply(request: Request) -> Response:
+    """``POST /runs/RUN/reply``: the answer to the question that the run waits with."""
+    return _acted(request, "ticket.answer", _replied)
 
 
 def rewind(request: Request) -> Response:
@@ -67,6 +73,11 @@ def _repeated(site: Site, request: Request, row: RunRow) -> tuple[str, Details]:
     newest = request.state.form.get("newest") == "1"
     task = repeat(site.stores, row.run_id, by=who(request).name, newest=newest)
     return _standing(task.task_id), {"task_id": task.task_id, "newest": newest}
+
+
+def _replied(site: Site, request: Request, row: RunRow) -> tuple[str, Details]:
+    answer(site.stores, row.task_id, request.state.form.get("text", ""), by=who(request).name)
+    return "The work begins with your answer; the next worker that is free takes it up.", {}
 
 
 def _rewound(site: Site, request: Request, row: RunRow) -> tuple[str, Details]:

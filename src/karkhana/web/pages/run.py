@@ -15,6 +15,7 @@ from karkhana.domain.evidence import Finding
 from karkhana.domain.json import plain
 from karkhana.domain.tasks import Status
 from karkhana.factory.explaining import explain_run
+from karkhana.factory.understanding import kept_of
 from karkhana.storage.run_lists import RunRow
 from karkhana.web.cards import card_of
 from karkhana.web.diffs import read_patch
@@ -46,6 +47,7 @@ def run(request: Request) -> Response:
         tabs=TABS,
         card=card_of(site.grounds, who(request), row, digest),
         told=request.query_params.get("told", "")[:300],
+        understood=kept_of(site.stores, row.task_id),
         operates=who(request).may(Role.OPERATOR, row.product),
         **head(site, row, digest),
         **_VIEWS[tab](site, request, row, digest),
