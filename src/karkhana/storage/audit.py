@@ -28,6 +28,10 @@ LONGEST = 500
 LONGEST_DETAIL = 4000
 """Characters of one text of the details."""
 _PAGE = 1000
+# made once: to make them for each entry takes longer than to carry them out
+_HEAD = sa.select(audit_head.c.seq, audit_head.c.hash).with_for_update()
+_ENTER = sa.insert(audit_entries)
+_MOVE = sa.update(audit_head)
 _TEXTS = ("at", "actor", "via", "token_id", "action", "target", "product", "outcome", "details")
 
 
@@ -118,7 +122,7 @@ class Audit:
         details: Mapping[str, object] | None = None,
     ) -> int:
         """The same as a part of a transaction of the caller's, which must have the right to write."""
-        head = connection.execute(sa.select(audit_head.c.seq, audit_head.c.hash).with_for_update()).one()
+        head = connection.execute(_HEAD).one()
         texts = {
             "at": timestamp(self._clock()),
             "actor": principal.name,
@@ -132,10 +136,8 @@ class Audit:
         row = {name: self._text(text, LONGEST) for name, text in texts.items()}
         row["details"] = canonical(self._nested(dict(details or {}))).decode()
         newest = _chained(head.hash, head.seq + 1, row)
-        connection.execute(
-            sa.insert(audit_entries).values(seq=head.seq + 1, previous_hash=head.hash, hash=newest, **row)
-        )
-        connection.execute(sa.update(audit_head).values(seq=head.seq + 1, hash=newest))
+        connection.execute(_ENTER, {"seq": head.seq + 1, "previous_hash": head.hash, "hash": newest, **row})
+        connection.execute(_MOVE, {"seq": head.seq + 1, "hash": newest})
         return int(head.seq) + 1
 
     def entries(

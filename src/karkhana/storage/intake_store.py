@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from karkhana.domain.json import canonical, decode
 from karkhana.domain.tasks import Status
 from karkhana.storage.database import Clock, Database, utc_now
+from karkhana.storage.intake_statements import ALONE, CAME, KEEP_RECEIPT, RECEIPT, TASK_OF, statements
 from karkhana.storage.outbox import Outbox, Saying, queue
 from karkhana.storage.tables import (
     intake_allowances,
@@ -21,7 +22,6 @@ from karkhana.storage.tables import (
     intake_tickets,
     tasks,
 )
-from karkhana.storage.upserting import upsert
 
 MINUTE_S = 60.0
 
@@ -81,13 +81,11 @@ class IntakeStore:
             now = self._clock().timestamp()
             mark = {"door": door, "identity": identity, "digest": digest, "at": now, "receipt": ""}
             # on PostgreSQL a second one waits here for what comes of the first
-            made = upsert(connection, intake_deliveries).values(mark).on_conflict_do_nothing()
-            if connection.execute(made.returning(intake_deliveries.c.identity)).first() is None:
+            if connection.execute(statements(connection).mark, mark).first() is None:
                 raise _Repeated
             receipt = act(Writing(connection, door, now))
-            place = (intake_deliveries.c.door == door) & (intake_deliveries.c.identity == identity)
-            kept = {"receipt": canonical(receipt).decode()}
-            connection.execute(sa.update(intake_deliveries).where(place).values(kept))
+            kept = {"of_door": door, "of_identity": identity, "came_of_it": canonical(receipt).decode()}
+            connection.execute(KEEP_RECEIPT, kept)
             return receipt, False
         found = self.receipt(door, identity, digest)
         assert found is not None
@@ -155,16 +153,8 @@ class Writing:
     def take(self, sender: str, per_minute: int) -> None:
         """Count one against the sender's allowance (generic cell rate algorithm). Raises :class:`Flood`."""
         step = MINUTE_S / per_minute
-        fresh = {"door": self._door, "sender": sender, "full_at": self._now + step}
-        column = intake_allowances.c.full_at
-        later = sa.case((column > self._now, column), else_=self._now) + step
-        counted = (
-            upsert(self.connection, intake_allowances)
-            .values(fresh)
-            .on_conflict_do_update(index_elements=["door", "sender"], set_={"full_at": later})
-            .returning(column)
-        )
-        full_at: float = self.connection.execute(counted).scalar_one()
+        fresh = {"door": self._door, "sender": sender, "full_at": self._now + step, "now": self._now, "step": step}
+        full_at: float = self.connection.execute(statements(self.connection).take, fresh).scalar_one()
         if full_at - self._now > MINUTE_S + 1e-6:
             raise Flood(full_at - self._now - MINUTE_S)
 
@@ -175,13 +165,12 @@ class Writing:
     def alone(self) -> None:
         """From here on no other delivery of the door decides whether its subjects have a ticket."""
         if self.connection.dialect.name == "postgresql":
-            self.connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:door))"), {"door": self._door})
+            self.connection.execute(ALONE, {"door": self._door})
 
     def bind(self, subjects: Sequence[str], task_id: str) -> None:
         """From here on the subjects' ticket is this one, unless they have one."""
-        for subject in sorted(set(subjects)):
-            row = {"door": self._door, "subject": subject, "task_id": task_id}
-            self.connection.execute(upsert(self.connection, intake_subjects).values(row).on_conflict_do_nothing())
+        rows = [{"door": self._door, "subject": each, "task_id": task_id} for each in sorted(set(subjects))]
+        self.connection.execute(statements(self.connection).bind, rows)
 
     def rebind(self, task_id: str, again: str) -> None:
         """All subjects of a ticket are another one's now, which takes its place."""
@@ -200,7 +189,7 @@ class Writing:
             "told": Status.QUEUED.value,
             "done": False,
         }
-        self.connection.execute(sa.insert(intake_tickets).values(values))
+        self.connection.execute(CAME, values)
 
     def answer(self, reference: str, task_id: str, saying: Saying) -> None:
         """Queue an answer; nothing is said nowhere."""
@@ -209,15 +198,12 @@ class Writing:
 
 
 def _task_of(connection: sa.Connection, door: str, subject: str) -> str | None:
-    place = (intake_subjects.c.door == door) & (intake_subjects.c.subject == subject)
-    found: str | None = connection.execute(sa.select(intake_subjects.c.task_id).where(place)).scalar()
+    found: str | None = connection.execute(TASK_OF, {"door": door, "subject": subject}).scalar()
     return found
 
 
 def _receipt(connection: sa.Connection, door: str, identity: str, digest: str) -> Receipt | None:
-    same = (intake_deliveries.c.identity == identity) | (intake_deliveries.c.digest == digest)
-    query = sa.select(intake_deliveries.c.receipt).where(intake_deliveries.c.door == door, same).limit(1)
-    found = connection.execute(query).scalar()
+    found = connection.execute(RECEIPT, {"door": door, "identity": identity, "digest": digest}).scalar()
     return decode(found, Receipt) if found else None
 
 

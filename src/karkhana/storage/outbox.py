@@ -11,7 +11,8 @@ import msgspec
 import sqlalchemy as sa
 
 from karkhana.storage.database import Clock, Database, utc_now
-from karkhana.storage.tables import FILLED_SLOT, intake_answers, intake_senders
+from karkhana.storage.intake_statements import statements
+from karkhana.storage.tables import intake_answers, intake_senders
 from karkhana.storage.upserting import upsert
 
 LONGEST_ERROR = 500
@@ -66,20 +67,6 @@ class Saying(msgspec.Struct, frozen=True, kw_only=True):
 def queue(connection: sa.Connection, now: float, saying: Saying, *, door: str, reference: str, task_id: str) -> None:
     """Have an answer said. What says the same as what stands in its slot already changes nothing."""
     said = {"text": saying.text, "content": saying.content, "reference": reference, "due_at": now, "at": now}
-    if saying.slot:
-        again = {
-            **said,
-            "attempts": 0,
-            "sent_at": None,
-            "failed_at": None,
-            "error": "",
-            "version": intake_answers.c.version + 1,
-        }
-        changed = intake_answers.c.content != saying.content
-        if saying.only_changes:
-            place = (intake_answers.c.task_id == task_id) & (intake_answers.c.slot == saying.slot)
-            connection.execute(sa.update(intake_answers).where(place, changed).values(again))
-            return
     row = {
         **said,
         "door": door,
@@ -88,12 +75,16 @@ def queue(connection: sa.Connection, now: float, saying: Saying, *, door: str, r
         "attempts": 0,
         "marker": secrets.token_hex(12),
     }
-    made = upsert(connection, intake_answers).values(row)
-    if saying.slot:
-        made = made.on_conflict_do_update(
-            index_elements=["task_id", "slot"], index_where=FILLED_SLOT, set_=again, where=changed
-        )
-    connection.execute(made)
+    if not saying.slot:
+        connection.execute(statements(connection).answer, row)
+    elif not saying.only_changes:
+        connection.execute(statements(connection).replace, row)
+    else:
+        fresh = {"attempts": 0, "sent_at": None, "failed_at": None, "error": ""}
+        place = (intake_answers.c.task_id == task_id) & (intake_answers.c.slot == saying.slot)
+        changed = intake_answers.c.content != saying.content
+        values = {**said, **fresh, "version": intake_answers.c.version + 1}
+        connection.execute(sa.update(intake_answers).where(place, changed).values(values))
 
 
 class Outbox:

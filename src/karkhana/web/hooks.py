@@ -27,10 +27,8 @@ REFUSED_PER_MINUTE = 60
 """Deliveries of one address that may be out of order; more are not looked at before some time has passed."""
 PATIENCE_S = 10.0
 """Seconds in which a delivery has to be here as a whole."""
-AT_ONCE = 8
-"""Deliveries that are worked on at the same time."""
 WAITING = 256
-"""Deliveries that wait for that; more are turned away, and senders send them again."""
+"""Deliveries that are here at the same time; more are turned away, and senders send them again."""
 OUT_OF_ORDER = frozenset({400, 401, 404, 408, 413, 415, 422})
 KEPT = ("content-type", "authorization")
 """Headers that are looked at, besides those of the senders' own (``x-…``)."""
@@ -56,7 +54,7 @@ class Hooks:
         self._doors = doors
         self._desk = desk
         self._clock = clock
-        self._working = asyncio.Semaphore(AT_ONCE)
+        self._working = asyncio.Semaphore(desk.at_once)
         self._inside = 0
         self._strangers = Allowances(REFUSED_PER_MINUTE, clock=clock)
 
@@ -76,7 +74,7 @@ class Hooks:
         opened = self._doors.get(name)
         if opened is None:
             return PlainTextResponse("There is no such door.\n", 404)
-        if self._inside >= AT_ONCE + WAITING:
+        if self._inside >= WAITING:
             return _refusal(Refused("too much at once", 503, retry_after_s=5))
         self._inside += 1
         try:
