@@ -12,6 +12,7 @@ from web_support import HOST
 
 from karkhana.domain.access import Role
 from karkhana.domain.access_settings import AccessSettings
+from karkhana.domain.access_tokens import new_secret
 from karkhana.factory.stores import open_stores
 from karkhana.web.app import dashboard
 
@@ -104,7 +105,7 @@ def test_too_many_requests_wait(stores, answers):
 
 def test_too_many_wrong_tokens_wait_and_a_right_one_does_not(program, stores):
     _, shown = bearer(stores)
-    wrong = {"authorization": "Bearer kk_wrong"}
+    wrong = {"authorization": f"Bearer {new_secret()}"}
     late = until_late(lambda: program.get(ME, headers=wrong), 401, least=20)
     assert 0 < int(late.headers["retry-after"]) <= 3
     assert program.get(ME, headers=shown).status_code == 200
