@@ -154,6 +154,8 @@ def test_one_product_of_several_is_chosen_for_all_pages(client, line):
     assert "only bank" in text
     client.post("/product", data={"csrf": client.form_token, "back": "//evil.example"})
     assert "In the shop" in client.get("/runs").text
+    assert "In the shop" in client.get("/approvals?product=shop").text
+    assert "In the shop" not in client.get("/approvals?product=bank").text
 
 
 def test_who_has_waited_longest_comes_first(client, line):

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
-from web_support import Line
+from web_support import Line, asked_models, made_past
 
 from karkhana.domain import events as ev
 from karkhana.domain.tasks import Status
@@ -73,6 +73,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     settings = msgspec.structs.replace(load_settings({}), home=folder / "home", database_url=None)
     with open_stores(settings) as stores:
         line = Line(stores, folder)
+        made_past(stores, 16)
+        asked_models(stores)
         runs = {
             "delivered": line.delivered("Prices are added twice"),
             "failed": line.failed("The parcel is too heavy " + "and its name is long " * 6),

@@ -3,19 +3,13 @@
 import csv
 import io
 import re
-import time
 
 import msgspec
 import pytest
-import sqlalchemy as sa
-from web_support import PORT, as_if, signed_in
+from web_support import PORT, as_if, asked_models, made_past, signed_in
 
 from karkhana.domain.access import single_user
-from karkhana.domain.outcomes import ScoredChange, Sign, SignKind
-from karkhana.domain.tasks import Order, Status, TaskType, Ticket
 from karkhana.storage.breaker_store import BreakerReport, BreakerStore
-from karkhana.storage.outcome_store import OutcomeStore
-from karkhana.storage.tables import ledger_entries, ledger_writers, runs
 from karkhana.web.app import dashboard
 
 DAY_S = 86_400.0
@@ -39,42 +33,8 @@ def seen_by(stores, answers):
 
 @pytest.fixture
 def past(stores):
-    """Thirty runs of the shop and ten of the bank over forty days; those with a low score were bad."""
-    store, now = OutcomeStore(stores.database), time.time()
-    for number in range(40):
-        product, at = "shop" if number < 30 else "bank", now - (40 - number % 40) * DAY_S
-        order = Order(ticket=Ticket(text="t"), repository=f"/srv/{product}", commit="a" * 40, type=TaskType.BUGFIX)
-        _, claim = stores.tasks.add_and_claim(order, "w", 60.0, product=product)
-        failed, score = number % 5 == 0, 0.72 if number % 3 else 0.95
-        status = Status.FAILED if failed else Status.DELIVERED
-        stores.runs.finish(
-            claim.run_id,
-            1,
-            status,
-            b"{}",
-            engineer="symbolic",
-            human_review=score < 0.9,
-            quality_score=None if failed else score,
-        )
-        with stores.database.writing() as connection:
-            connection.execute(sa.update(runs).where(runs.c.run_id == claim.run_id).values(finished_at=at))
-        if failed:
-            continue
-        change = ScoredChange(
-            run_id=claim.run_id,
-            repository=f"/srv/{product}",
-            type="bugfix",
-            engineer="symbolic",
-            commit="c" * 40,
-            score=score,
-            at=at,
-        )
-        store.keep(change)
-        store.land(claim.run_id, "d" * 40, at)
-        if score < 0.9 and number % 2:
-            store.add(Sign.make(claim.run_id, SignKind.REVERTED, "e" * 40, at=at + 60, cause="regression"))
-    for product in ("shop", "bank"):
-        store.watched(f"/srv/{product}", now)
+    """Thirty runs of the shop and ten of the bank."""
+    made_past(stores, 40)
 
 
 def figures(text: str) -> str:
@@ -151,29 +111,7 @@ def test_pages_without_figures_name_the_command_that_fills_them(client):
 
 
 def test_the_router_tells_cost_latency_and_failures_by_model(client, stores):
-    at, day = time.time() - 60, time.strftime("%Y-%m-%d", time.gmtime(time.time() - 60))
-    with stores.database.writing() as connection:
-        writer = connection.execute(sa.insert(ledger_writers).values(seen_at=at)).inserted_primary_key[0]
-        for number in range(20):
-            values = {
-                "entry": 1000 + number,
-                "writer": writer,
-                "at": at,
-                "day": day,
-                "key_id": "",
-                "team": "",
-                "task_id": f"BUILD-{number % 4}",
-                "provider": "cloud",
-                "model": "small" if number % 2 else "large",
-                "prices": "1",
-                "reserved": 10**12,
-                "state": "released" if number == 0 else "settled",
-                "cost": None if number == 0 else 5 * 10**9,
-                "settled_at": at + number,
-                "input": 10,
-                "output": 5,
-            }
-            connection.execute(sa.insert(ledger_entries).values(values))
+    asked_models(stores)
     report = BreakerReport(reporter="", place="cloud/large#1", state="open", answered=3, failed=9, opens_in_s=4.0)
     BreakerStore(stores.database).tell("gateway node:7", [report])
     text = client.get("/router?days=7").text

@@ -2,9 +2,11 @@
 
 import hashlib
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
@@ -15,14 +17,18 @@ from karkhana.domain.access import Principal, Role
 from karkhana.domain.changes import Change, FileChange, FileState
 from karkhana.domain.confidence import Component, Confidence
 from karkhana.domain.evidence import Finding, GateResult, GateStatus, Severity
+from karkhana.domain.outcomes import ScoredChange, Sign, SignKind
 from karkhana.domain.policy import Decision, Verdict
 from karkhana.domain.suites import Outcome, TestReport, TestResult
 from karkhana.domain.tasks import Order, Status, TaskType, Ticket
 from karkhana.factory.stores import Stores
 from karkhana.quality.weights import load_weights
+from karkhana.storage.outcome_store import OutcomeStore
 from karkhana.storage.runs import Claim
+from karkhana.storage.tables import ledger_entries, ledger_writers, runs
 
 PORT = 8321
+DAY_S = 86_400.0
 HOST = f"127.0.0.1:{PORT}"
 HOSTILE = '<script>alert(1)</script> \x1b[31mred\u202e "quoted" & {{ 7 * 7 }}'
 PATCH = (
@@ -215,3 +221,69 @@ def signed_in(app: Starlette) -> TestClient:
     client.headers["origin"] = f"http://{HOST}"
     client.form_token = doors.session(session_id).form_token
     return client
+
+
+def made_past(stores: Stores, count: int) -> None:
+    """Ended runs, one a day, three of four of the shop, the others of the bank; some with a low score were bad."""
+    store, now = OutcomeStore(stores.database), time.time()
+    for number in range(count):
+        product, at = "shop" if 4 * number < 3 * count else "bank", now - (count - number) * DAY_S
+        order = Order(ticket=Ticket(text="t"), repository=f"/srv/{product}", commit="a" * 40, type=TaskType.BUGFIX)
+        _, claim = stores.tasks.add_and_claim(order, "w", 60.0, product=product)
+        failed, score = number % 5 == 0, 0.72 if number % 3 else 0.95
+        status = Status.FAILED if failed else Status.DELIVERED
+        stores.runs.finish(
+            claim.run_id,
+            1,
+            status,
+            b"{}",
+            engineer="symbolic",
+            human_review=score < 0.9,
+            quality_score=None if failed else score,
+        )
+        with stores.database.writing() as connection:
+            connection.execute(sa.update(runs).where(runs.c.run_id == claim.run_id).values(finished_at=at))
+        if failed:
+            continue
+        change = ScoredChange(
+            run_id=claim.run_id,
+            repository=f"/srv/{product}",
+            type="bugfix",
+            engineer="symbolic",
+            commit="c" * 40,
+            score=score,
+            at=at,
+        )
+        store.keep(change)
+        store.land(claim.run_id, "d" * 40, at)
+        if score < 0.9 and number % 2:
+            store.add(Sign.make(claim.run_id, SignKind.REVERTED, "e" * 40, at=at + 60, cause="regression"))
+    for product in ("shop", "bank"):
+        store.watched(f"/srv/{product}", now)
+
+
+def asked_models(stores: Stores) -> None:
+    """Twenty calls of two models, of which one came to nothing."""
+    at, day = time.time() - 60, time.strftime("%Y-%m-%d", time.gmtime(time.time() - 60))
+    with stores.database.writing() as connection:
+        writer = connection.execute(sa.insert(ledger_writers).values(seen_at=at)).inserted_primary_key[0]
+        for number in range(20):
+            values = {
+                "entry": 1000 + number,
+                "writer": writer,
+                "at": at,
+                "day": day,
+                "key_id": "",
+                "team": "",
+                "task_id": f"BUILD-{number % 4}",
+                "provider": "cloud",
+                "model": "small" if number % 2 else "large",
+                "prices": "1",
+                "reserved": 10**12,
+                "state": "released" if number == 0 else "settled",
+                "cost": None if number == 0 else 5 * 10**9,
+                "settled_at": at + number,
+                "input": 10,
+                "output": 5,
+            }
+            connection.execute(sa.insert(ledger_entries).values(values))

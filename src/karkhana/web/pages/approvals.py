@@ -1,5 +1,7 @@
 """What waits for a person, and the answer."""
 
+import urllib.parse
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,10 +20,11 @@ FIRST = "0"
 
 
 def approvals(request: Request) -> Response:
-    """``/approvals?after=RUN``: the queue; who has waited longest comes first."""
+    """``/approvals?product=&after=RUN``: the queue; who has waited longest comes first."""
     site = site_of(request)
     after = request.query_params.get("after", "") or FIRST
-    waiting = RunFilter(status=Status.WAITING_FOR_REVIEW, visible=sees(request))
+    product = request.query_params.get("product", "")
+    waiting = RunFilter(status=Status.WAITING_FOR_REVIEW, product=product or None, visible=sees(request))
     rows = site.lists.page(waiting, after=after, limit=PAGE + 1)[::-1]
     shown = [(row, site.digests.of(row.run_id, row.events)) for row in rows[:PAGE]]
     return site.page(
@@ -29,7 +32,12 @@ def approvals(request: Request) -> Response:
         "approvals.html",
         cards=[(row, digest, card_of(site.grounds, who(request), row, digest)) for row, digest in shown],
         operates=[row.run_id for row, _ in shown if who(request).may(Role.OPERATOR, row.product)],
-        newer=f"/approvals?after={rows[PAGE - 1].run_id}" if len(rows) > PAGE else "",
+        product=product,
+        products=site.products.of(sees(request)),
+        oldest=f"/approvals?{urllib.parse.urlencode({'product': product})}" if product else "/approvals",
+        newer=f"/approvals?{urllib.parse.urlencode({'product': product, 'after': rows[PAGE - 1].run_id})}"
+        if len(rows) > PAGE
+        else "",
         first=after == FIRST,
         told=request.query_params.get("told", "")[:300],
     )
