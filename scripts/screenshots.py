@@ -1,8 +1,9 @@
 """Takes the pictures of the documentation: real runs in a home of their own, a real server, a real browser.
 
 The runs are ``karkhana demo`` and a few more on copies of its sample shop: one that a model did (the fake provider's,
-on loopback) and that waits for a person, one that ran out of its budget, and one that gave up. Nothing leaves the
-machine. With ``--home`` the runs are made there once, and pictures can be taken again.
+on loopback) and that waits for a person, one that ran out of its budget, one with a question, one that failed, and one
+that is under way. Nothing leaves the machine. With ``--home`` the runs are made there once, and pictures can be taken
+again.
 
     python scripts/screenshots.py [--out docs/images] [--only now] [--home DIR]
 """
@@ -13,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,6 +77,11 @@ candidates = ["fake/any"]
 input = "1"
 output = "2"
 """
+SLOWLY = """
+[latency]
+first_s = 60
+"""
+"""Seconds to each answer of the run that is under way."""
 TICKET = "Volume discount is missing on exactly 10 tins"
 
 
@@ -87,10 +94,10 @@ def karkhana(*words: str) -> None:
 
 
 @contextmanager
-def provider(folder: Path) -> Iterator[None]:
+def provider(folder: Path, head: str = "") -> Iterator[None]:
     """A fake provider of models, which the commands find."""
     script, models = folder / "script.toml", folder / "models.toml"
-    script.write_text(SCRIPT)
+    script.write_text(head + SCRIPT)
     program = "from karkhana.cli.main import main; main()"
     command = [sys.executable, "-c", program, "provider", "fake", "--script", str(script), "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -115,9 +122,38 @@ def furnish(folder: Path) -> None:
             "run", "Free shipping from 40 euros on", "--repo", str(shop(folder / "two")), *model, "--max-turns", "2"
         )
     karkhana("run", "The cart should remember gift wrapping", "--repo", str(shop(folder / "three")))
-    karkhana("run", TICKET, "--repo", str(shop(folder / "four")))
-    for title, priority in (("Invoices in Hindi", "8"), ("Remember the last delivery address", "4")):
+    missing = ("--test-command", "python -m pytest tests/missing")
+    karkhana("run", "Remember the last delivery address", "--repo", str(shop(folder / "four")), *missing)
+    for title, priority in (("Invoices in Hindi", "8"), ("Show prices per 100 grams", "4")):
         karkhana("queue", "add", title, "--repo", str(folder / "one" / "teashop"), "--priority", priority)
+
+
+@contextmanager
+def under_way(folder: Path, home: Path) -> Iterator[None]:
+    """A run that a slow model works on."""
+    place = Path(tempfile.mkdtemp(dir=folder))
+    program = "from karkhana.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "run", TICKET, "--repo", str(shop(place / "five"))]
+    with provider(place, SLOWLY):
+        command += ["--engineer", "llm", "--model", "fake"]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            until = time.monotonic() + 120
+            while not statuses(home).get("building"):
+                if process.poll() is not None or time.monotonic() > until:
+                    raise SystemExit("the run that was to be under way is not")
+                time.sleep(0.5)
+            yield
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def statuses(home: Path) -> dict[str, str]:
+    """Status → the oldest run that has it."""
+    with open_database(None, home) as database, database.reading() as connection:
+        query = sa.select(runs.c.run_id, runs.c.status).order_by(runs.c.run_id.desc())
+        return {row.status: row.run_id for row in connection.execute(query)}
 
 
 def shop(folder: Path) -> Path:
@@ -127,10 +163,7 @@ def shop(folder: Path) -> Path:
 
 def pictures(home: Path) -> dict[str, str]:
     """Name → address."""
-    with open_database(None, home) as database, database.reading() as connection:
-        query = sa.select(runs.c.run_id, runs.c.status).order_by(runs.c.run_id.desc())
-        by_status = {row.status: row.run_id for row in connection.execute(query)}
-    delivered = by_status["delivered"]
+    delivered = statuses(home)["delivered"]
     return {
         "now": "/",
         "runs": "/runs",
@@ -180,7 +213,7 @@ def main() -> None:
         if not home.exists():
             folder.mkdir(exist_ok=True)
             furnish(folder)
-        with serving(home, None) as client:
+        with under_way(folder, home), serving(home, None) as client:
             for scheme, suffix in (("light", ""), ("dark", "-dark")):
                 with browser(client, color_scheme=scheme, locale="en-GB", timezone_id="UTC") as context:
                     for each, path in pictures(home).items():
