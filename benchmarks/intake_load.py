@@ -29,14 +29,17 @@ import sqlalchemy as sa
 from benchmarks.common import emit, small_repository
 from benchmarks.databases import backends
 from karkhana.http.errors import HttpError
-from karkhana.http.messages import Url
+from karkhana.http.messages import Url, value_of
 from karkhana.http.pool import Pool, Timeouts
 from karkhana.storage.database import open_database
 from karkhana.storage.tables import intake_subjects, tasks
 
 SECRET = "a secret of the benchmark"
+PATIENCE_S = 60.0
+"""Seconds after the last delivery for which the sender waits for answers."""
 AGAIN_S = 1.0
-"""Seconds after which the sender tries again."""
+"""Seconds after which the sender tries again, twice as long each time, or as the server wants."""
+LONGEST_AGAIN_S = 16.0
 TWICE = 50
 """Every so many-th delivery is sent a second time."""
 
@@ -82,6 +85,8 @@ class Told:
     tickets: dict[int, str] = field(default_factory=dict)
     statuses: Counter[str] = field(default_factory=Counter)
     sent_again: int = 0
+    unanswered: int = 0
+    """Deliveries without an answer in the end."""
 
 
 def environment_of(folder: Path, url: str | None) -> dict[str, str]:
@@ -128,17 +133,17 @@ def delivery(number: int) -> tuple[list[tuple[bytes, bytes]], bytes]:
 async def send(pool: Pool, server: Server, number: int, due: float, told: Told) -> None:
     """Until it is answered."""
     headers, body = delivery(number)
-    first = True
+    wait_s = 0.0
     while True:
         answered = await _answer(pool, server, headers, body)
         if answered is not None and answered[0] in (200, 202):
             break
         told.statuses[str(answered[0]) if answered else "no answer"] += 1
         told.sent_again += 1
-        first = False
-        await asyncio.sleep(AGAIN_S)
+        wait_s = min(LONGEST_AGAIN_S, max(2 * wait_s, AGAIN_S, answered[2] if answered else 0.0))
+        await asyncio.sleep(wait_s)
     taken = time.monotonic() - due
-    (told.latencies if first else told.delayed).append(taken)
+    (told.delayed if wait_s else told.latencies).append(taken)
     said = json.loads(answered[1])
     told.statuses[said["status"] + (" again" if said["repeated"] else "")] += 1
     before = told.tickets.setdefault(number, said["task_id"])
@@ -147,10 +152,11 @@ async def send(pool: Pool, server: Server, number: int, due: float, told: Told) 
 
 async def _answer(
     pool: Pool, server: Server, headers: list[tuple[bytes, bytes]], body: bytes
-) -> tuple[int, bytes] | None:
+) -> tuple[int, bytes, float] | None:
     try:
         answer = await pool.send("POST", Url.parse(f"http://127.0.0.1:{server.port}/hooks/forge"), headers, body)
-        return answer.status, await answer.read(1 << 20)
+        later = value_of(answer.headers, b"retry-after") or b"0"
+        return answer.status, await answer.read(1 << 20), float(later)
     except (HttpError, OSError):
         return None
 
@@ -175,7 +181,11 @@ async def load(server: Server, rate: float, seconds: float, kill: bool) -> tuple
                 restart = asyncio.ensure_future(_killed(server))
         if restart is not None:
             away = await restart
-        await asyncio.gather(*sending)
+        _done, late = await asyncio.wait(sending, timeout=PATIENCE_S) if sending else (set(), set())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        told.unanswered = len(late)
     return told, away
 
 
@@ -213,7 +223,7 @@ def measured(folder: Path, url: str | None, rate: float, seconds: float, kill: b
     return {
         "deliveries": deliveries,
         "tickets": count,
-        "lost": sum(bound.get(number) != told.tickets.get(number) for number in range(1, deliveries + 1)),
+        "lost": sum(bound.get(number) != task_id for number, task_id in told.tickets.items()),
         "doubled": count - len(set(bound.values())),
         "p50_ms": _at(latencies, 0.50),
         "p99_ms": _at(latencies, 0.99),
@@ -221,6 +231,7 @@ def measured(folder: Path, url: str | None, rate: float, seconds: float, kill: b
         "slowest_ms": _at(latencies, 1.0),
         "p99_with_outage_ms": _at(everything, 0.99),
         "sent_again": told.sent_again,
+        "unanswered": told.unanswered,
         "away_s": round(away, 2),
         "statuses": dict(told.statuses),
     }
@@ -245,7 +256,10 @@ def main() -> None:
         emit(f"intake, {name}", found, as_json=False)
         print(f"  statuses {found['statuses']}", file=sys.stderr)
     emit("intake", figures, as_json=given.json)
-    if any(found["lost"] or found["doubled"] or found["tickets"] != found["deliveries"] for found in figures.values()):
+    wrong = ("lost", "doubled", "unanswered")
+    if any(found[name] for found in figures.values() for name in wrong) or any(
+        found["tickets"] != found["deliveries"] for found in figures.values()
+    ):
         raise SystemExit(1)
 
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "tickets": "Tickets and what was understood of them: add, list, show, answer, duplicate, criteria.",
     "queue": "The queue: add, list, show, cancel.",
     "worker": "Take tasks from the queue and work on them.",
+    "answers": "What could not be said where a ticket came from: list, retry.",
     "serve": "The dashboard: what goes on, what waits for a person, and why.",
     "score": "Run the gates and the score on any commit range, or explain a run's score.",
     "backtest": "What the forecasts of risk would have done on a repository's own past.",
