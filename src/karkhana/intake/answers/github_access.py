@@ -9,8 +9,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-import jwt
-
 from karkhana.intake.answers.calling import Calls
 from karkhana.intake.answers.channel import Failed, LockedOut
 
@@ -93,9 +91,14 @@ class App:
 
     def signed(self) -> str:
         """The JWT that the App shows to get a token."""
+        # it brings cryptography along, which tokens and other doors never need
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+        from joserfc.jwk import RSAKey
+
         now = int(self._clock())
         claims = {"iat": now - SKEW_S, "exp": now + HOLDS_S, "iss": self._app}
         try:
-            return jwt.encode(claims, self._key(), algorithm="RS256")
-        except (ValueError, TypeError, jwt.PyJWTError) as error:
+            return jwt.encode({"alg": "RS256", "typ": "JWT"}, claims, RSAKey.import_key(self._key()))
+        except (ValueError, TypeError, JoseError) as error:
             raise LockedOut("the App's private key cannot be read; it is a PEM file from the App's settings") from error
