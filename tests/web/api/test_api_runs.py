@@ -77,3 +77,13 @@ def test_what_was_seen_of_a_change_is_kept_once(admin, runs) -> None:
     first, again = (admin.post(f"/runs/{runs['delivered']}/outcomes", json=told).json() for _ in range(2))
     assert (first["new"], again["new"]) == (True, False)
     assert admin.get("/outcomes", params={"label": "bad"}).json()["items"][0]["change"]["run_id"] == runs["delivered"]
+
+
+def test_keys_of_the_gateway_and_what_calls_did_cost(admin) -> None:
+    made = admin.post("/gateway/keys", json={"name": "laptop", "team": "web", "requests_per_minute": 60}).json()
+    key = made["key"]["key_id"]
+    assert admin.get(f"/gateway/keys/{key}").json() == made["key"]
+    assert made["secret"] not in admin.get("/gateway/keys").text
+    assert admin.delete(f"/gateway/keys/{key}").status_code == 204
+    assert admin.get(f"/gateway/keys/{key}").status_code == 404
+    assert admin.get("/ledger?state=settled").json() == {"items": [], "next": None}

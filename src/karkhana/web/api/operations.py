@@ -3,7 +3,7 @@
 Importing this module loads what counts figures; the API does so when it is first asked.
 """
 
-from karkhana.web.api import actions, figures, keeping, runs, service, tasks, tickets, webhooks
+from karkhana.web.api import actions, figures, gateway, keeping, runs, service, tasks, tickets, webhooks
 from karkhana.web.api.contract import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -12,6 +12,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *runs.OPERATIONS,
     *actions.OPERATIONS,
     *figures.OPERATIONS,
+    *gateway.OPERATIONS,
     *keeping.OPERATIONS,
     *webhooks.OPERATIONS,
     *service.OPERATIONS,
