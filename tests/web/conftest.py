@@ -30,10 +30,17 @@ class Answers:
         return msgspec.defstruct("Result", [("status", str), ("branch", str | None)])("delivered", "karkhana/BUILD")
 
 
+def empty_home(folder: Path, template: Path) -> None:
+    """``folder/home`` with a database as all migrations leave it, which take a second of CPU to run."""
+    (folder / "home").mkdir(mode=0o700)
+    shutil.copy(template, folder / "home")
+
+
 @pytest.fixture(scope="session")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+def furnished(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> tuple[Path, dict[str, str]]:
     """A folder with a home and a repository, made once, and its runs by kind."""
     folder = tmp_path_factory.mktemp("furnished")
+    empty_home(folder, sqlite_template)
     settings = msgspec.structs.replace(load_settings({}), home=folder / "home", database_url=None)
     with open_stores(settings) as opened:
         line = Line(opened, folder)
@@ -47,10 +54,12 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
 
 
 @pytest.fixture
-def stores(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stores]:
+def stores(request: pytest.FixtureRequest, tmp_path: Path, sqlite_template: Path) -> Iterator[Stores]:
     """Empty, or with one run of each kind for those who ask for ``runs``."""
     if "runs" in request.fixturenames:
         shutil.copytree(request.getfixturevalue("furnished")[0] / "home", tmp_path / "home")
+    else:
+        empty_home(tmp_path, sqlite_template)
     settings = msgspec.structs.replace(load_settings({}), home=tmp_path / "home", database_url=None)
     with open_stores(settings) as opened:
         yield opened

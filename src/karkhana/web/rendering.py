@@ -48,23 +48,7 @@ class Pages:
     """Renders templates."""
 
     def __init__(self) -> None:
-        self.environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("karkhana.web"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            finalize=_shown,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self.environment.filters |= {
-            "moment": moment,
-            "lasting": lasting,
-            "stamp": stamp,
-            "dollars": dollars,
-            "clip": clipped,
-            "coded": coded,
-        }
-        self.environment.globals |= {"look": look, "asset": asset}
+        self.environment = _environment()
 
     def render(self, name: str, **values: Any) -> str:
         """Template ``name`` with ``values``; a missing one is a bug and raises."""
@@ -74,6 +58,29 @@ class Pages:
         """One block of a template, for a part of a page that is replaced."""
         template = self.environment.get_template(name)
         return "".join(template.blocks[block](template.new_context(values)))
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """One in a process, since each would compile all templates for itself: a second of CPU."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("karkhana.web"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "moment": moment,
+        "lasting": lasting,
+        "stamp": stamp,
+        "dollars": dollars,
+        "clip": clipped,
+        "coded": coded,
+    }
+    made.globals |= {"look": look, "asset": asset}
+    return made
 
 
 def _shown(value: Any) -> Any:
