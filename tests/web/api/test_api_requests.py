@@ -68,6 +68,7 @@ def test_too_large_a_body_is_not_read(admin) -> None:
 def test_head_and_options_are_right(admin) -> None:
     assert admin.head("/runs").content == b""
     assert admin.head("/runs").status_code == 200
+    assert admin.head("/webhook-types").headers["content-length"] == str(len(admin.get("/webhook-types").content))
     assert admin.options("/runs").headers["allow"] == "GET, HEAD, OPTIONS"
     assert admin.put("/tasks/BUILD-2026-01-01-001").headers["allow"] == "GET, HEAD, OPTIONS, PATCH"
 

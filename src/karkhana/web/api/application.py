@@ -106,7 +106,8 @@ class Api:
 
         answer = await anyio.to_thread.run_sync(work, limiter=self._limit)
         if request.method == "HEAD":
-            return Response(None, answer.status_code, {**answer.headers, "content-length": "0"})
+            # the head of what a GET would be answered with
+            return Response(None, answer.status_code, dict(answer.headers))
         return answer
 
     def _loaded(self) -> None:

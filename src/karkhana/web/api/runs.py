@@ -164,7 +164,7 @@ async def _stream(call: Call, after: int, wait_s: int) -> AsyncIterator[bytes]:
     at = after
     async for at, told in _missed(log, run_id, after):  # noqa: B007 - where to go on from
         yield told
-    row = call.site.lists.get(run_id)
+    row = await anyio.to_thread.run_sync(call.site.lists.get, run_id)
     if wait_s == 0 or row is None or row.status.finished:
         return
     updates = call.watch(run_id, at)
