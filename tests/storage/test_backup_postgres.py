@@ -1,5 +1,6 @@
 """Dumps of a real PostgreSQL, and what is refused when one is read back."""
 
+import os
 from pathlib import Path
 
 import psycopg
@@ -73,6 +74,20 @@ def test_a_dump_that_cannot_be_read_to_its_end_changes_nothing(
     execute(postgres_url, "CREATE TABLE kept (number INT)")
     with pytest.raises(DatabaseUnavailable, match="failed"):
         restore(postgres_url, file, replace=True)
+    assert execute(postgres_url, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'") == [("kept",)]
+
+
+def test_a_program_that_dies_on_the_way_changes_nothing(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "pg_restore"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'CREATE TABLE half (number INT);'\necho 'out of memory' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    execute(postgres_url, "CREATE TABLE kept (number INT)")
+    with pytest.raises(DatabaseUnavailable, match="pg_restore failed: out of memory"):
+        restore(postgres_url, tmp_path / "dump", replace=True)
     assert execute(postgres_url, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'") == [("kept",)]
 
 

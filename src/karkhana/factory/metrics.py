@@ -36,7 +36,7 @@ from karkhana.storage.tables import SCHEMA_VERSION
 
 MOST = 64
 """Values of a label whose values are not ours; the next ones are ``other``."""
-FRESH_S = 5.0
+FRESH_S = 15.0
 """Seconds for which figures from the database are not asked for again."""
 STEP_BOUNDS = (0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
 _Key = tuple[str, ...]
