@@ -14,6 +14,7 @@ from karkhana.domain.tasks import Order, Status, TaskType, Ticket
 from karkhana.domain.understanding import QuestionState
 from karkhana.factory import asking
 from karkhana.factory.admission import Desk
+from karkhana.factory.again import repeat
 from karkhana.factory.assembly import job_for
 from karkhana.factory.concerns import surroundings
 from karkhana.factory.configuration import load_settings
@@ -145,6 +146,11 @@ def test_a_vague_ticket_asks_once_and_waits(stores, shop, head):
     assert heard.suspicions
     settled = shown(stores, task.task_id).question
     assert (settled.state, settled.by) == (QuestionState.ANSWERED, "asha")
+    stores.runs.finish(job.run_id, job.epoch, Status.FAILED, b"{}")
+    once_more = stores.tasks.order(repeat(stores, job.run_id, by="asha").task_id)
+    assert once_more.ticket.text.startswith(f"{VAGUE}\n\n`total([1])` returns 2")
+    assert not once_more.asks
+    assert once_more.suspicions
 
 
 def test_nothing_is_asked_that_can_be_found_out(stores, shop, head):

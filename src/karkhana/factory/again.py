@@ -13,6 +13,7 @@ from karkhana.domain.errors import InvalidInput
 from karkhana.domain.events import RunRepeated
 from karkhana.domain.tasks import Order, Task
 from karkhana.factory.approvals import resume_message, rewound_order
+from karkhana.factory.replies import carried_over
 from karkhana.factory.stores import Stores
 from karkhana.git import Repository
 
@@ -65,7 +66,7 @@ def _queued(stores: Stores, run_id: str, order: Order, *, by: str, turn: int = 0
         raise InvalidInput(f"{run_id} was a trial of a strategy", "Try the strategy again: karkhana strategies.")
     before = stores.tasks.get(stores.runs.get(run_id).task_id)
     task = stores.tasks.add(
-        msgspec.structs.replace(order, by=by),
+        msgspec.structs.replace(carried_over(stores, before.task_id, order), by=by),
         product=before.product,
         title=before.title,
         priority=before.priority,

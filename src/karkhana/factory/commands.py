@@ -16,7 +16,7 @@ from karkhana.domain.settings import IntakeDoor
 from karkhana.domain.tasks import Order, Status, Ticket
 from karkhana.factory.approvals import answer_message, requested
 from karkhana.factory.doors import principal_of
-from karkhana.factory.replies import answer_within, waiting_question
+from karkhana.factory.replies import answer_within, carried_over, waiting_question
 from karkhana.factory.stores import Stores
 from karkhana.git import Repository
 from karkhana.intake.answers.message import Message, packed
@@ -168,7 +168,7 @@ def _retry(
     status = task.status
     if not status.finished or status.satisfied:
         raise InvalidInput(f"{task_id} is {status.value.replace('_', ' ')}: there is nothing to do again.")
-    old = stores.tasks.order(task_id)
+    old = carried_over(stores, task_id, stores.tasks.order(task_id))
     row = store.ticket(task_id)
     text = f"{old.ticket.text}\n\n{command.words}" if command.words else old.ticket.text
     if len(text.encode()) > stores.settings.ticket_max_bytes:

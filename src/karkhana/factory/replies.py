@@ -10,11 +10,12 @@ import sqlalchemy as sa
 
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.json import canonical
-from karkhana.domain.tasks import Status
+from karkhana.domain.tasks import Order, Status
 from karkhana.domain.understanding import Criterion, Question, QuestionState, Suggestion, Understanding
 from karkhana.factory.records import REPLY, REPLY_MAX, Reply
 from karkhana.factory.stores import Stores
 from karkhana.factory.understanding import Understander, shown, understood
+from karkhana.intake.suspicion import suspicions
 from karkhana.storage.understanding_store import UnderstandingStore
 
 CRITERION_MAX = 500
@@ -50,6 +51,17 @@ def answer_within(stores: Stores, connection: sa.Connection, task_id: str, text:
     reply = Reply(text=stores.redactor.text(text.strip()), by=by)
     stores.messages.post_within(connection, asked.run_id, REPLY, canonical(reply).decode())
     return asked
+
+
+def carried_over(stores: Stores, task_id: str, order: Order) -> Order:
+    """The order for doing a task once more: with what its reporter answered, and asking nothing again."""
+    kept = UnderstandingStore(stores.database).get(task_id)
+    if kept is None or kept.question is None:
+        return order
+    text = "\n\n".join(filter(None, (order.ticket.text, kept.question.reply)))
+    ticket = msgspec.structs.replace(order.ticket, text=text)
+    suspected = tuple(dict.fromkeys((*order.suspicions, *suspicions(text))))
+    return msgspec.structs.replace(order, ticket=ticket, suspicions=suspected, asks=False)
 
 
 def confirm_duplicate(stores: Stores, task_id: str, of: str, *, by: str) -> Understanding:

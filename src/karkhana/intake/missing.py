@@ -6,7 +6,7 @@ Knows texts and what others found in them; what the repository itself answers is
 >>> lacking("bugfix", given)
 'observation'
 >>> question("observation", given, subject="")[:40]
-'What exactly goes wrong? Name the call or'
+'What exactly goes wrong? Name the call o'
 """
 
 import re

@@ -5,7 +5,7 @@ nothing of what the words mean.
 
 >>> parts = take_apart("total() ignores the discount\\n\\nSeen since 2.1.")
 >>> parts.title, parts.prose
-(('total', 'ignores', 'the', 'discount'), ('seen', 'since', '0'))
+(('total', 'ignores', 'the', 'discount'), ('seen', 'since', '0', '0'))
 >>> take_apart('It fails\\nFile "/srv/shop/cart.py", line 3, in total\\nKeyError: 1').frames
 ('cart.py:total',)
 """
