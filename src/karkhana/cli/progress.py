@@ -77,6 +77,10 @@ def _measured(event: ev.SuiteMeasured) -> tuple[str, str, str]:
     return "", "", f"{len(event.report.passed)} tests pass, {failing} fail {when} ({event.report.duration_s:.1f} s)"
 
 
+def _asked(event: ev.QuestionAsked) -> tuple[str, str, str]:
+    return "[yellow]?[/]", "question", f"{event.question} (answer it: karkhana tickets answer TICKET TEXT)"
+
+
 def _suspected(event: ev.FunctionsSuspected) -> tuple[str, str, str] | None:
     if not event.suspects:
         return None
@@ -202,6 +206,7 @@ _LINES: dict[type[Any], Callable[[Any], tuple[str, str, str] | None]] = {
     ev.StatusChanged: _status,
     ev.EnvironmentPrepared: _environment,
     ev.SuiteMeasured: _measured,
+    ev.QuestionAsked: _asked,
     ev.FunctionsSuspected: _suspected,
     ev.LessonsLearned: _learned,
     ev.HypothesisTried: _tried,
