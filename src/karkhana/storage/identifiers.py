@@ -27,10 +27,15 @@ def new_run_id(now: float) -> str:
 def next_task_id(connection: sa.Connection, now: float) -> str:
     """``BUILD-YYYY-MM-DD-NNN`` with the next number of the day (UTC); unique across all processes."""
     day = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d")
-    counted = (
-        upsert(connection, day_counters)
-        .values(day=day, last=1)
-        .on_conflict_do_update(index_elements=["day"], set_={"last": day_counters.c.last + 1})
-        .returning(day_counters.c.last)
-    )
-    return f"BUILD-{day}-{connection.execute(counted).scalar_one():03d}"
+    counted = _COUNTED.get(connection.dialect.name)
+    if counted is None:
+        # made once: to make it for each task takes longer than to carry it out
+        counted = _COUNTED[connection.dialect.name] = (
+            upsert(connection, day_counters)
+            .on_conflict_do_update(index_elements=["day"], set_={"last": day_counters.c.last + 1})
+            .returning(day_counters.c.last)
+        )
+    return f"BUILD-{day}-{connection.execute(counted, {'day': day, 'last': 1}).scalar_one():03d}"
+
+
+_COUNTED: dict[str, sa.Executable] = {}

@@ -207,25 +207,28 @@ class TaskStore:
         return self._clock().timestamp()
 
 
+_INSERT = sa.insert(tasks)
+"""Made once: to make it for each task takes longer than to carry it out."""
+
+
 def _store(connection: sa.Connection, task: Task, order: Order, waiting_for: int) -> None:
     tags = canonical(task.tags).decode()
-    connection.execute(upsert(connection, tag_sets).values(tags=tags).on_conflict_do_nothing())
-    stored = connection.execute(
-        sa.insert(tasks).values(
-            task_id=task.task_id,
-            product=task.product,
-            type=task.type.value,
-            title=task.title,
-            priority=task.priority,
-            generated_by=task.generated_by,
-            tags=tags,
-            estimated_duration=task.estimated_duration,
-            status=task.status.value,
-            created_at=task.created_at.timestamp(),
-            waiting_for=waiting_for,
-            order_json=canonical(pack_small(msgspec.to_builtins(order))).decode(),
-        )
-    )
+    connection.execute(upsert(connection, tag_sets).on_conflict_do_nothing(), {"tags": tags})
+    row = {
+        "task_id": task.task_id,
+        "product": task.product,
+        "type": task.type.value,
+        "title": task.title,
+        "priority": task.priority,
+        "generated_by": task.generated_by,
+        "tags": tags,
+        "estimated_duration": task.estimated_duration,
+        "status": task.status.value,
+        "created_at": task.created_at.timestamp(),
+        "waiting_for": waiting_for,
+        "order_json": canonical(pack_small(msgspec.to_builtins(order))).decode(),
+    }
+    stored = connection.execute(_INSERT, row)
     key = stored.inserted_primary_key
     assert key is not None, "a table with a primary key"
     store_words(connection, key[0], task.title)

@@ -82,14 +82,8 @@ class UnderstandingStore:
 
     def since(self, product: str, ordinal: int, limit: int) -> list[Kept]:
         """The product's tickets that came after ``ordinal``, the newest ``limit`` of them, oldest first."""
-        query = (
-            sa.select(understandings.c.ordinal, understandings.c.task_id, understandings.c.sketch)
-            .where(understandings.c.product == product, understandings.c.ordinal > ordinal)
-            .order_by(understandings.c.ordinal.desc())
-            .limit(limit)
-        )
         with self._database.reading() as connection:
-            rows = list(connection.execute(query))
+            rows = list(connection.execute(_SINCE, {"of_product": product, "after": ordinal, "most": limit}))
         return [Kept(ordinal=row.ordinal, task_id=row.task_id, sketch=row.sketch) for row in reversed(rows)]
 
     def standings(self, task_ids: Sequence[str]) -> dict[str, Standing]:
@@ -100,6 +94,15 @@ class UnderstandingStore:
         return {
             row.task_id: Standing(title=row.title, status=Status(row.status), created_at=row.created_at) for row in rows
         }
+
+
+# made once: to make it for each ticket takes longer than to carry it out
+_SINCE = (
+    sa.select(understandings.c.ordinal, understandings.c.task_id, understandings.c.sketch)
+    .where(understandings.c.product == sa.bindparam("of_product"), understandings.c.ordinal > sa.bindparam("after"))
+    .order_by(understandings.c.ordinal.desc())
+    .limit(sa.bindparam("most"))
+)
 
 
 def _get(connection: sa.Connection, task_id: str) -> Understanding | None:
