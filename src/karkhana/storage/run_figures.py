@@ -17,8 +17,8 @@ from karkhana.storage.tables import runs, tasks
 from karkhana.storage.visibility import EVERYTHING, Visible, of_products
 
 ALONE, APPROVED, REFUSED, OTHER = "alone", "approved", "refused", "other"
-"""How a scored change went on: without a person, by a person's word, a person refused it, or not at all (nobody answered
-in time, it was stopped, or it was taken back)."""
+"""How a scored change went on: without a person, by a person's word, a person refused it, or not at all (nobody
+answered in time, it was stopped, or it was taken back)."""
 WAYS = (ALONE, APPROVED, REFUSED, OTHER)
 
 

@@ -105,9 +105,7 @@ def curve(points: Sequence[tuple[int, float, float, float]], labels: Sequence[st
     reach = ceiling([high for *_, high in points], 0.1)
     plot = Plot(width=420, height=200, x=(0, max(1, len(labels))), y=(0, reach), left=48, right=12, bottom=34)
     dots = tuple(_dot(plot, column + 0.5, value, low, high, tone="busy") for column, value, low, high in points)
-    ticks = tuple(
-        Tick(plot.at(number + 0.5, 0)[0], text) for number, text in enumerate(labels) if number % every == 0
-    )
+    ticks = tuple(Tick(plot.at(number + 0.5, 0)[0], text) for number, text in enumerate(labels) if number % every == 0)
     line = plot.path([(column + 0.5, value) for column, value, *_ in points]) if len(points) > 1 else ""
     return _framed(plot, dots=dots, lines=(line,) if line else (), ticks_x=ticks, ticks_y=tuple(plot.ticks_y()))
 
