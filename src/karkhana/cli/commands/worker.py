@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+import structlog
 import typer
 
 from karkhana.cli.options import LogFormat, LogLevel, log_flags
@@ -20,6 +21,7 @@ from karkhana.factory.watching import Watch
 from karkhana.factory.worker import stop_on_signals
 
 app = typer.Typer(rich_markup_mode=None)
+_log = structlog.get_logger("karkhana.worker")
 
 
 @app.command()
@@ -42,13 +44,19 @@ def worker(
     observer = (lambda event: print_json_line(plain(event))) if json else Progress(quiet=logged)
     with ExitStack() as stack, tracing("karkhana-worker") as traces:
         watches: list[Watch] = [RunLog()] if logged else []
+        address = ""
         if traces is not None:
             watches.append(traces)
         if metrics_port >= 0:
-            watches.append(stack.enter_context(_measured(settings, metrics_host, metrics_port)))
+            measured, address = stack.enter_context(_measured(settings, metrics_host, metrics_port))
+            watches.append(measured)
         opened = open_factory(settings, observer=observer, tags=words, concurrency=concurrency, watches=watches)
         factory = stack.enter_context(opened)
         configure(settings.log, factory.stores.redactor)
+        if logged:
+            _log.info("worker.begun", worker=factory.worker.name, figures=address)
+        elif address:
+            sys.stderr.write(f"figures at {address}\n")
         stack.enter_context(stop_on_signals(factory.worker))
         stack.enter_context(pruning_nightly(settings))
         done = factory.worker.work(drain=drain)
@@ -57,12 +65,11 @@ def worker(
 
 
 @contextmanager
-def _measured(settings: Settings, host: str, port: int) -> Iterator[Watch]:
+def _measured(settings: Settings, host: str, port: int) -> Iterator[tuple[Watch, str]]:
     # a worker without figures does not load what makes them
     from karkhana.factory.metrics import WorkerMetrics, new_registry
     from karkhana.factory.metrics_server import serving_metrics
 
     metrics = WorkerMetrics(new_registry())
     with serving_metrics(metrics.registry, host, port, token=settings.metrics.token) as taken:
-        sys.stderr.write(f"figures at http://{host}:{taken}/metrics\n")
-        yield metrics
+        yield metrics, f"http://{host}:{taken}/metrics"
