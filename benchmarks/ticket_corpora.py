@@ -52,7 +52,9 @@ def issues(dataset: Path) -> Iterator[Labelled]:
     source = find_source(dataset, ISSUES)
     csv.field_size_limit(10**8)
     for name in ISSUE_FILES if source else ():
-        shown = subprocess.run(["git", "--git-dir", str(source), "show", f"HEAD:{name}"], capture_output=True, check=True)
+        shown = subprocess.run(
+            ["git", "--git-dir", str(source), "show", f"HEAD:{name}"], capture_output=True, check=True
+        )
         for row in csv.DictReader(io.StringIO(shown.stdout.decode("utf-8", "replace"))):
             if row["label"] in OF_LABEL:
                 yield Labelled(row["repo"], OF_LABEL[row["label"]], f"{row['title']}\n\n{row['body']}")
