@@ -18,7 +18,7 @@ from karkhana.web.api.shapes import Acted, Line, Paging, Sha256, page, position
 from karkhana.web.cards import card_of
 
 TAG = "decisions"
-PATIENCE_S = 5.0
+PATIENCE_S = 2.0
 """Seconds that an answer is waited for; after that it is carried out without whoever gave it."""
 
 

@@ -160,9 +160,7 @@ class Operation:
     @property
     def headers(self) -> dict[str, str]:
         """Headers of a request that mean something to it, with their form; empty: any."""
-        found = {"If-Match": ""} if self.bound else {}
-        if self.tagged:
-            found["If-None-Match"] = ""
+        found = {"If-None-Match": ""} if self.tagged else {}
         if self.media == STREAM:
             found["Last-Event-ID"] = "[0-9]{1,9}"
         return found

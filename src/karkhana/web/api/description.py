@@ -157,7 +157,7 @@ def _query(operation: Operation) -> list[dict[str, Any]]:
 
 
 def _headers(operation: Operation) -> list[dict[str, Any]]:
-    # not Idempotency-Key, which is no part of any one operation: see there for what it does to a POST
+    # not Idempotency-Key and If-Match, which belong to HTTP: what they do is said in the text
     return [
         {
             "name": name,
