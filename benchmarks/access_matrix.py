@@ -207,7 +207,11 @@ def _anonymous(answer: Answered, about: Product) -> tuple[int, bytes]:
 
 
 def _filled(value: Any, about: Product) -> Any:
-    return {"PRODUCT": about.name, "TASK": about.task_id, "HASH": "0" * 64}.get(value, value) if isinstance(value, str) else value
+    return (
+        {"PRODUCT": about.name, "TASK": about.task_id, "HASH": "0" * 64}.get(value, value)
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _deciding(*_words: Any, **_more: Any) -> Any:
