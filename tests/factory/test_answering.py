@@ -254,6 +254,21 @@ def test_two_senders_at_once_send_each_answer_once(house):
     assert len(house.github.comments) == 6
 
 
+def test_a_sender_that_ends_leaves_its_doors_to_the_next(house):
+    async def act(house: House) -> int:
+        await house.admit("forge", issue(), "d-1")
+        going = asyncio.ensure_future(house.sender.go_on())
+        while not house.github.comments:  # noqa: ASYNC110 - the fake tells nobody
+            await asyncio.sleep(0.02)
+        going.cancel()
+        await asyncio.wait([going])
+        await house.admit("forge", issue(8), "d-2")
+        async with Pool() as pool:
+            return await answering_for(house.stores, house.store.outbox, pool).turn()
+
+    assert house.during(act) == 1
+
+
 def test_what_fails_is_tried_again_and_given_up_at_last(house):
     async def act(house: House):
         await house.admit("forge", issue(), "d-1")

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 
 import structlog
 
@@ -52,7 +53,10 @@ class Answering:
         *,
         clock: Callable[[], float] = time.time,
         draw: Callable[[], float] = random.random,
+        close: Callable[[], None] = lambda: None,
     ) -> None:
+        """``close`` ends the channels' connections."""
+        self._close = close
         self._outbox = outbox
         self._channels = channels
         self._clock = clock
@@ -73,11 +77,19 @@ class Answering:
                 await asyncio.sleep(EVERY_S)
         finally:
             self._loop = None
+            self._leave()
 
     async def turn(self) -> int:
         """Send what is due now, all doors at once; how many arrived."""
         counts = await asyncio.gather(*(self._door(name, channel) for name, channel in self._channels.items()))
         return sum(counts)
+
+    def _leave(self) -> None:
+        """Whoever sends next need not wait until this one's lead has run out."""
+        with suppress(KarkhanaError):  # without a database it runs out by itself
+            for name in self._channels:
+                self._outbox.leave(name, self._name)
+        self._close()
 
     def earlier(self, door: str, reference: str) -> list[tuple[str, str]]:
         """What was said before in a conversation, asked from another thread; nothing when that takes too long."""
@@ -156,4 +168,5 @@ def answering_for(stores: Stores, outbox: Outbox, pool: Pool | None = None) -> A
     used = pool or Pool(PoolSettings.from_environment())
     doors = stores.settings.intake.items()
     found = {name: channel_for(name, door, used, stores.sealed.reveal) for name, door in doors}
-    return Answering(outbox, {name: channel for name, channel in found.items() if channel is not None})
+    channels = {name: channel for name, channel in found.items() if channel is not None}
+    return Answering(outbox, channels, close=used.close)
