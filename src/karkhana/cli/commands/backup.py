@@ -4,10 +4,13 @@ from pathlib import Path
 
 import typer
 
+from karkhana.cli.account import at_terminal
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, progress_line
 from karkhana.factory.backup import back_up
 from karkhana.factory.configuration import load_settings
+from karkhana.factory.stores import open_stores
+from karkhana.storage.tables import SCHEMA_VERSION
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -21,7 +24,13 @@ def backup(
 
     The key of stored secrets is not in it: keep it elsewhere.
     """
-    done = back_up(load_settings({}), target, progress_line)
+    settings = load_settings({})
+    done = back_up(settings, target, progress_line)
+    # an older schema is left as it is: a backup is what is made before an upgrade
+    if done.manifest.contents.schema == SCHEMA_VERSION:
+        with open_stores(settings) as stores:
+            told = {"sha256": done.sha256, "bytes": done.bytes}
+            stores.audit.record(at_terminal(), action="backup.make", target=done.file, details=told)
     if json:
         print_json(done)
         return

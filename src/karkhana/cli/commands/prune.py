@@ -2,11 +2,12 @@
 
 import typer
 
+from karkhana.cli.account import at_terminal
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.retaining import prune as pruned
-from karkhana.storage.database import open_database
+from karkhana.factory.stores import open_stores
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -18,8 +19,11 @@ def prune(
 ) -> None:
     """Remove large values of old trails, and old deliveries; trails stay verifiable. Workers do so every night."""
     settings = load_settings({})
-    with open_database(settings.database_url, settings.home) as database:
-        removed = pruned(database, settings.retention, dry_run=dry_run)
+    with open_stores(settings) as stores:
+        removed = pruned(stores.database, settings.retention, dry_run=dry_run)
+        if not dry_run:
+            gone = {"blobs": removed.payloads.blobs, "deliveries": removed.deliveries}
+            stores.audit.record(at_terminal(), action="retention.prune", details=gone)
     if json:
         print_json(removed)
         return

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import typer
 
+from karkhana.cli.account import at_terminal
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, progress_line
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.restoring import restore as restored
+from karkhana.factory.stores import open_stores
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -23,7 +25,11 @@ def restore(
 
     Stop the factory that it was made of first: two that go on with the same runs would deliver twice.
     """
-    done = restored(load_settings({}), source, force=force, accept_damage=accept_damage, progress=progress_line)
+    settings = load_settings({})
+    done = restored(settings, source, force=force, accept_damage=accept_damage, progress=progress_line)
+    with open_stores(settings) as stores:
+        told = {"made_at": done.manifest.made_at, "damaged": len(done.damaged), "replaced": done.replaced}
+        stores.audit.record(at_terminal(), action="backup.restore", target=source.name, details=told)
     if json:
         print_json(done)
         return
