@@ -118,7 +118,7 @@ def test_every_list_is_read_from_an_index(database):
         ((False, frozenset()), []),
     ],
 )
-def test_what_may_not_be_seen_is_in_no_list_and_no_count(lists, made, tasks, clock, visible, seen):
+def test_what_may_not_be_seen_is_in_no_list_and_no_count(lists, made, tasks, visible, seen):
     mine = [made[number] for number in seen]
     assert ids(lists.page(RunFilter(visible=visible))) == mine[::-1]
     assert ids(lists.active(visible=visible)) == [run for run in mine if run not in (made[0], made[5])]
