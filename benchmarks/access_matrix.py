@@ -34,8 +34,8 @@ NONE = "run_00000000000000000000000000", "BUILD-2026-01-01-001", "nothing"
 """Identifiers of nothing: a run, a task, a product."""
 FILLED = {"seq:int": "1", "seq": "1", "tab": "trail", "scope": "all", "period": "day", "secret": "s1", "call": "c1"}
 REFUSED = b"needs the role"
-MOVING = re.compile(rb"\d+(\.\d+)?( ?m?s| min| h)\b|[0-9:T.-]{8,}Z?|csrf\" value=\"[^\"]*")
-"""What differs from one second to the next."""
+MOVING = re.compile(rb"\d+(\.\d+)?( ?m?s| min| h| d)\b( \d+ (s|min|h)\b)?|[0-9:T.-]{8,}Z?|csrf\" value=\"[^\"]*")
+"""What differs from one second to the next, also when a minute is over between the two."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -192,7 +192,7 @@ async def _exchanged(app: ASGIApp, scope: dict[str, Any], content: bytes) -> Ans
             if len(pieces) >= 2 and message.get("more_body"):
                 enough.set()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await app(scope, receive, send)
     headers = {name.decode().lower(): value.decode("latin-1") for name, value in begun["headers"]}
     return Answered(begun["status"], b"".join(pieces), headers)
