@@ -129,7 +129,25 @@ def test_a_door_does_not_open_without_a_secret(environ):
         door = IntakeDoor(kind="github", secret_variables=variables)
         settings = msgspec.structs.replace(load_settings({}), intake={"forge": door})
         with pytest.raises(InvalidSetting, match=r"intake\.forge"):
-            open_doors(settings, environ)
+            open_doors(settings, str, environ)
+
+
+def test_a_door_opens_with_a_sealed_secret_and_names_one_that_is_not_there(tmp_path):
+    def settings_with(*names: str):
+        door = IntakeDoor(kind="github", secret_variables=("FORGE_SECRET",), secrets=names)
+        home = {"home": tmp_path / "home", "database_url": None, "secrets_key_file": tmp_path / "secrets.key"}
+        return msgspec.structs.replace(load_settings({}), intake={"forge": door}, **home)
+
+    environ = {"FORGE_SECRET": SECRET}
+    with open_stores(settings_with()) as stores:
+        stores.sealed.put("forge", "a sealed secret of that length", by="asha")
+        stores.sealed.put("short", "short", by="asha")
+        opened = open_doors(settings_with("forge"), stores.sealed.reveal, environ)
+        assert opened["forge"].secrets == (SECRET.encode(), b"a sealed secret of that length")
+        assert "sealed secret of" not in repr(opened)
+        for name, wrong in (("none", "there is no sealed secret none"), ("short", "sealed secret short .* shorter")):
+            with pytest.raises(InvalidSetting, match=rf"intake\.forge.*{wrong}"):
+                open_doors(settings_with(name), stores.sealed.reveal, environ)
 
 
 def test_a_flood_without_signatures_is_not_read_and_hits_nobody_else(hooked):

@@ -160,6 +160,8 @@ class IntakeDoor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """``github``, ``slack``, ``alertmanager``, ``helpdesk`` or ``mail``."""
     secret_variables: tuple[str, ...] = ()
     """Environment variables that hold the secret shared with the sender; several while one replaces the other."""
+    secrets: tuple[str, ...] = ()
+    """Names of sealed secrets, beside or instead of these."""
     repositories: Mapping[str, str] = {}
     """What stands for a repository at the door (``octo/shop``, a channel, ``*`` for all else) → its path here."""
     senders: tuple[str, ...] = ()

@@ -1,11 +1,11 @@
 """Opens the doors that the settings name: each with its kind and its secrets. Knows nothing of deliveries."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from karkhana.domain.access import EVERYTHING, Principal, Role
-from karkhana.domain.errors import InvalidSetting
+from karkhana.domain.errors import InvalidInput, InvalidSetting
 from karkhana.domain.settings import IntakeDoor, Settings
 from karkhana.intake.door import Door
 from karkhana.intake.kinds import door_for
@@ -32,24 +32,37 @@ def principal_of(door: IntakeDoor, sender: str) -> Principal:
     return Principal(name=door.person(sender), roles={EVERYTHING: role}, via=VIA)
 
 
-def open_doors(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, OpenDoor]:
-    """The doors that are reached by HTTP, by name. Raises ``InvalidSetting`` for a secret that is missing or short."""
+def open_doors(
+    settings: Settings, reveal: Callable[[str], str], environ: Mapping[str, str] = os.environ
+) -> dict[str, OpenDoor]:
+    """The doors that are reached by HTTP, by name. ``reveal`` opens a sealed secret.
+
+    Raises ``InvalidSetting`` for a secret that is missing or short, and what ``reveal`` raises without its key.
+    """
     return {
-        name: OpenDoor(door, door_for(door), _secrets(name, door, environ))
+        name: OpenDoor(door, door_for(door), _secrets(name, door, reveal, environ))
         for name, door in settings.intake.items()
         if door.kind != "mail"
     }
 
 
-def _secrets(name: str, door: IntakeDoor, environ: Mapping[str, str]) -> tuple[bytes, ...]:
-    if not door.secret_variables:
+def _secrets(
+    name: str, door: IntakeDoor, reveal: Callable[[str], str], environ: Mapping[str, str]
+) -> tuple[bytes, ...]:
+    if not door.secret_variables and not door.secrets:
         raise InvalidSetting(
-            f"[intake.{name}] has no secret", "Name the environment variable that holds it: secret_variables = [...]"
+            f"[intake.{name}] has no secret",
+            "Name the environment variables that hold it: secret_variables = [...], or sealed secrets: secrets = [...]",
         )
-    for variable in door.secret_variables:
-        if len(environ.get(variable, "").encode()) < SHORTEST_SECRET:
+    found = {variable: environ.get(variable, "") for variable in door.secret_variables}
+    try:
+        found |= {f"the sealed secret {sealed}": reveal(sealed) for sealed in door.secrets}
+    except InvalidInput as error:
+        raise InvalidSetting(f"[intake.{name}]: {error.message}", error.next) from error
+    for place, secret in found.items():
+        if len(secret.encode("utf-8", "surrogateescape")) < SHORTEST_SECRET:
             raise InvalidSetting(
-                f"[intake.{name}]: {variable} is not set, or shorter than {SHORTEST_SECRET} characters",
+                f"[intake.{name}]: {place} is not set, or shorter than {SHORTEST_SECRET} characters",
                 "Make one and give it to the sender too: openssl rand -hex 32",
             )
-    return tuple(environ[variable].encode() for variable in door.secret_variables)
+    return tuple(secret.encode("utf-8", "surrogateescape") for secret in found.values())

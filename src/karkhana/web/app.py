@@ -94,7 +94,7 @@ def dashboard(
     desk = Desk(stores, store, sender.earlier)
     metrics = WebMetrics(stores.database, stores.settings.metrics.token)
     receiving = Hooks(
-        open_doors(stores.settings),
+        open_doors(stores.settings, stores.sealed.reveal),
         desk,
         counted=metrics.delivered,
         admitted=traces.admitted if traces is not None else None,
