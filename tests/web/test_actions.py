@@ -1,6 +1,7 @@
 """What a person does with a run: it goes through the factory's own functions, under their name, and into the audit."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
@@ -51,6 +52,54 @@ def test_an_ended_run_is_tried_again(client, runs, stores):
         ("asha", "run.retry", runs["failed"], "shop", "done")
     )
     assert entry.details == {"task_id": task_id, "newest": False}
+
+
+def fields(page: str, place: str) -> dict[str, str]:
+    """The hidden fields of one form, as the page has them."""
+    form = re.search(rf'<form method="post" action="{place}">(.*?)</form>', page, re.S)[1]
+    return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', form))
+
+
+def test_a_double_click_tries_again_once_and_another_page_once_more(client, runs, stores):
+    place = f"/runs/{runs['failed']}/retry"
+    sent = fields(client.get(f"/runs/{runs['failed']}").text, place)
+    answers = [client.post(place, data=sent).headers["location"] for _ in range(2)]
+    assert len(queued(stores)) == 1
+    assert answers[0] == answers[1]
+    assert "was sent before" in told(client, place, **sent, newest="1")
+    assert len(queued(stores)) == 1
+    assert [each.action for each in stores.audit.entries()].count("run.retry") == 1
+    told(client, place, **fields(client.get(f"/runs/{runs['failed']}").text, place))
+    assert len(queued(stores)) == 2
+
+
+def test_two_clicks_at_the_same_time_try_again_once(client, runs, stores):
+    place = f"/runs/{runs['failed']}/retry"
+    sent = fields(client.get(f"/runs/{runs['failed']}").text, place)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: client.post(place, data=sent).status_code, range(4)))
+    assert answers == [303] * 4
+    assert len(queued(stores)) == 1
+
+
+def test_what_came_to_nothing_may_be_sent_again(client, line, stores):
+    run_id = line.paused("Too dear")
+    place = f"/runs/{run_id}/resume"
+    sent = fields(client.get(f"/runs/{run_id}").text, place)
+    assert "Nothing was done" in told(client, place, **sent, usd="many")
+    assert "It may go on" in told(client, place, **sent, usd="1.5")
+    assert stores.messages.read(run_id, "resume", 1) is None
+
+
+def test_every_form_that_acts_on_a_run_carries_a_key(client, line, runs):
+    acting = {
+        f"/runs/{runs['failed']}": ["retry"],
+        f"/runs/{runs['running']}": ["cancel"],
+        f"/runs/{line.paused('Too dear')}": ["resume", "cancel"],
+    }
+    for page, actions in acting.items():
+        for action in actions:
+            assert len(fields(client.get(page).text, f"{page}/{action}")["once"]) >= 16
 
 
 def test_a_run_under_way_is_not_tried_again_and_has_no_button_for_it(client, runs, stores):

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from web_support import PORT, as_if, asked_models, made_past, signed_in
 
-from karkhana.domain.access import single_user
+from karkhana.domain.access import Role, single_user
 from karkhana.storage.breaker_store import BreakerReport, BreakerStore
 from karkhana.web.app import dashboard
 
@@ -144,6 +144,13 @@ def test_the_audit_is_searched_and_goes_on_by_cursor(client, stores, runs):
     assert "No entry is like that" in client.get("/audit?until=1990-01-01").text
     assert "No entry is like that" not in client.get("/audit?since=1990-01-01&until=2990-01-01").text
     assert f"/audit?target={runs['waiting']}" in client.get(f"/runs/{runs['waiting']}").text
+
+
+def test_details_are_told_in_words(client, stores):
+    details = {"roles": {"*": Role.ADMIN}, "newest": False, "broken": [], "groups": ["a", "<b>"], "told": [{"n": 1}]}
+    stores.audit.record(single_user("asha"), action="token.create", details=details)
+    text = client.get("/audit?action=token.create").text
+    assert "groups (a, &lt;b&gt;), newest: no, roles (*: admin), told ((n: 1))" in text
 
 
 def test_the_audit_is_taken_along_whole_and_harmless(client, stores):

@@ -4,6 +4,7 @@ What somebody may not see does not exist for them: :meth:`Site.row` finds no run
 with :func:`sees`.
 """
 
+import secrets
 import urllib.parse
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class Site:
             details={**(details or {}), **({"because": refused} if refused else {})},
         )
 
-    def told(self, where: str, what: str) -> Response:
+    def told(self, where: str, what: str) -> RedirectResponse:
         """After a form: back to a page of ours, which says what came of it."""
         return RedirectResponse(f"{where}?{urllib.parse.urlencode({'told': what})}", 303)
 
@@ -137,6 +138,7 @@ def frame(site: Site, request: Request) -> dict[str, Any]:
     return {
         "theme": theme_of(request),
         "csrf": request.state.session.form_token,
+        "once": secrets.token_urlsafe(18),
         "account": who(request).name,
         "path": request.url.path,
         "waiting": site.lists.count(Status.WAITING_FOR_REVIEW, visible=sees(request)),

@@ -1,9 +1,12 @@
 """What a person can do with a run, besides deciding on its change: stop it, have it tried again, let it go on.
 
-Nothing is carried out here: a run is told, or a task stands in the queue, and a worker does the rest.
+Nothing is carried out here: a run is told, or a task stands in the queue, and a worker does the rest. A form that
+is sent twice, as by a double click, is carried out once: each page's forms carry a key of their own.
 """
 
+import hashlib
 import math
+import re
 from collections.abc import Callable
 
 from starlette.requests import Request
@@ -13,12 +16,14 @@ from karkhana.domain.access import Role
 from karkhana.domain.errors import KarkhanaError
 from karkhana.factory.again import let_go_on, repeat, rewound
 from karkhana.factory.replies import answer
+from karkhana.storage.answer_store import AnswerStore
 from karkhana.storage.run_lists import RunRow
 from karkhana.web.site import Site, site_of, who
 
 Details = dict[str, object]
 Act = Callable[[Site, Request, RunRow], tuple[str, Details]]
 """Does it, and returns what is told and what is written down."""
+_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 
 
 def cancel(request: Request) -> Response:
@@ -55,13 +60,43 @@ def _acted(request: Request, action: str, act: Act) -> Response:
     refused = site.lacking(request, Role.OPERATOR, row, action)
     if refused is not None:
         return refused
+    return site.told(f"/runs/{run_id}", _once(site, request, row, action, act))
+
+
+def _once(site: Site, request: Request, row: RunRow, action: str, act: Act) -> str:
+    """What is told: of this form, or of the same one when it came before."""
+    form: dict[str, str] = request.state.form
+    key = form.get("once", "")
+    if not _KEY.fullmatch(key):
+        return _carried_out(site, request, row, action, act)[0]
+    store, of = AnswerStore(site.stores.database), f"page:{who(request).via}:{who(request).name}"
+    key = f"{key}:{action}:{row.run_id}"
+    sent = "\0".join(f"{name}={value}" for name, value in sorted(form.items()) if name not in ("csrf", "once"))
+    known = store.begin(of, key, hashlib.sha256(sent.encode("utf-8", "replace")).hexdigest())
+    if known.answer is not None:
+        return known.answer.decode()
+    if not known.mine:
+        return "This form was sent before; what came of it stands on this page." if known.other else "It is under way."
+    done = False
+    try:
+        told, done = _carried_out(site, request, row, action, act)
+        if done:
+            store.keep(of, key, told.encode())
+        return told
+    finally:
+        if not done:
+            store.give_up(of, key)
+
+
+def _carried_out(site: Site, request: Request, row: RunRow, action: str, act: Act) -> tuple[str, bool]:
+    """What is told, and whether it was done."""
     try:
         told, details = act(site, request, row)
     except KarkhanaError as error:
         site.audit(request, action, row, refused=error.message)
-        return site.told(f"/runs/{run_id}", f"Nothing was done: {error.message}. {error.next}".strip())
+        return f"Nothing was done: {error.message}. {error.next}".strip(), False
     site.audit(request, action, row, details=details)
-    return site.told(f"/runs/{run_id}", told)
+    return told, True
 
 
 def _cancelled(site: Site, _request: Request, row: RunRow) -> tuple[str, Details]:

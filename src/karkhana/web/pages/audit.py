@@ -5,7 +5,7 @@ import io
 import itertools
 import time
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 import msgspec
@@ -44,7 +44,7 @@ def audit(request: Request) -> Response:
         request,
         "audit.html",
         entries=entries[:PAGE],
-        details={entry.seq: _told(entry) for entry in entries},
+        details={entry.seq: plainly(entry.details) for entry in entries},
         asked={name: asked.get(name, "") for name in (*TEXTS, "since", "until")},
         filtered=bool(asked),
         query=urllib.parse.urlencode(asked),
@@ -134,8 +134,29 @@ def _day(text: str, zone: str, more: int) -> str:
     return timestamp(begun.astimezone(UTC))
 
 
-def _told(entry: AuditEntry) -> str:
-    return ", ".join(f"{name}: {value}" for name, value in entry.details.items() if value not in ("", None, [], {}))
+def plainly(details: Mapping[str, object]) -> str:
+    """What else is told of an entry, for people; what is empty is left out.
+
+    >>> plainly({"name": "ci", "roles": {"shop": "viewer", "*": "admin"}, "newest": False, "broken": []})
+    'name: ci, roles (shop: viewer, *: admin), newest: no'
+    """
+    parts = []
+    for name, value in details.items():
+        if isinstance(value, Mapping) and value:
+            parts.append(f"{name} ({plainly(value)})")
+        elif isinstance(value, list) and value:
+            parts.append(f"{name} ({', '.join(_word(each) for each in value)})")
+        elif value not in ("", None, [], {}):
+            parts.append(f"{name}: {_word(value)}")
+    return ", ".join(parts)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"({plainly(value)})"
+    if isinstance(value, list):
+        return f"({', '.join(_word(each) for each in value)})"
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def _number(text: str) -> int:
