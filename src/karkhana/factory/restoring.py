@@ -1,8 +1,9 @@
 """``karkhana restore``: a backup becomes the factory's home and database, once everything in it was seen to be whole.
 
 The file's hashes, the database's structure, and the hash chains of every run and of the audit are checked; an older
-schema is brought to today's, a newer one is refused. For SQLite that is done beside the home, which is touched last; what was there is
-moved into a folder, not removed. On PostgreSQL the dump is read in one transaction and its chains are checked then.
+schema is brought to today's, a newer one is refused. For SQLite that is done beside the home, which is touched last;
+what was there is moved into a folder, not removed. On PostgreSQL the dump is read in one transaction and its chains are
+checked then.
 
 >>> # restore(settings, Path("karkhana.tar.gz"), force=False, progress=print).damaged
 """

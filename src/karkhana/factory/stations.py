@@ -42,7 +42,6 @@ from karkhana.quality.review import review
 from karkhana.quality.verify import verify as run_gates
 from karkhana.workspace.testing import detect, run_tests
 
-
 UNDERSTANDS = "understands"
 """Kept with a run that begins: its line has the station that understands the ticket."""
 

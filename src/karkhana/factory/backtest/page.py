@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from karkhana.factory.plots import Plot, ceiling, floor
 from karkhana.factory.backtest.results import Backtest
+from karkhana.factory.plots import Plot, ceiling, floor
 
 
 @lru_cache(maxsize=1)
