@@ -61,13 +61,20 @@ class Receiver:
         "64:ff9b::7f00:1",
         "2002:7f00:1::",
         "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "::127.0.0.1",
+        "::ffff:0:10.0.0.1",
+        "64:ff9b:1::7f00:1",
+        "fec0::1",
+        "4000::1",
     ],
 )
 def test_what_is_inside_is_refused(address: str) -> None:
     assert forbidden(address, ())
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "::ffff:1.1.1.1"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::808:808"]
+)
 def test_what_is_outside_is_not(address: str) -> None:
     assert not forbidden(address, ())
 

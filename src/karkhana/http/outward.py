@@ -26,6 +26,8 @@ LARGEST_HEAD = 16 * 1024
 TOTAL_S = 10.0
 """Seconds from the name to the head of the answer."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL = ipaddress.ip_network("2000::/3")
+"""All that is handed out of IPv6 (RFC 4291); elsewhere are site-local, IPv4-compatible and local NAT64 addresses."""
 _ORDINARY = {"http": 80, "https": 443}
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -80,9 +82,15 @@ def forbidden(text: str, allowed: Sequence[Network]) -> bool:
     """Whether an address is one that only those inside should reach."""
     address: Address = ipaddress.ip_address(text.partition("%")[0])
     embedded = _embedded(address)
-    if any(each.version == net.version and each in net for each in (address, *embedded) for net in allowed):
+    if _within(address, allowed) or (embedded and all(_within(each, allowed) for each in embedded)):
         return False
+    if address.version == 6 and address not in _GLOBAL and not address.ipv4_mapped and address not in _NAT64:
+        return True
     return any(not each.is_global or each.is_multicast for each in (address, *embedded))
+
+
+def _within(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address.version == net.version and address in net for net in networks)
 
 
 def _embedded(address: Address) -> list[Address]:
@@ -125,18 +133,13 @@ async def post(
             for address in addresses:
                 if forbidden(address, allowed):
                     raise Refused(f"{to.host} is {address}, which is not for the outside to ask for")
-                if to.scheme == "http" and not any(_in(address, net) for net in allowed):
+                if to.scheme == "http" and not _within(ipaddress.ip_address(address.partition("%")[0]), allowed):
                     raise Refused("without https it is sent only to networks that the settings name")
             return await _exchange(to, addresses[0], headers, body, tls)
     except TimeoutError as error:
         raise NotSent(f"no answer within {total_s:g} s") from error
     except (OSError, ValueError, asyncio.IncompleteReadError) as error:
         raise NotSent(f"{type(error).__name__}: {error}"[:300]) from error
-
-
-def _in(address: str, network: Network) -> bool:
-    found = ipaddress.ip_address(address.partition("%")[0])
-    return found.version == network.version and found in network
 
 
 async def _exchange(
