@@ -283,6 +283,20 @@ def test_what_fails_is_tried_again_and_given_up_at_last(house):
     assert "502" in dead.error
 
 
+def test_an_answer_that_nobody_foresaw_ends_no_sending(house):
+    async def act(house: House):
+        await house.admit("forge", issue(), "d-1")
+        await house.admit("chat", mention(), "d-2")
+        house.github.faults.append(Fault(status=200, path="/comments", body={"nothing": "of use"}))
+        first = await house.sender.turn()
+        (tried,) = house.store.outbox.waiting()
+        return first, tried, await house.due_again()
+
+    first, tried, later = house.during(act)
+    assert (first, tried.door, tried.attempts, later) == (1, "forge", 1, 1)
+    assert "KeyError" in tried.error
+
+
 def test_a_limit_and_a_lock_hold_all_answers_of_the_door_and_cost_no_try(house):
     async def act(house: House):
         for number in range(2):

@@ -9,6 +9,7 @@ import json
 import random
 import secrets
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -74,6 +75,9 @@ class Answering:
                 except KarkhanaError as error:
                     # the next turn may find the database again; a person sees it in the log
                     _log.warning("answers.failed", code=error.code, message=error.message)
+                except Exception:
+                    # nobody would notice that nothing is answered any more; the log has the place
+                    _log.error("answers.failed", code="internal", trace=traceback.format_exc())
                 await asyncio.sleep(EVERY_S)
         finally:
             self._loop = None
@@ -137,6 +141,14 @@ class Answering:
             return False, await self._unsent(answer, Failed("it took too long"))
         except Unsaid as error:
             return False, await self._unsent(answer, error)
+        except Exception as error:
+            # a service that answers with what nobody foresaw must not end the sending for all doors; the answer counts
+            # as tried, and the log says where it failed, without values
+            trace = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("answers.failed", code="internal", door=answer.door, error=type(error).__name__, trace=trace)
+            return False, await self._unsent(
+                answer, Failed(f"{type(error).__name__}: the service's answer is not known")
+            )
         await asyncio.to_thread(self._outbox.sent, answer, json.dumps(external))
         await asyncio.to_thread(self._outbox.rest, answer.door, 0.0, "")
         return True, False
