@@ -141,6 +141,20 @@ def test_nobody_can_choose_where_a_press_is_answered(services, fake):
     assert len(fake.messages) == 1
 
 
+def test_the_address_of_a_press_is_in_no_error(services, fake):
+    async def act(calls):
+        fake.faults.append(Fault(status=500, path="/respond"))
+        host = services.address.removeprefix("http://")
+        respond = f"{services.address}/respond/kept-by-slack"
+        with pytest.raises(Failed) as caught:
+            await channel(calls, responds=host).say(told(respond=respond), post(THREAD))
+        return str(caught.value)
+
+    said = services.ask(fake, act)
+    assert "500" in said
+    assert "kept-by-slack" not in said
+
+
 def test_when_the_time_for_a_press_is_over_it_is_said_in_the_thread(services, fake):
     async def act(calls):
         fake.faults.append(Fault(status=404, path="/respond"))

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
@@ -56,8 +56,8 @@ class Calls:
         form: bool = False,
     ) -> Answered:
         """The answer, when it is one of success or of ``allow``. Raises :class:`Unsaid`."""
-        address = path if path.startswith("http") else f"{self._base}{path}"
-        url = Url.parse(f"{address}?{urlencode(query)}" if query else address)
+        foreign = path.startswith("http")
+        address = path if foreign else f"{self._base}{path}"
         headers = [*self._headers]
         if authorization:
             headers.append((b"authorization", authorization.encode()))
@@ -66,15 +66,21 @@ class Calls:
             kind = b"application/x-www-form-urlencoded" if form else b"application/json; charset=utf-8"
             headers.append((b"content-type", kind))
             sent = urlencode(body).encode() if form else json.dumps(body).encode()
+        # an address that came with a message lets in whoever knows it: errors are stored and logged
+        what = f"{method} {urlsplit(address).netloc if foreign else address}"
+        try:
+            url = Url.parse(f"{address}?{urlencode(query)}" if query else address)
+        except ValueError as error:
+            raise Hopeless(f"{what}: it is no address") from error
         try:
             answer = await self._pool.send(method, url, headers, sent, timeouts=TIMEOUTS)
             content = await answer.read(LARGEST_ANSWER)
         except (HttpError, OSError) as error:
-            raise Failed(f"{method} {url}: {error}") from error
+            raise Failed(f"{what}: {str(error).removeprefix(f'{url}: ')}") from error
         found = Answered(answer.status, _read(content), answer.headers)
         if 200 <= found.status < 300 or found.status in allow:
             return found
-        raise self._refusal(f"{method} {url}", found)
+        raise self._refusal(what, found)
 
     def _refusal(self, what: str, found: Answered) -> Exception:
         reason = f"{what}: {found.status} {_reason(found.data)}".strip()
