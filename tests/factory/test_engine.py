@@ -66,6 +66,12 @@ def crash_once(trips: list[str]) -> None:
         raise LeaseLost("killed")
 
 
+def test_the_address_of_a_sqlite_file_is_no_server(tmp_path: Path) -> None:
+    node = Node(tmp_path / "home", database_url=f"sqlite:///{tmp_path}/elsewhere.sqlite3")
+    assert node.run(lambda _run_id, engine: engine.step("only", dict)).kind is EndingKind.FINISHED
+    assert (node.home / "engine.sqlite3").is_file()
+
+
 def test_a_step_runs_once_though_the_line_runs_twice(any_node: Node) -> None:
     ran: list[str] = []
     trips: list[str] = []

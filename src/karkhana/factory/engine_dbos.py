@@ -25,7 +25,7 @@ import sqlalchemy as sa
 
 from karkhana.domain.errors import DatabaseUnavailable, LeaseLost, RunFailure
 from karkhana.domain.json import canonical, decode
-from karkhana.storage.database import patient
+from karkhana.storage.database import patient, sqlite_file
 
 if TYPE_CHECKING:
     from dbos._sys_db import SystemDatabase
@@ -110,10 +110,12 @@ class DbosRuntime:
             "enable_otlp": False,
             "dbos_system_schema": "dbos",
         }
-        if database_url is None:
+        if sqlite_file(database_url, home) is not None:
+            # also when the trail's file lies elsewhere: a backup looks for the engine's in the home
             self._engine = _sqlite(home / "engine.sqlite3")
             config["system_database_engine"] = self._engine
         else:
+            assert database_url is not None
             config["system_database_url"] = _psycopg(database_url)
             config["sys_db_pool_size"] = 8
         try:
