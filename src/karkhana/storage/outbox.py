@@ -203,9 +203,11 @@ class Outbox:
     def prune(self, before: float) -> int:
         """Forget answers that were sent or given up before a time (seconds since the epoch); returns how many.
 
-        Those that stand in a slot of a task that may still move are kept by their age alone, so choose weeks.
+        So are those that wait since then: their door was taken out of the settings, or nothing serves it. Those that
+        stand in a slot of a task that may still move are kept by their age alone, so choose weeks.
         """
-        old = (intake_answers.c.sent_at < before) | (intake_answers.c.failed_at < before)
+        waits = intake_answers.c.sent_at.is_(None) & (intake_answers.c.due_at < before)
+        old = (intake_answers.c.sent_at < before) | (intake_answers.c.failed_at < before) | waits
         with self._database.writing() as connection:
             gone = connection.execute(sa.delete(intake_answers).where(old).returning(intake_answers.c.ordinal))
             return len(gone.all())
