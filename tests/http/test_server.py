@@ -152,7 +152,9 @@ def test_beyond_the_limit_of_connections_new_ones_are_refused() -> None:
         async with served(echo, Limits(connections=3)) as url:
             held = [await asyncio.open_connection("127.0.0.1", url.origin.port) for _ in range(3)]
             await asyncio.sleep(0.05)
-            assert (await talk(url)).startswith(b"HTTP/1.1 503 ")
+            refused = await talk(url)
+            assert refused.startswith(b"HTTP/1.1 503 ")
+            assert b"\r\nretry-after: 1\r\n" in refused
             for _, writer in held:
                 writer.close()
             await asyncio.sleep(0.05)

@@ -341,6 +341,8 @@ class GuardedProtocol(asyncio.Protocol):
         if under_way is None or under_way.complete or not under_way.started:
             text = message.encode()
             head = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode()), b"connection: close"]
+            if status == HTTPStatus.SERVICE_UNAVAILABLE:
+                head.append(b"retry-after: 1")
             head += [b"content-type: text/plain; charset=utf-8", b"content-length: %d" % len(text), b"", text]
             self.transport.write(b"\r\n".join(head))
             # nothing of theirs is to follow what was said

@@ -4,12 +4,27 @@ import json
 import threading
 
 import pytest
+from starlette.testclient import TestClient
 from web_support import DIGEST
 
+from karkhana.domain.errors import DatabaseUnavailable
 from karkhana.storage.answer_store import AnswerStore
 from karkhana.storage.run_lists import RunFilter, RunLists
+from karkhana.web.api.application import Api
+from karkhana.web.api.contract import About, Answer, Call, Operation
 
 PROBLEM = "application/problem+json"
+
+
+def test_whoever_meets_a_factory_without_its_database_is_told_when_to_come_back(app) -> None:
+    def away(_call: Call) -> Answer:
+        raise DatabaseUnavailable("the server does not answer", "Start it.")
+
+    place = Operation(
+        method="GET", path="/away", name="away", tag="t", summary="-", handler=away, about=About.NOBODY, answer=None
+    )
+    told = TestClient(Api(app.state.site, lambda: (place,)), base_url="http://127.0.0.1/api/v1").get("/away")
+    assert (told.status_code, told.headers["retry-after"], told.json()["next"]) == (503, "5", "Start it.")
 
 
 def test_a_problem_says_what_and_the_next_step(admin) -> None:

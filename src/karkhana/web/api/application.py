@@ -10,6 +10,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from threading import Lock
 from typing import Any
 
@@ -34,6 +35,8 @@ from karkhana.web.site import Site
 PREFIX = "/api/v1"
 AT_ONCE = 16
 """Requests that are carried out at the same time; others wait for their turn."""
+BUSY = {"retry-after": "5"}
+"""Of an answer that the database, or what else the factory needs, is away or overloaded."""
 _log = structlog.get_logger(__name__)
 
 
@@ -58,7 +61,8 @@ class Api:
         except Refusal as refusal:
             answer = _told(refusal.problem, refusal.headers)
         except KarkhanaError as error:
-            answer = _told(problem(error))
+            told = problem(error)
+            answer = _told(told, BUSY if told.status == HTTPStatus.SERVICE_UNAVAILABLE else None)
         except Exception:  # whoever asks a program is answered in its own language, and the log has the rest
             # without the values of variables, among which there may be secrets
             _log.error("api.failed", method=request.method, path=request.url.path, trace=traceback.format_exc())

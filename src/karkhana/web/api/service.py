@@ -50,7 +50,9 @@ def health(call: Call) -> Answer:
     try:
         call.site.lists.pulse()
     except KarkhanaError as error:
-        raise Refusal(503, "not_ready", "The database cannot be read.", "Try again in a moment.") from error
+        raise Refusal(
+            503, "not_ready", "The database cannot be read.", "Try again in a moment.", {"retry-after": "5"}
+        ) from error
     return Answer(Health(status="ok", version=__version__))
 
 
