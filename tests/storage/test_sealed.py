@@ -1,6 +1,7 @@
 """A sealed secret opens with its key and its own name, and with nothing else."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,30 @@ def test_what_was_opened_is_redacted_from_then_on(database, key_file, clock):
     assert redactor.text("a xq-7781-battery correct-horse") == "a [redacted:slack] [redacted:API_KEY]"
     sealed.put("slack", "xq-9914-staple", by="asha")
     assert redactor.text("xq-7781-battery xq-9914-staple").count("redacted") == 2
+
+
+def test_keys_are_changed_by_one_at_a_time(sealed, key_file):
+    """Of two that rotate at once, the second would forget the key that the first has just sealed with."""
+    sealed.put("slack", VALUE, by="asha")
+    before = key_file.read_bytes()
+    with ThreadPoolExecutor(2) as pool:
+        with KeyFile(key_file).held():
+            waiting = [pool.submit(sealed.rotate), pool.submit(sealed.put, "other", VALUE, by="asha")]
+            assert wait(waiting, timeout=0.3).done == set()
+            assert key_file.read_bytes() == before
+        assert [each.result(60) is not None for each in waiting] == [True, True]
+    assert key_file.read_bytes() != before
+    assert (sealed.reveal("slack"), sealed.reveal("other")) == (VALUE, VALUE)
+
+
+def test_a_first_key_that_was_cut_off_leaves_no_half_of_a_file(sealed, key_file, monkeypatch):
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("karkhana.storage.sealed.os.fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            sealed.put("slack", VALUE, by="asha")
+    assert list(key_file.parent.iterdir()) == []
+    sealed.put("slack", VALUE, by="asha")
+    assert sealed.reveal("slack") == VALUE

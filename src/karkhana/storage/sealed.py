@@ -1,7 +1,7 @@
 """Secrets that Karkhana keeps for somebody: sealed in the database, with a key that lies in a file beside it.
 
 AES-256-GCM (NIST SP 800-38D) with a random nonce of 96 bits; the name, the version and the key's identifier are
-authenticated with it, so that no row can stand in for another or for an older one of the same name. Whoever has the
+authenticated with it, so that no sealed value can stand in for another one in its row. Whoever has the
 database, or a backup of it, has nothing without the file. Whatever was opened is redacted from then on. Knows nothing
 of what secrets are for.
 
@@ -9,12 +9,14 @@ of what secrets are for.
 """
 
 import base64
+import contextlib
+import fcntl
 import os
 import re
 import secrets as random
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,9 +82,30 @@ class KeyFile:
             raise _damaged(self.path)
         return read
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """While the file may change, and what is sealed with its keys: one at a time, in whichever process.
+
+        Raises ``SecretsUnavailable``.
+        """
+        folder = self.path.parent
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise SecretsUnavailable(
+                f"the folder of the key of sealed secrets cannot be used: {folder}: {error.strerror}",
+                "name a file that you can write: KARKHANA_SECRETS_KEY_FILE",
+            ) from error
+        try:
+            # the folder, since the file itself is replaced
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
     def write(self, keys: dict[str, bytes]) -> None:
         """Replace the file at once, readable by nobody else."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lines = "".join(f"{name} {base64.b64encode(key).decode()}\n" for name, key in keys.items())
         descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".secrets-")
         try:
@@ -91,24 +114,20 @@ class KeyFile:
                 file.flush()
                 os.fsync(descriptor)
             Path(temporary).replace(self.path)
+            # what is sealed with a key must not outlive it
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
 
     def current(self) -> tuple[str, bytes]:
-        """The key that seals; the first time, it is made."""
-        if not self.path.exists():
-            made = new_key()
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            line = f"{made[0]} {base64.b64encode(made[1]).decode()}\n"
-            try:
-                descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            except FileExistsError:
-                return next(iter(self.keys().items()))
-            with os.fdopen(descriptor, "w") as file:
-                file.write(line)
-                file.flush()
-                os.fsync(descriptor)
+        """The key that seals; the first time, it is made. For whoever :meth:`held` the file."""
+        if not os.path.lexists(self.path):
+            self.write(dict([new_key()]))
         return next(iter(self.keys().items()))
 
 
@@ -141,7 +160,7 @@ class SealedSecrets:
         if not value or len(value.encode("utf-8", "surrogateescape")) > LONGEST:
             raise InvalidInput("the secret is empty or too long", f"it may have {LONGEST} bytes")
         self._learn(name, value)
-        with self._database.writing() as connection:
+        with self._file.held(), self._database.writing() as connection:
             known = connection.execute(sa.select(sealed_secrets.c.key_id).limit(1)).scalar()
             if known is not None and not self._file.path.exists():
                 # a new key would hide that all other secrets are lost
@@ -188,6 +207,10 @@ class SealedSecrets:
         The new key is in the file before anything is sealed with it, and the old ones leave it last: wherever this is
         cut off, everything can still be opened. Raises ``SecretsUnavailable``.
         """
+        with self._file.held():
+            return self._rotated()
+
+    def _rotated(self) -> int:
         if not self._file.path.exists() and not self.all():
             self._file.current()
             return 0
