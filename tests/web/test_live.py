@@ -164,6 +164,33 @@ def test_what_could_not_be_made_is_tried_again(stores):
     asyncio.run(asyncio.wait_for(work(), 30))
 
 
+def test_a_run_that_cannot_be_shown_takes_nothing_from_the_others_and_loses_nothing(stores, line, monkeypatch):
+    monkeypatch.setattr("karkhana.web.live.AWAY_S", 0.1)
+    odd, plain = line.begin("odd"), line.begin("plain")
+    broken: list[Exception] = []
+
+    def render(topic: str, after: int) -> bytes:
+        if topic == odd.run_id and broken:
+            raise broken[0]
+        return f"{topic}:{after}".encode()
+
+    hub = Hub(RunLists(stores.database), render)
+    seqs = {claim.run_id: stores.events.head(claim.run_id)[0] for claim in (odd, plain)}
+
+    async def work() -> None:
+        streams = {claim.run_id: hub.stream(claim.run_id, 0) for claim in (odd, plain)}
+        for stream in streams.values():
+            assert [await anext(stream), await anext(stream)][0] == b"retry: 1500\n\n"
+        broken.append(ValueError("a page that cannot be made"))
+        await asyncio.to_thread(line.record, odd, ev.Noted(text="new"))
+        await asyncio.to_thread(line.record, plain, ev.Noted(text="new"))
+        assert await anext(streams[plain.run_id]) == f"{plain.run_id}:{seqs[plain.run_id]}".encode()
+        broken.clear()
+        assert await anext(streams[odd.run_id]) == f"{odd.run_id}:{seqs[odd.run_id]}".encode()
+
+    during(hub, work)
+
+
 def test_a_page_that_knows_all_is_told_of_the_next_event_only(hub, line):
     claim = line.begin("one")
     seq = line.stores.events.head(claim.run_id)[0]

@@ -8,12 +8,15 @@ events (WHATWG HTML, "Server-sent events"). A reader that does not keep up is le
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import Any
+
+import structlog
 
 from karkhana.domain.errors import KarkhanaError
 from karkhana.storage.run_lists import Head, RunLists
 
+_log = structlog.get_logger(__name__)
 POLL_S = 0.15
 FACTORY_S = 0.3
 """Seconds between two updates of the factory, which changes with each event of each run."""
@@ -71,11 +74,11 @@ class Hub:
         while True:
             await self._wanted.wait()
             try:
-                await self._look()
+                well = await self._look()
             except KarkhanaError:
                 # The database is away for a moment; whoever watches waits, as pages that are loaded would say why.
-                await asyncio.sleep(AWAY_S)
-            await asyncio.sleep(POLL_S)
+                well = False
+            await asyncio.sleep(POLL_S if well else AWAY_S)
 
     async def stream(self, topic: str, after: int) -> AsyncIterator[bytes]:
         """The updates of a topic from event ``after`` on, until the reader leaves or the server stops."""
@@ -131,17 +134,24 @@ class Hub:
         return await asyncio.shield(known)
 
     def _making(self, topic: str) -> "asyncio.Future[bytes]":
-        return asyncio.ensure_future(asyncio.to_thread(self._render, topic, 0))
+        return asyncio.ensure_future(self._rendered(topic, 0))
 
-    async def _look(self) -> None:
+    async def _rendered(self, topic: str, after: int) -> bytes:
+        return await asyncio.to_thread(self._render, topic, after)
+
+    async def _look(self) -> bool:
+        """Whether everything that is new could be told."""
+        well = True
         runs = [topic for topic in self._listeners if topic.startswith(RUN)]
         due = len(runs) < len(self._listeners) and time.monotonic() - self._looked >= FACTORY_S
         heads, pulse = await asyncio.to_thread(self._read, runs, due)
         for run_id, head in heads.items():
             known = self._heads.get(run_id)
-            self._heads[run_id] = head
-            if known is not None and known != head:
-                self._tell(run_id, await asyncio.to_thread(self._render, run_id, known.seq))
+            if known in (None, head) or await self._update(run_id, self._rendered(run_id, known.seq)):
+                self._heads[run_id] = head
+            else:
+                # the next look tells of it again
+                well = False
         for gone in self._heads.keys() - self._listeners.keys():
             del self._heads[gone]
         if pulse is not None and pulse != self._pulse:
@@ -149,7 +159,19 @@ class Hub:
             # also the first time: something may have happened after the first reader's page was made
             for topic in [each for each in self._listeners if not each.startswith(RUN)]:
                 self._latest[topic] = made = self._making(topic)
-                self._tell(topic, await made)
+                if not await self._update(topic, made):
+                    well, self._pulse = False, ()
+        return well
+
+    async def _update(self, topic: str, made: Awaitable[bytes]) -> bool:
+        """Tell it to everybody who watches; whether it could be made."""
+        try:
+            self._tell(topic, await made)
+        except Exception as error:
+            # whatever is wrong with one run, its readers' page says it; all other readers go on
+            _log.error("live.failed", topic=topic, error=str(error), exc_info=not isinstance(error, KarkhanaError))
+            return False
+        return True
 
     def _read(self, runs: Collection[str], factory: bool) -> tuple[dict[str, Head], tuple[Any, ...] | None]:
         return (self._lists.heads(runs) if runs else {}), (self._lists.pulse() if factory else None)
