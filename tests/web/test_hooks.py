@@ -163,11 +163,12 @@ def test_a_flood_without_signatures_is_not_read_and_hits_nobody_else(hooked):
 
 
 def test_a_stranger_is_told_from_others_by_what_the_nearest_proxy_says():
-    def who(peer: str, forwarded: str = "") -> str:
-        scope = {"type": "http", "headers": [(b"x-forwarded-for", forwarded.encode())], "state": {"address": peer}}
-        return stranger(Request(scope))
+    def who(peer: str, *forwarded: str) -> str:
+        headers = [(b"x-forwarded-for", each.encode()) for each in forwarded]
+        return stranger(Request({"type": "http", "headers": headers, "state": {"address": peer}}))
 
     assert who("203.0.113.9", "198.51.100.1") == "203.0.113.9"
     assert who("127.0.0.1", "6.6.6.6, 203.0.113.9") == "203.0.113.9"
+    assert who("127.0.0.1", "6.6.6.6", "203.0.113.9") == "203.0.113.9"
     assert [who("127.0.0.1"), who("127.0.0.1", "nonsense"), who("testclient"), who("")] == [""] * 4
     assert who("2001:db8::1") == who("2001:db8::ffff") != who("2001:db8:0:1::1")

@@ -24,7 +24,7 @@ from karkhana.domain.access import Principal
 from karkhana.domain.access_tokens import well_formed
 from karkhana.web.api.problems import MEDIA, made
 from karkhana.web.hooks import PREFIX
-from karkhana.web.limits import client_of, neighbourhood, within
+from karkhana.web.limits import client_of, forwarded, neighbourhood, within
 from karkhana.web.rendering import Pages
 from karkhana.web.streaming import Ending, Streams
 from karkhana.web.threshold import Threshold
@@ -96,7 +96,7 @@ class Guard:
         peer = request.client.host if request.client else ""
         if not threshold.direct and path not in HEALTH and not within(peer, threshold.proxies):
             return PlainTextResponse("This server is reached through its proxy only.\n", 403)
-        request.state.address = client_of(peer, request.headers.get("x-forwarded-for", ""), threshold.proxies)
+        request.state.address = client_of(peer, forwarded(request.headers), threshold.proxies)
         if path.startswith(PREFIX):
             # senders reach them under the name of whatever passes them on; their signatures decide
             return None

@@ -20,7 +20,7 @@ from karkhana.factory.doors import OpenDoor
 from karkhana.intake.deliveries import Challenge, Delivery, Refused
 from karkhana.intake.door import received
 from karkhana.storage.intake_store import Flood
-from karkhana.web.limits import Allowances
+from karkhana.web.limits import Allowances, forwarded
 
 PREFIX = "/hooks/"
 REFUSED_PER_MINUTE = 60
@@ -127,7 +127,7 @@ def stranger(request: Request) -> str:
     try:
         found = ipaddress.ip_address(peer)
         if found.is_loopback:
-            found = ipaddress.ip_address(request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip())
+            found = ipaddress.ip_address(forwarded(request.headers).rpartition(",")[2].strip())
     except ValueError:
         return ""
     # whoever has one address of version 6 has 2 ** 64

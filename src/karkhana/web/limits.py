@@ -16,6 +16,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection
 from threading import Lock
 
+from starlette.datastructures import Headers
+
 PERIOD_S = 60.0
 KEPT = 10_000
 """Keys that are remembered; each takes about 200 bytes."""
@@ -88,6 +90,15 @@ def neighbourhood(address: str) -> str:
     except ValueError:
         return address
     return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
+
+
+def forwarded(headers: Headers) -> str:
+    """``X-Forwarded-For`` as one list: some proxies add a line of their own below the one that a client sent.
+
+    >>> forwarded(Headers(raw=[(b"x-forwarded-for", b"6.6.6.6"), (b"x-forwarded-for", b"203.0.113.9")]))
+    '6.6.6.6, 203.0.113.9'
+    """
+    return ", ".join(headers.getlist("x-forwarded-for"))
 
 
 def client_of(peer: str, forwarded: str, proxies: Collection[Network]) -> str:
