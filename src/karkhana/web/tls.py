@@ -13,6 +13,8 @@ from karkhana.domain.errors import InvalidSetting
 
 LOOK_S = 30.0
 """Seconds between two looks at the files."""
+_NO_PASSWORD = ""
+"""Else an encrypted key would be asked for at the terminal, where nobody is."""
 _log = structlog.get_logger(__name__)
 
 
@@ -28,11 +30,11 @@ class Certificate:
         self.context.set_alpn_protocols(["http/1.1"])
         self._stamp = self._look()
         try:
-            self.context.load_cert_chain(chain, key)
+            self.context.load_cert_chain(chain, key, _NO_PASSWORD)
         except OSError as error:
             raise InvalidSetting(
                 f"access.certificate and access.key cannot be used: {error.strerror or error}",
-                "Both are files in PEM: the chain with the server's own certificate first, and its key.",
+                "Both are files in PEM: the chain, the server's own certificate first, and its key without a password.",
             ) from error
 
     def refresh(self) -> bool:
@@ -43,8 +45,8 @@ class Certificate:
         self._stamp = stamp
         try:
             # first into another one: half of a renewal must not spoil the one in use
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._chain, self._key)
-            self.context.load_cert_chain(self._chain, self._key)
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._chain, self._key, _NO_PASSWORD)
+            self.context.load_cert_chain(self._chain, self._key, _NO_PASSWORD)
         except OSError as error:
             _log.error("certificate.unreadable", reason=error.strerror or str(error))
             return False
