@@ -278,6 +278,43 @@ def test_a_crash_between_sending_and_remembering_sends_the_same_message_again(st
     assert [got[1]["webhook-id"] for got in receiver.got] == [receiver.got[0][1]["webhook-id"]] * 2
 
 
+def test_a_happening_whose_event_is_not_there_holds_nothing_up(stores, telling, receiver) -> None:
+    webhook(stores)
+    _task, claim = stores.tasks.add_and_claim(ORDER, "worker-1", 600.0)
+    with stores.database.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM webhook_feed")
+        lost = f"VALUES (1, 'work.paused', '', '{claim.run_id}', 99, '')"
+        connection.exec_driver_sql(f"INSERT INTO webhook_feed (at, kind, task_id, run_id, seq, status) {lost}")
+    stores.tasks.add(ORDER)
+    go(telling)
+    assert receiver.types() == ["task.created"]
+
+
+def test_what_nobody_foresaw_ends_no_sending(stores, telling, receiver) -> None:
+    webhook(stores)
+    stores.tasks.add(ORDER)
+
+    async def work() -> None:
+        asked = asyncio.Event()
+
+        async def broken(*_about: Any, **_more: Any) -> int:
+            asked.set()
+            raise RuntimeError("nobody foresaw this")
+
+        known, telling._sending = telling._sending, broken
+        going = asyncio.ensure_future(telling.run())
+        await asked.wait()
+        ended, _ = await asyncio.wait({going}, timeout=0.1)
+        assert not ended
+        going.cancel()
+        await asyncio.wait({going})
+        telling._sending = known
+
+    asyncio.run(work())
+    go(telling)
+    assert receiver.types() == ["task.created"], "it is sent again"
+
+
 def test_a_budget_that_is_reached_is_told_once_a_period(stores, telling, receiver, clock) -> None:
     webhook(stores, "budget.*")
     BudgetStore(stores.database).put(Budget(scope="team:web", period=Period.MONTH, soft=usd("1"), hard=usd("5")))

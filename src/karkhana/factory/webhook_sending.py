@@ -9,6 +9,7 @@ import asyncio
 import random
 import ssl
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
@@ -93,6 +94,10 @@ class Telling:
                 except KarkhanaError as error:
                     # the database may be away for a moment; what is to be told is still there then
                     _log.warning("webhooks.failed", code=error.code, message=error.message)
+                    heard = False
+                except Exception:
+                    # nobody would notice that nothing is told any more; the log has the place
+                    _log.error("webhooks.failed", code="internal", trace=traceback.format_exc())
                     heard = False
                 await asyncio.sleep(EVERY_S if heard else IDLE_S)
         finally:

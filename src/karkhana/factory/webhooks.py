@@ -130,7 +130,7 @@ def messages(stores: Stores, happening: Happening) -> list[Message]:
     """What is told of a happening; nothing when its task or event cannot be read."""
     try:
         data = _data(stores, happening)
-    except KarkhanaError:
+    except (KarkhanaError, ValueError):
         # removed since, or written by a newer version: it must not hold up all that came after it
         return []
     task = data["task"]
@@ -178,7 +178,7 @@ def _data(stores: Stores, happening: Happening) -> dict[str, Any]:
         task = stores.tasks.get(happening.task_id)
         return {"task": {**plain(task), "status": happening.status}, "status": happening.status}
     task = stores.tasks.get(stores.runs.get(happening.run_id).task_id)
-    entry = next(stores.events.entries(happening.run_id, after=happening.seq - 1))
+    (entry,) = stores.events.at(happening.run_id, [happening.seq])
     return {
         "task": plain(task),
         "run_id": happening.run_id,

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import secrets
+import traceback
 from collections.abc import AsyncIterator, Callable
 from functools import cache
 from importlib import resources
@@ -151,6 +152,9 @@ async def _go_rounds(rounds: Rounds) -> None:
         except KarkhanaError as error:
             # the next round may find the database again; a person sees it in the log
             _log.warning("round.failed", code=error.code, message=error.message)
+        except Exception:
+            # nobody would notice that mail is not read any more; the log has the place
+            _log.error("round.failed", code="internal", trace=traceback.format_exc())
         await asyncio.sleep(EVERY_S)
 
 
