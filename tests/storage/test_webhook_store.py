@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+from storage_support import StoppedClock
 
 from karkhana.domain import events as ev
 from karkhana.domain.tasks import Order, Status, Ticket
@@ -115,3 +116,16 @@ def test_one_that_is_off_is_sent_nothing_and_goes_on_with_what_waits(
     assert store.remove(webhook)
     assert not store.remove(webhook)
     assert store.messages(webhook) == []
+
+
+def test_messages_are_forgotten_but_not_that_a_budget_was_told(database: Database, clock: StoppedClock) -> None:
+    store = WebhookStore(database, clock)
+    added(store, database, "*")
+    reached = Message(message_id="msg_b", type="budget.hard", subject="budget", product="", body="{}")
+    store.post(reached)
+    store.post(Message(message_id="msg_t", type="task.failed", subject="SHOP-1", product="", body="{}"))
+    for sent, _ in store.due():
+        store.arrived(sent.ordinal, 204)
+    clock.move(31 * 86_400.0)
+    assert store.prune() == 1
+    assert store.post(reached) == 0, "the budget still stands at its limit"

@@ -21,6 +21,8 @@ from karkhana.storage.upserting import upsert
 WAITING, ARRIVED, GIVEN_UP = "waiting", "arrived", "given_up"
 KEPT_S = 30 * 86_400.0
 """Seconds for which messages that have ended are kept, to be looked at."""
+REMEMBERED_S = 366 * 86_400.0
+"""The same of budgets: a message that is forgotten is told again as long as its budget stands at its limit."""
 _BATCH = 200
 
 
@@ -251,7 +253,9 @@ class WebhookStore:
     def prune(self) -> int:
         """Forget messages that ended long ago; how many."""
         with self._database.writing() as connection:
-            late = webhook_messages.c.ended_at < self._now() - KEPT_S
+            budgets = webhook_messages.c.type.like("budget.%")
+            kept = sa.case((budgets, REMEMBERED_S), else_=KEPT_S)
+            late = webhook_messages.c.ended_at < self._now() - kept
             return connection.execute(sa.delete(webhook_messages).where(late)).rowcount
 
     def _post(self, connection: sa.Connection, heard: list[Webhook], message: Message, *, only: str = "") -> int:
