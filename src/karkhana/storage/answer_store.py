@@ -16,7 +16,6 @@ KEPT_S = 86_400.0
 """Seconds for which an answer is remembered."""
 RUNNING_S = 120.0
 """Seconds after which whoever began is taken for dead, and the same request may begin again."""
-PRUNED = 500
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,9 +77,9 @@ class AnswerStore:
             connection.execute(sa.delete(api_answers).where(_place(principal, key), api_answers.c.answer.is_(None)))
 
     def _prune(self, connection: sa.Connection, now: float) -> None:
-        late = sa.select(api_answers.c.key).where(api_answers.c.until <= now).limit(PRUNED)
-        if connection.execute(late.limit(1)).first() is not None:
-            connection.execute(sa.delete(api_answers).where(api_answers.c.until <= now))
+        late = api_answers.c.until <= now
+        if connection.execute(sa.select(api_answers.c.key).where(late).limit(1)).first() is not None:
+            connection.execute(sa.delete(api_answers).where(late))
 
     def _now(self) -> float:
         return self._clock().timestamp()
