@@ -4,13 +4,15 @@ One server and one browser for all of it; the deciding run goes through the real
 """
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -19,6 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sy
 from web_support import Line, asked_models, made_past
 
 from karkhana.domain import events as ev
+from karkhana.domain.access_settings import AccessSettings
 from karkhana.domain.tasks import Status
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.stores import Stores, open_stores
@@ -32,6 +35,7 @@ FLAGS = (
     " --no-first-run --disable-quic --disable-dev-shm-usage"
 )
 # A busy machine is no fault of the page.
+PATIENCE_MS = 120_000
 expect.set_options(timeout=20_000)
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 pytestmark = [
@@ -91,10 +95,15 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 class Serving:
     """A server in a thread of its own."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, *, team: bool = False) -> None:
         listening = listen("127.0.0.1", 0)
         port = listening.getsockname()[1]
         house.address = f"http://127.0.0.1:{port}"
+        if team:
+            public = f"https://127.0.0.1:{port}"
+            access = AccessSettings(mode="team", public_url=public, issuer="http://127.0.0.1:9", client_id="karkhana")
+            settings = msgspec.structs.replace(house.stores.settings, access=access)
+            house.stores = replace(house.stores, settings=settings)
         app = dashboard(house.stores, account="asha", port=port, answering=house.answer)
         house.site = app.state.site
         self._made = server(app, Limits(), stop_s=2.0, cancelling=True)
@@ -125,6 +134,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def context(browser: Browser, house: House) -> Iterator[BrowserContext]:
     opened = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened.set_default_timeout(PATIENCE_MS)
     session_id = house.site.doors.enter(house.site.doors.link())
     opened.add_cookies([{"name": house.site.cookie, "value": session_id, "url": house.address}])
     yield opened
@@ -213,6 +223,29 @@ def test_a_paused_run_is_let_go_on_and_the_audit_tells_it(page: Page, house: Hou
     expect(row).to_contain_text("turns: 25, usd: 1.25")
     page.get_by_role("button", name="Verify").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("All is as it was written")
+    assert Axe().run(page, options={"runOnly": WCAG}).response["violations"] == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_team_finds_an_accessible_way_in(browser: Browser, house: House, scheme: Any) -> None:
+    team = House(house.stores, house.line, {})
+    with Serving(team, team=True), contextlib.closing(browser.new_context(color_scheme=scheme)) as context:
+        context.set_default_timeout(PATIENCE_MS)
+        page = context.new_page()
+        for path, told in (
+            ("/runs?status=failed", ""),
+            ("/signin/done", "begun elsewhere"),
+            ("/signin", "sign in now"),
+        ):
+            page.goto(team.address + path)
+            assert Axe().run(page, options={"runOnly": WCAG}).response["violations"] == [], path
+            page.set_viewport_size({"width": 360, "height": 740})
+            assert not page.evaluate("document.documentElement.scrollWidth > innerWidth"), path
+            if told:
+                expect(page.locator(".reason")).to_contain_text(told)
+            else:
+                back = {"back": path}
+                expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", f"/signin?{urlencode(back)}")
 
 
 def test_the_dark_theme_can_be_chosen(page: Page, house: House) -> None:
