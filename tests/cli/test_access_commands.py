@@ -75,6 +75,10 @@ def test_the_audit_is_listed_exported_and_verified():
     *entries, last = [json.loads(line) for line in run(audit, "export").stdout.splitlines()]
     assert [entry["action"] for entry in entries] == ["secret.set", "token.create"]
     assert last == {"type": "result", "intact": True, "entries": 2, "head": entries[-1]["hash"]}
+    assert json.loads(run(audit, "list", "--since", "2990-01-01T00:00:00+05:30", "--json").output) == []
+    assert len(json.loads(run(audit, "list", "--since", "2020-01-01", "--json").output)) == 2
+    with pytest.raises(InvalidInput, match="'yesterday' is no time"):
+        CliRunner().invoke(audit, ["export", "--since", "yesterday"], catch_exceptions=False)
     assert "2 entries, intact" in run(audit, "verify").output
     with open_stores() as stores, stores.database.writing() as connection:
         connection.exec_driver_sql("UPDATE audit_entries SET actor = 'nobody' WHERE seq = 1")

@@ -1,12 +1,16 @@
 """``karkhana audit``: who did what, when, and what came of it."""
 
+from datetime import UTC, datetime
+
 import typer
 
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, print_json_line, table, visible
+from karkhana.domain.errors import InvalidInput
 from karkhana.domain.json import canonical, plain
 from karkhana.factory.stores import open_stores
 from karkhana.storage.audit import AuditFilter
+from karkhana.storage.event_log import timestamp
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The audit: list, export, verify.")
 
@@ -14,7 +18,24 @@ Actor = typer.Option("", "--actor", help="Only of this person or token.")
 Action = typer.Option("", "--action", help="Only this action; run.* for all of a kind.")
 Target = typer.Option("", "--target", help="Only what was done with this run, token or secret.")
 Product = typer.Option("", "--product", help="Only of this product.")
-Since = typer.Option("", "--since", help="From this time on: 2026-05-12, or with T08:30:00Z; in UTC.")
+Since = typer.Option(
+    "", "--since", help="From this time on: 2026-05-12, or with T08:30:00Z; in UTC unless it says otherwise."
+)
+
+
+def moment(text: str) -> str:
+    """A time as entries have it; empty for none. Raises ``InvalidInput``.
+
+    >>> moment("2026-05-12"), moment("2026-05-12T08:30:00+05:30")
+    ('2026-05-12T00:00:00.000000Z', '2026-05-12T03:00:00.000000Z')
+    """
+    if not text:
+        return ""
+    try:
+        at = datetime.fromisoformat(text)
+        return timestamp(at if at.tzinfo is not None else at.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"{text!r} is no time", "write it as 2026-05-12 or 2026-05-12T08:30:00Z") from error
 
 
 @app.command("list")
@@ -29,7 +50,7 @@ def list_(
     json: bool = AsJson,
 ) -> None:
     """What was done, the newest first."""
-    chosen = AuditFilter(actor=actor, action=action, target=target, product=product, since=since, words=words)
+    chosen = AuditFilter(actor=actor, action=action, target=target, product=product, since=moment(since), words=words)
     with open_stores() as stores:
         found = stores.audit.entries(chosen, limit=limit)
     if json:
@@ -55,7 +76,7 @@ def export(
     actor: str = Actor, action: str = Action, target: str = Target, product: str = Product, since: str = Since
 ) -> None:
     """Everything as JSON lines, the oldest first, with the hashes; a last line tells whether the chain is intact."""
-    chosen = AuditFilter(actor=actor, action=action, target=target, product=product, since=since)
+    chosen = AuditFilter(actor=actor, action=action, target=target, product=product, since=moment(since))
     with open_stores() as stores:
         for entry in stores.audit.exported(chosen):
             print_json_line(plain(entry))
