@@ -9,6 +9,7 @@ from web_support import DIGEST, PORT, as_if, signed_in
 
 from karkhana.domain.tasks import Rewind, Status
 from karkhana.factory.records import Allowance
+from karkhana.storage.outbox import Outbox, Saying, queue
 from karkhana.web.app import dashboard
 
 
@@ -183,9 +184,14 @@ def test_another_products_run_does_not_exist(seen_by, runs, stores):
         text = client.get(path).text
         assert "heavy" not in text.replace("q=heavy", "").replace("“heavy”", ""), path
         assert "run_0" not in text, path
+    with stores.database.writing() as connection:
+        queue(connection, 0.0, Saying(text="done"), door="forge", reference="octo/shop#7", task_id="BUILD-1")
+    outbox = Outbox(stores.database)
+    outbox.dead(outbox.due()[0], "gone")
     text = client.get("/").text
     assert re.findall(r'<span class="big ?\w*">(\d+)</span>', text) == ["0", "0", "0", "0"]
     assert "Budgets" not in text
+    assert "could not be sent" not in text
 
 
 def test_one_product_of_several_is_chosen_for_all_pages(client, line):

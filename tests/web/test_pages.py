@@ -10,6 +10,7 @@ from web_support import DIGEST, HOSTILE, PATCH, PORT, signed_in
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.tasks import Status
+from karkhana.storage.outbox import Outbox, Saying, queue
 from karkhana.web.app import dashboard
 from karkhana.web.deciding import Deciding
 
@@ -263,6 +264,19 @@ def test_jumping_finds_by_title_and_identifier(client, runs):
     found = client.get("/jump?q=a", headers={"accept": "application/json"}).json()
     assert {each["href"] for each in found} >= {f"/runs/{runs['delivered']}"}
     assert HOSTILE not in str(found)
+
+
+def test_now_tells_what_could_not_be_said(client, stores):
+    outbox = Outbox(stores.database)
+    with stores.database.writing() as connection:
+        queue(connection, 0.0, Saying(text="done"), door="forge", reference="octo/shop#7", task_id="BUILD-1")
+    assert "could not be sent" not in client.get("/").text
+    outbox.dead(outbox.due()[0], "<b>gone</b>")
+    outbox.lead("forge", "one", 60.0)
+    outbox.rest("forge", 300.0, "<b>locked</b>")
+    text = client.get("/").text
+    assert "1 answer could not be sent" in text
+    assert "Answers of forge wait: &lt;b&gt;locked" in text
 
 
 def test_now_tells_who_does_what(client, runs):

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from karkhana.domain.tasks import Status
 from karkhana.storage.budget_store import BudgetStore
+from karkhana.storage.outbox import Outbox
 from karkhana.storage.run_lists import RunFilter, RunRow
 from karkhana.storage.visibility import Visible
 from karkhana.web.digests import Digest, Station
@@ -19,6 +20,8 @@ from karkhana.web.trails import Row, rows_of
 from karkhana.web.zones import ZONE_COOKIE, midnight, zone_of
 
 SHOWN = 12
+UNSAID = 100
+"""Answers that were given up are counted up to this."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -65,6 +68,7 @@ def state(site: Site, seen: Seen) -> dict[str, Any]:
     ended = site.lists.finished_since(since.timestamp(), visible=visible)
     budgets = BudgetStore(site.stores.database)
     scopes = [budget.scope for budget in budgets.all()] if seen.house else []
+    outbox = Outbox(site.stores.database)
     return {
         "at": at,
         "since": since,
@@ -78,6 +82,8 @@ def state(site: Site, seen: Seen) -> dict[str, Any]:
         "failed": ended.get("failed", 0) + ended.get("rolled_back", 0),
         "others": ended.get("rejected", 0) + ended.get("cancelled", 0),
         "recent": site.lists.page(RunFilter(visible=visible), limit=SHOWN),
+        "unsaid": len(outbox.waiting(UNSAID, failed=True)) if seen.house else 0,
+        "troubles": outbox.troubles() if seen.house else {},
         "standings": budgets.standings(scopes, at.date().isoformat()) if scopes else [],
     }
 
