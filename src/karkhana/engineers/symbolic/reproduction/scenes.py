@@ -52,6 +52,11 @@ class _Drafts:
         self.loose: list[tuple[int, Said]] = []
         self.setups: list[str] = []
 
+    def add(self, rows: tuple[str, ...], said: tuple[Said, ...], number: int) -> None:
+        """The scene of some statements, while there is room for it: a ticket may hold thousands."""
+        if len(self.scenes) < SCENES_MAX:
+            self.scenes.append(of_statements(rows, said, number))
+
 
 def scenes(found: tuple[Block, ...]) -> tuple[Scene, ...]:
     """What can be run, each with everything that is said of its result, nearest first."""
@@ -98,7 +103,7 @@ def _prose(text: str, number: int, drafts: _Drafts) -> None:
                 story.append(item.text)  # "and do `x.pop()`": what follows is told of what it leaves
         elif item.kind == "code":
             drafts.setups.append(item.text)
-            drafts.scenes.append(of_statements((*story, *statements(item.text)), (), number))
+            drafts.add((*story, *statements(item.text)), (), number)
             story += statements(item.text)
     own = drafts.bound | {name for item in items if item.kind == "code" for name in names_assigned(item.text)}
     for item in items:
@@ -147,7 +152,7 @@ def _script(block: Block, number: int, drafts: _Drafts) -> None:
                 and isinstance(node.targets[0], ast.Name)
             ):
                 part = (*part, node.targets[0].id)
-            drafts.scenes.append(of_statements(part, said, number))
+            drafts.add(part, said, number)
             told += bool(said)
     if told == 0:
         drafts.loose.extend((number, s) for _, text, _ in comments for s in told_by_comment(text))
@@ -178,7 +183,7 @@ def _session(block: Block, number: int, drafts: _Drafts) -> None:
         tree = parsed(source)
         shows = bool(tree and tree.body and isinstance(tree.body[-1], ast.Expr))
         if said or shows:
-            drafts.scenes.append(of_statements((*before, *rows), tuple(said), number))
+            drafts.add((*before, *rows), tuple(said), number)
         before += rows
 
 
@@ -212,7 +217,7 @@ def _trace(text: str, number: int, drafts: _Drafts) -> None:
     drafts.loose.append((number, raised))
     for source in _calls_shown(trace):
         for part in _parts(source):
-            drafts.scenes.append(of_statements(statements(part), (raised,), number))
+            drafts.add(statements(part), (raised,), number)
 
 
 def _calls_shown(trace: Trace) -> list[str]:

@@ -22,6 +22,8 @@ from karkhana.engineers.symbolic.reproduction.ticket import parsed
 
 EXPECTED, ACTUAL, UNKNOWN = "expected", "actual", ""
 ITEMS_MAX = 80
+SENTENCE_MAX = 8_000
+"""Characters of one sentence that are looked at."""
 _GAP = 200
 """Characters before a result in which its cue is looked for."""
 
@@ -71,7 +73,9 @@ def read(text: str, bound: frozenset[str] = frozenset()) -> tuple[Item, ...]:
     items: list[Item] = []
     start = 0
     for number, end in enumerate([*(m.start() for m in _SENTENCE.finditer(text)), len(text)]):
-        _sentence(text[max(0, start) : end], text[max(0, start - _GAP) : start], number, items, bound)
+        _sentence(
+            text[start : min(end, start + SENTENCE_MAX)], text[max(0, start - _GAP) : start], number, items, bound
+        )
         start = end
         if len(items) >= ITEMS_MAX:
             break
@@ -258,7 +262,7 @@ _PLAIN_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 _PHRASE = re.compile(
     r"\b(?:should (?:\w+ )?(?:be|return|give|read|say|print|become|produce|yield|output)|expected|instead of"
-    r"|rather than|returns|gives|prints|got|but (?:is|was)|reads)\s*:?\s+"
+    r"|rather than|returns|gives|prints|got|but (?:is|was)|reads)(?:\s*:)?\s{1,60}"
     r"(?:the string |the text )?([^\s`'\"(][^\n,;`]{0,80}?)"
     r"(?=\s+(?:instead|rather|but|and|when|for|while|because|where|which|not|although|\()"
     r"|[.;,!]?(?:\s|$)(?![a-z\d])|[,;]|$)",

@@ -7,10 +7,15 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 import msgspec
 
 SPAN_MAX = 1_500
+SPANS_MAX = 200
+"""Pieces of one sentence; a sentence with more is a dump, in which every further piece costs more than the last."""
+TRIED_MAX = 100
+"""Brackets of one sentence, and calls, whose end is looked for."""
 
 TICKS = re.compile(r"(`{1,2})([^`\n]{1,1500}?)\1(?!`)")
 _NAME = re.compile(r"(?<![\w.@/\\-])[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?=\()")
@@ -34,8 +39,7 @@ _NO_VALUE = re.compile(
 
 
 _ERROR_LINE = re.compile(
-    r"(?:\A|\n\s*\n|:\s*\n)\s*((?:[a-z_]\w*\.){0,6}[A-Z]\w{0,80}(?:Error|Exception|Warning|Iteration): "
-    r"[^\n`]{1,300})(?=\n|\Z)"
+    r"^[ \t]*((?:[a-z_]\w*\.){0,6}[A-Z]\w{0,80}(?:Error|Exception|Warning|Iteration): [^\n`]{1,300})$", re.MULTILINE
 )
 """What a traceback ends with, pasted on a line of its own."""
 
@@ -67,15 +71,16 @@ def spans(text: str) -> Iterator[Span]:
         return all(end <= a or start >= b for a, b in taken)
 
     def take(start: int, end: int, code: str, *, ticked: bool = False) -> None:
-        if free(start, end) and end > start:
+        if len(taken) < SPANS_MAX and end > start and free(start, end):
             taken.append((start, end))
             found.append(Span(start, end, code.strip(), ticked))
 
     for match in _ERROR_LINE.finditer(text):
-        take(match.start(1), match.end(1), match[1])
+        if _stands_apart(text, match.start()):
+            take(match.start(1), match.end(1), match[1])
     for match in TICKS.finditer(text):
         take(match.start(), match.end(), match[2], ticked=True)
-    for match in _NAME.finditer(text):
+    for match in islice(_NAME.finditer(text), TRIED_MAX):
         end = chain_end(text, match.end())
         if end:
             take(match.start(), end, text[match.start() : end])
@@ -83,7 +88,7 @@ def spans(text: str) -> Iterator[Span]:
         take(match.start(), match.end(), match[0])
     for match in _RAISED.finditer(text):
         take(match.start(1), match.end(1), match[1])
-    for match in _BRACKET.finditer(text):
+    for match in islice(_BRACKET.finditer(text), TRIED_MAX):
         end = balanced(text, match.start())
         if (end and literal(text[match.start() : end]) and len(text[match.start() : end].strip("()[]{} ")) != 0) or (
             end == match.start() + 2 and match[0] in "[{"
@@ -96,6 +101,15 @@ def spans(text: str) -> Iterator[Span]:
             if not _NO_VALUE.search(text[max(0, match.start() - 20) : match.start()]):
                 take(match.start(), match.end(), match[0])
     return iter(sorted(found, key=lambda s: s.start))
+
+
+def _stands_apart(text: str, start: int) -> bool:
+    """Whether what begins on a line is the first of a text, or comes after a blank line or a colon.
+
+    No pattern: one for it needs the cube of the time for a run of blank lines.
+    """
+    before = text[:start].rstrip()
+    return not before or before.endswith(":") or text.count("\n", len(before), start) > 1
 
 
 def balanced(text: str, start: int) -> int | None:

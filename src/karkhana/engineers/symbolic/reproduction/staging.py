@@ -5,6 +5,8 @@ r"""Scenes out of statements: the last one is what matters, those before it set 
 """
 
 import ast
+import functools
+from collections import Counter
 
 import msgspec
 
@@ -26,7 +28,8 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the block."""
 
 
-def names_bound(text: str) -> set[str]:
+@functools.lru_cache(maxsize=256)  # each scene of a ticket asks it of the same pieces
+def names_bound(text: str) -> frozenset[str]:
     """Names that a piece of code assigns, defines or imports at its top."""
     tree = parsed(text)
     found: set[str] = set()
@@ -37,7 +40,7 @@ def names_bound(text: str) -> set[str]:
             found.add(node.name)
         elif isinstance(node, ast.alias):
             found.add((node.asname or node.name).split(".")[0])
-    return found
+    return frozenset(found)
 
 
 def names_assigned(text: str) -> set[str]:
@@ -51,12 +54,12 @@ def statements(text: str) -> tuple[str, ...]:
     """The source of each statement at the top of a piece of code."""
     tree = parsed(text)
     lines = text.split("\n")
+    body = tree.body if tree else []
+    beginning = Counter(node.lineno for node in body)
     found = []
-    for node in tree.body if tree else ():
+    for node in body:
         top = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
-        if top == (node.end_lineno or top) and any(
-            o is not node and o.lineno == top for o in (tree.body if tree else ())
-        ):
+        if top == (node.end_lineno or top) and beginning[top] > 1:
             found.append(ast.unparse(node))  # several statements on one line
         else:
             found.append("\n".join(lines[top - 1 : node.end_lineno]))

@@ -37,8 +37,8 @@ _COMMENT = re.compile(r"<!--.{0,4000}?-->", re.DOTALL)
 _FOLDED = re.compile(r"</?(?:details|summary)>")
 _QUOTE = re.compile(r"^(?:> )+|^>(?=\s*$)")
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s|\*\*[^*]+\*\*:?\s*$|[A-Z][\w ]{2,30}:\s*$)")
-_RULE = re.compile(r"^\s*\|?(?:\s*:?-{3,}:?\s*\|)+(?:\s*:?-{3,}:?\s*)?$")
-"""The line below a table's heading."""
+_RULE = re.compile(r"^\|?(?:\s*:?-{3,}:?\s*\|)+(?:\s*:?-{3,}:?\s*)?$")
+"""The line below a table's heading, without the space around it: two runs of it in a row would take squares."""
 _MACHINE = re.compile(
     r"^\s*(?:#{1,6}\s*|\*\*\s*)?(?:your |my )?(?:environment|(?:system|platform|version|python|package)s? "
     r"(?:info(?:rmation)?|details|versions?)|versions?|platform|setup)\b[^\n:]{0,30}(?:\*\*)?:?(?:\*\*)?\s*$",
@@ -107,7 +107,7 @@ def blocks(text: str) -> tuple[Block, ...]:
             position = _traceback(lines, position, found)
         elif _indented(lines, position, found):
             position = _indent_block(lines, position, found)
-        elif _RULE.match(line) and found.prose and "|" in found.prose[-1]:
+        elif _RULE.match(line.strip()) and found.prose and "|" in found.prose[-1]:
             position = _table(lines, position, found)
         elif _MACHINE.match(line):
             position = _section(lines, position)
@@ -195,9 +195,12 @@ def _until_blank(lines: list[str], start: int, found: _Found) -> int:
     end = start
     while end < len(lines) and not _FENCE.match(lines[end]):
         if not lines[end].strip():
-            after = next((line for line in lines[end:] if line.strip()), "")
-            if not after.lstrip().startswith(">>>") and not _IPYTHON_IN.match(after):
+            after = next((number for number in range(end, len(lines)) if lines[number].strip()), len(lines))
+            more = lines[after] if after < len(lines) else ""
+            if not more.lstrip().startswith(">>>") and not _IPYTHON_IN.match(more):
                 break
+            end = after
+            continue
         end += 1
     found.add("\n".join(lines[start:end]))
     return end
