@@ -35,7 +35,8 @@ class Dossier(msgspec.Struct, frozen=True, kw_only=True):
     task_id: str
     ticket: Ticket
     change: Change
-    baseline: TestReport
+    baseline: TestReport | None
+    """``None``: the suite was not measured before the change."""
     result: TestReport | None
     evidence: Evidence
     confidence: Confidence
@@ -86,14 +87,15 @@ def _files(change: Change) -> str:
     )
 
 
-def _tests(before: TestReport, after: TestReport | None) -> str:
-    rows = [("before", *_counted(before))]
-    if after is not None:
-        rows.append(("after", *_counted(after)))
+def _tests(before: TestReport | None, after: TestReport | None) -> str:
+    measured = [(when, suite) for when, suite in (("before", before), ("after", after)) if suite is not None]
+    if not measured:
+        return "(the suite was not measured)"
+    rows = [(when, *_counted(suite)) for when, suite in measured]
     table = _table(("", "passed", "failed", "error", "skipped", "seconds"), rows)
-    fixed = [n for n in before.failing if after is not None and n in set(after.passed)]
-    lists = _names("Failed before and pass now", fixed)
-    lists += _names("Still failing", list(after.failing) if after is not None else list(before.failing))
+    passed = set(after.passed) if after is not None else set()
+    lists = _names("Failed before and pass now", [n for n in before.failing if n in passed] if before else [])
+    lists += _names("Still failing", list(measured[-1][1].failing))
     return "\n\n".join([table, *lists])
 
 

@@ -76,7 +76,7 @@ def dossier(stores: Stores, run_id: str) -> Dossier:
         task_id=history.run.task_id,
         ticket=started.order.ticket,
         change=history.need(ev.ChangeHandedOver).change,
-        baseline=next(suite.report for suite in suites if not suite.after_change),
+        baseline=next((suite.report for suite in suites if not suite.after_change), None),
         result=next((suite.report for suite in reversed(suites) if suite.after_change), None),
         evidence=Evidence(
             gates=tuple({gate.result.gate: gate.result for gate in history.all(ev.GateFinished)}.values()),
