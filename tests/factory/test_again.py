@@ -12,10 +12,12 @@ from short_lines import git, repository, settings
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InvalidInput, UnknownRun
 from karkhana.domain.tasks import Order, Rewind, Status, Ticket
+from karkhana.domain.understanding import Question, Understanding
 from karkhana.factory.again import let_go_on, repeat, rewound
-from karkhana.factory.approvals import answer_message
+from karkhana.factory.approvals import answer_message, rewound_order
 from karkhana.factory.records import Allowance
 from karkhana.factory.stores import Stores, open_stores
+from karkhana.factory.understanding import Understander, understood
 from karkhana.storage.runs import Claim
 
 
@@ -93,6 +95,21 @@ def test_a_rewind_begins_where_a_run_was(stores: Stores, shop: Path) -> None:
     for turn in (0, 3):
         with pytest.raises(InvalidInput, match="2 answers"):
             rewound(stores, run_id, turn, by="ravi")
+
+
+def test_a_rewind_has_what_people_said_and_asks_nothing_again(stores: Stores, shop: Path) -> None:
+    run_id = ended(stores, shop, asks=True)
+    task_id = stores.runs.get(run_id).task_id
+    asked = Question(text="Which?", missing="example", asked_at=0.0, until=1.0, reply="The till's.", run_id=run_id)
+
+    def answered(before: Understanding) -> Understanding:
+        return msgspec.structs.replace(before, question=asked)
+
+    Understander(stores).renew(task_id, "till", understood("total() is wrong"), answered)
+    order = rewound_order(stores, run_id, 2)
+    assert (order.ticket.text, order.asks) == ("total() is wrong\n\nThe till's.", False)
+    task = rewound(stores, run_id, 2, by="ravi")
+    assert stores.tasks.order(task.task_id).ticket.text == order.ticket.text
 
 
 def test_a_paused_run_is_told_what_it_may_use(stores: Stores, shop: Path) -> None:

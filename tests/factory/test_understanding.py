@@ -20,7 +20,7 @@ from karkhana.factory.concerns import surroundings
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.engine_control import RunControl
 from karkhana.factory.records import REPLY, Plan
-from karkhana.factory.replies import answer, change_criteria, confirm_duplicate, waiting_question
+from karkhana.factory.replies import answer, carried_over, change_criteria, confirm_duplicate, waiting_question
 from karkhana.factory.rooms import rooms_for
 from karkhana.factory.stores import open_stores
 from karkhana.factory.taking import take
@@ -200,6 +200,9 @@ def test_people_change_criteria_and_the_work_goes_by_them(stores, shop, head):
     assert recorded.engineer.value == "symbolic"
     with pytest.raises(InvalidInput, match="fixed"):
         change_criteria(stores, task.task_id, add=["late"], by="asha")
+    again = carried_over(stores, task.task_id, stores.tasks.order(task.task_id))
+    assert again.ticket.text.endswith("Acceptance criteria:\n\n- `total([])` should return 0")
+    assert again.asks
 
 
 def test_criteria_come_from_examples_and_errors():

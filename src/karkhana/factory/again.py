@@ -32,7 +32,7 @@ def repeat(stores: Stores, run_id: str, *, by: str, newest: bool = False) -> Tas
         raise InvalidInput(
             f"{run_id} is {run.status.value.replace('_', ' ')}, and has not ended", "Cancel it first, or let it end."
         )
-    order = stores.tasks.order(run.task_id)
+    order = carried_over(stores, run.task_id, stores.tasks.order(run.task_id))
     if newest:
         order = msgspec.structs.replace(order, commit=Repository.open(order.repository).head(), rewind=None)
     return _queued(stores, run_id, order, by=by)
@@ -66,7 +66,7 @@ def _queued(stores: Stores, run_id: str, order: Order, *, by: str, turn: int = 0
         raise InvalidInput(f"{run_id} was a trial of a strategy", "Try the strategy again: karkhana strategies.")
     before = stores.tasks.get(stores.runs.get(run_id).task_id)
     task = stores.tasks.add(
-        msgspec.structs.replace(carried_over(stores, before.task_id, order), by=by),
+        msgspec.structs.replace(order, by=by),
         product=before.product,
         title=before.title,
         priority=before.priority,

@@ -19,6 +19,7 @@ from karkhana.factory.configuration import load_settings
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.records import Allowance, Approval
 from karkhana.factory.remembering import memory_of
+from karkhana.factory.replies import carried_over
 from karkhana.factory.results import RunResult, result_of
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.git import Repository
@@ -97,7 +98,8 @@ def rewind(run_id: str, turn: int, observer: Callable[[AnyEvent], None]) -> RunR
 
 def rewound_order(stores: Stores, run_id: str, turn: int) -> Order:
     """What is to be done then. Raises as :func:`rewind`."""
-    order = stores.tasks.order(stores.runs.get(run_id).task_id)
+    task_id = stores.runs.get(run_id).task_id
+    order = carried_over(stores, task_id, stores.tasks.order(task_id))
     events: list[AnyEvent] = [entry.event for entry in stores.events.entries(run_id)]
     engineer = next((e.engineer for e in reversed(events) if isinstance(e, WorkspaceOpened)), "")
     answers = memory_of(events, engineer).turns

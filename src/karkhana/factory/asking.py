@@ -19,7 +19,7 @@ from karkhana.factory.building import engineers_for
 from karkhana.factory.concerns import Surroundings, surroundings
 from karkhana.factory.job import Job
 from karkhana.factory.records import REPLY_MAX, Ending, Heard, Plan, Readied, Reply
-from karkhana.factory.understanding import criteria_of, understood
+from karkhana.factory.understanding import criteria_of, criteria_told, understood
 from karkhana.git import Repository
 from karkhana.intake.answers.message import Message, packed
 from karkhana.intake.missing import Given, given_in, lacking, question
@@ -55,7 +55,7 @@ def understand(job: Job, plan: Plan) -> Readied:
     asked = _asked(job, kept, around, plan)
     told.record(TicketUnderstood(understanding=kept))
     if asked is None:
-        return Readied(added=_criteria(kept))
+        return Readied(added=criteria_told(kept))
     sent = _send(job, asked)
     told.record(QuestionAsked(question=asked.text, missing=asked.missing, until=asked.until, sent=sent))
     return Readied(wait_s=max(0.0, asked.until - time.time()))
@@ -67,13 +67,13 @@ def hear(job: Job, answer: str | None) -> Heard:
         rejected = job.settings.understanding.unanswered == "reject"
         kept = _settle(job, QuestionState.EXPIRED, "", "")
         job.trail.record(QuestionExpired(rejected=rejected))
-        return Heard(added=_criteria(kept), rejected=rejected)
+        return Heard(added=criteria_told(kept), rejected=rejected)
     reply = msgspec.json.decode(answer, type=Reply)
     text = reply.text[:REPLY_MAX]
     suspected = suspicions(text)
     kept = _settle(job, QuestionState.ANSWERED, job.redact(text), reply.by)
     job.trail.record(QuestionAnswered(reply=text, by=reply.by, suspicions=suspected))
-    return Heard(added="\n\n".join(filter(None, (text, _criteria(kept)))), suspicions=suspected)
+    return Heard(added="\n\n".join(filter(None, (text, criteria_told(kept)))), suspicions=suspected)
 
 
 def reject_unclear(job: Job) -> Ending:
@@ -176,9 +176,3 @@ def _settle(job: Job, state: QuestionState, reply: str, by: str) -> Understandin
         )
 
     return job.rooms.understander.store.change(job.task_id, settled)
-
-
-def _criteria(kept: Understanding) -> str:
-    """What persons said should hold: engineers and gates read it with the ticket, from which the others come anyway."""
-    given = [f"- {each.text}" for each in kept.criteria if each.by]
-    return "\n".join(("Acceptance criteria:", "", *given)) if given else ""

@@ -14,7 +14,7 @@ from karkhana.domain.tasks import Order, Status
 from karkhana.domain.understanding import Criterion, Question, QuestionState, Suggestion, Understanding
 from karkhana.factory.records import REPLY, REPLY_MAX, Reply
 from karkhana.factory.stores import Stores
-from karkhana.factory.understanding import Understander, shown, understood
+from karkhana.factory.understanding import Understander, criteria_told, shown, understood
 from karkhana.intake.suspicion import suspicions
 from karkhana.storage.understanding_store import UnderstandingStore
 
@@ -54,14 +54,18 @@ def answer_within(stores: Stores, connection: sa.Connection, task_id: str, text:
 
 
 def carried_over(stores: Stores, task_id: str, order: Order) -> Order:
-    """The order for doing a task once more: with what its reporter answered, and asking nothing again."""
+    """The order for doing a task once more: with what people said to it, and asking nothing a second time."""
     kept = UnderstandingStore(stores.database).get(task_id)
-    if kept is None or kept.question is None:
+    told = criteria_told(kept) if kept is not None else ""
+    if kept is None or not (kept.question or told):
         return order
-    text = "\n\n".join(filter(None, (order.ticket.text, kept.question.reply)))
+    replied = kept.question.reply if kept.question is not None else ""
+    text = "\n\n".join(filter(None, (order.ticket.text, replied, told)))
     ticket = msgspec.structs.replace(order.ticket, text=text)
     suspected = tuple(dict.fromkeys((*order.suspicions, *suspicions(text))))
-    return msgspec.structs.replace(order, ticket=ticket, suspicions=suspected, asks=False)
+    return msgspec.structs.replace(
+        order, ticket=ticket, suspicions=suspected, asks=order.asks and kept.question is None
+    )
 
 
 def confirm_duplicate(stores: Stores, task_id: str, of: str, *, by: str) -> Understanding:

@@ -80,6 +80,12 @@ def criteria_of(text: str) -> tuple[Criterion, ...]:
     return tuple(dict.fromkeys(found))[:CRITERIA_MAX]
 
 
+def criteria_told(kept: Understanding) -> str:
+    """What persons said should hold: engineers and gates read it with the ticket, from which the others come anyway."""
+    given = [f"- {each.text}" for each in kept.criteria if each.by]
+    return "\n".join(("Acceptance criteria:", "", *given)) if given else ""
+
+
 class Understander:
     """Understands the tickets of a database; remembers sketches, so that each is read once. Thread-safe."""
 
