@@ -73,6 +73,7 @@ def test_urgency_by_label_then_words(labels, text, level):
         ("bugfix", "It shows 3 and should show 4", ""),
         ("bugfix", "When I open the page it shows nothing", ""),
         ("bugfix", "KeyError: 1", ""),
+        ("bugfix", "The cart is odd\n\n1. open the page\n2. click on it twice\n\nIt stays empty", ""),
         ("feature", "Dark mode", "example"),
         ("feature", "When I click export, I should get a file", ""),
         ("deps", "Upgrade it to 2.0", "package"),

@@ -208,6 +208,16 @@ def test_an_answer_that_was_not_begun_is_not_said_to_be_given():
     assert given == ["run_1"]
 
 
+def test_a_page_says_what_came_of_a_form_and_nothing_that_a_link_claims(client, runs, answers):
+    form = {"csrf": client.form_token, "verdict": "approve", "seen": DIGEST}
+    where = client.post(f"/runs/{runs['waiting']}/answer", data=form).headers["location"]
+    said = 'role="status">Delivered'
+    assert said in client.get(where).text
+    for altered in (where.replace("Delivered", "Deliverd"), where.split("&by=")[0], f"{where}0"):
+        assert 'role="status">Deliver' not in client.get(altered).text
+    assert 'role="status"' not in client.get("/approvals?told=All+is+well&by=").text
+
+
 @pytest.mark.parametrize("verdict", ["approve", "reject"])
 def test_an_answer_goes_to_the_factory_with_what_was_seen(client, runs, answers, verdict):
     form = {"csrf": client.form_token, "verdict": verdict, "comment": " well done ", "seen": DIGEST}

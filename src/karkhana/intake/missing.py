@@ -76,7 +76,7 @@ def question(missing: str, given: Given, *, subject: str) -> str:
 
 @cache
 def _pattern(name: str) -> re.Pattern[str]:
-    return re.compile(_table()["pattern"][name], re.IGNORECASE)
+    return re.compile(_table()["pattern"][name], re.IGNORECASE | re.MULTILINE)
 
 
 @cache

@@ -4,6 +4,8 @@ What somebody may not see does not exist for them: :meth:`Site.row` finds no run
 with :func:`sees`.
 """
 
+import hashlib
+import hmac
 import secrets
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -32,6 +34,8 @@ from karkhana.web.threshold import Threshold
 
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "karkhana_theme"
+LONGEST_WORD = 300
+"""Characters of what a page says of a form."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,9 @@ class Site:
         if who(request).may(role, run.product):
             return None
         self.audit(request, action, run, refused=f"needs the role {role.value}")
-        return self.told(f"/runs/{run.run_id}", f"Nothing was done: it needs the role {role.value} for {run.product}.")
+        return self.told(
+            request, f"/runs/{run.run_id}", f"Nothing was done: it needs the role {role.value} for {run.product}."
+        )
 
     def audit(
         self,
@@ -95,9 +101,23 @@ class Site:
             details={**(details or {}), **({"because": refused} if refused else {})},
         )
 
-    def told(self, where: str, what: str) -> RedirectResponse:
+    def told(self, request: Request, where: str, what: str) -> RedirectResponse:
         """After a form: back to a page of ours, which says what came of it."""
-        return RedirectResponse(f"{where}?{urllib.parse.urlencode({'told': what})}", 303)
+        what = what[:LONGEST_WORD]
+        asked = {"told": what, "by": _signature(request, what)}
+        return RedirectResponse(f"{where}?{urllib.parse.urlencode(asked)}", 303)
+
+    def heard(self, request: Request) -> str:
+        """What :meth:`told` says on this page; nothing that a link from elsewhere only claims to have happened."""
+        what = request.query_params.get("told", "")
+        signed = request.query_params.get("by", "").encode("utf-8", "replace")
+        return what if hmac.compare_digest(_signature(request, what).encode(), signed) else ""
+
+
+def _signature(request: Request, what: str) -> str:
+    """Of this session, so that nobody else can make one."""
+    key: str = request.state.session.form_token
+    return hmac.new(key.encode(), what.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:32]
 
 
 def site_of(request: Request) -> Site:

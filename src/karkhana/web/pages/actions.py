@@ -60,7 +60,7 @@ def _acted(request: Request, action: str, act: Act) -> Response:
     refused = site.lacking(request, Role.OPERATOR, row, action)
     if refused is not None:
         return refused
-    return site.told(f"/runs/{run_id}", _once(site, request, row, action, act))
+    return site.told(request, f"/runs/{run_id}", _once(site, request, row, action, act))
 
 
 def _once(site: Site, request: Request, row: RunRow, action: str, act: Act) -> str:

@@ -39,7 +39,7 @@ def approvals(request: Request) -> Response:
         if len(rows) > PAGE
         else "",
         first=after == FIRST,
-        told=request.query_params.get("told", "")[:300],
+        told=site.heard(request),
     )
 
 
@@ -53,7 +53,7 @@ def answer(request: Request) -> Response:
     form: dict[str, str] = request.state.form
     verdict, seen = form.get("verdict"), form.get("seen", "")
     if verdict not in ("approve", "reject") or not seen:
-        return site.told(f"/runs/{run_id}", "The form was not complete; nothing was decided.")
+        return site.told(request, f"/runs/{run_id}", "The form was not complete; nothing was decided.")
     action = f"run.{verdict}"
     refused = site.lacking(request, Role.APPROVER, row, action)
     if refused is not None:
@@ -68,9 +68,11 @@ def answer(request: Request) -> Response:
         return site.missing(request, f"run {run_id}")
     except KarkhanaError as error:
         site.audit(request, action, row, refused=error.message, details=told)
-        return site.told(f"/runs/{run_id}", f"Nothing was decided: {error.message}. {error.next}")
+        return site.told(request, f"/runs/{run_id}", f"Nothing was decided: {error.message}. {error.next}")
     site.audit(request, action, row, details=told)
     if result is None:
-        return site.told(f"/runs/{run_id}", "The answer is being carried out; this page shows what comes of it.")
+        return site.told(
+            request, f"/runs/{run_id}", "The answer is being carried out; this page shows what comes of it."
+        )
     where = f" as {result.branch}" if result.branch else ""
-    return site.told(f"/runs/{run_id}", f"{result.status.replace('_', ' ').capitalize()}{where}.")
+    return site.told(request, f"/runs/{run_id}", f"{result.status.replace('_', ' ').capitalize()}{where}.")

@@ -46,7 +46,7 @@ def run(request: Request) -> Response:
         tab=tab,
         tabs=TABS,
         card=card_of(site.grounds, who(request), row, digest),
-        told=request.query_params.get("told", "")[:300],
+        told=site.heard(request),
         understood=kept_of(site.stores, row.task_id),
         operates=who(request).may(Role.OPERATOR, row.product),
         **head(site, row, digest),
