@@ -85,8 +85,8 @@ class Instruments:
                 compileall.compile_dir(making / package, quiet=2, maxlevels=0)
             for lexer in _LEXERS:
                 compileall.compile_file(making / "pygments" / "lexers" / f"{lexer}.py", quiet=2)
-            for ours in _OURS[:3]:
-                compileall.compile_file(making / ours, quiet=2)
+            for module in making.glob("*.py"):
+                compileall.compile_file(module, quiet=2)
             making.chmod(0o755)
             making.rename(target)
         except OSError as error:

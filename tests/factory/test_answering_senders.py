@@ -258,7 +258,7 @@ def test_a_sender_that_ends_leaves_its_doors_to_the_next(house):
     async def act(house: House) -> int:
         await house.admit("forge", issue(), "d-1")
         going = asyncio.ensure_future(house.sender.go_on())
-        while not house.github.comments:  # noqa: ASYNC110 - the fake tells nobody
+        while house.store.outbox.waiting():  # noqa: ASYNC110 - the store tells nobody
             await asyncio.sleep(0.02)
         going.cancel()
         await asyncio.wait([going])
