@@ -30,9 +30,9 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/docs
 
-# One worker more than there are cores: a fifth of the suite's time is waiting.
+# Two workers more than there are cores: a quarter of the suite's time is waiting.
 test: setup
-	$(BIN)/pytest -q -n $$(( $$(nproc) + 1 )) --dist loadgroup --durations=20 --durations-min=8
+	$(BIN)/pytest -q -n $$(( $$(nproc) + 2 )) --dist loadgroup --durations=20 --durations-min=8
 
 demo: setup
 	$(BIN)/karkhana demo
