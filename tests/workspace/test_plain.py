@@ -47,6 +47,11 @@ def test_the_environment_is_cleared(box: PlainBox, monkeypatch: pytest.MonkeyPat
     assert b"SECRET" not in box.run(("env",), env={"A": "1"}).stdout
 
 
+def test_home_and_temporary_folder_are_its_own(box: PlainBox) -> None:
+    folders = box.run(("sh", "-c", "echo $HOME; echo $TMPDIR; touch $HOME/a $TMPDIR/b")).stdout.decode().split()
+    assert folders == [f"{Path(box.root).parent}/home", f"{Path(box.root).parent}/tmp"]
+
+
 def test_cancelling(box: PlainBox) -> None:
     timer = threading.Timer(0.3, box.cancel)
     timer.start()

@@ -171,6 +171,20 @@ def test_every_command_answers_after_its_grace(sandbox: Sandbox) -> None:
     assert result.timed_out
 
 
+def test_a_command_that_was_too_slow_says_where_it_was(sandbox: Sandbox) -> None:
+    lost = "import time\ndef lost():\n    time.sleep(100)\nlost()\n"
+    result = sandbox.run(("python", "-X", "faulthandler", "-c", lost), timeout_s=1)
+    assert (result.timed_out, result.exit_code) == (True, 137)
+    assert b'File "<string>", line 3 in lost' in result.stderr
+
+
+def test_a_command_that_does_not_want_to_say_where_it_was_is_ended(sandbox: Sandbox) -> None:
+    deaf = "import signal, time\nsignal.signal(signal.SIGABRT, signal.SIG_IGN)\nprint('deaf', flush=True)\n"
+    result = sandbox.run(("python", "-c", deaf + "time.sleep(100)"), timeout_s=1)
+    assert (result.timed_out, result.exit_code, result.stdout) == (True, 137, b"deaf\n")
+    assert sandbox.run(("true",)).exit_code == 0
+
+
 def test_closing_twice_and_running_after_it(home: Path) -> None:
     sandbox = Sandbox(SandboxSpec(home=home, settings=SMALL))
     groups = sandbox.group.folders

@@ -189,7 +189,7 @@ def test_options_of_missing_plugins_are_left_out_and_said() -> None:
 def test_a_suite_that_distributes_itself_is_reported_in_full() -> None:
     tests = "import pytest\n@pytest.mark.parametrize('x', range(6))\ndef test_a(x): assert x != 3\n"
     report = run({"pytest.ini": "[pytest]\naddopts = -p xdist -n 2\n", "test_a.py": tests})
-    assert report.counts() == {"passed": 5, "failed": 1, "error": 0, "skipped": 0}
+    assert report.counts() == {"passed": 5, "failed": 1, "error": 0, "skipped": 0}, report.output
     assert report.failing == ("test_a.py::test_a[3]",)
 
 
@@ -223,6 +223,12 @@ def test_b():
 """
     report = run({"test_a.py": code})
     assert outcomes(report) == {"test_a.py::test_a": "passed", "test_a.py::test_b": "passed"}
+
+
+def test_a_suite_has_a_temporary_folder_of_its_own() -> None:
+    # in a shared one it would spend its time on clearing away what other suites left
+    code = "import tempfile\ndef test_a(tmp_path):\n    assert tmp_path.is_relative_to(tempfile.gettempdir())\n"
+    assert run({"test_a.py": code + "    assert tempfile.gettempdir() != '/tmp'\n"}).green
 
 
 def test_subtests_belong_to_their_test() -> None:

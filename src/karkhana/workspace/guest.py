@@ -41,6 +41,8 @@ PR_SET_DUMPABLE = 4
 CHUNK = 1 << 16
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 KILLED = 128 + _signal.SIGKILL
+LAST_WORDS_S = 0.5
+"""How long a command whose time is up may take to say where it is."""
 
 libc = ctypes.CDLL(None)
 
@@ -234,8 +236,8 @@ class MemoryGuard:
 def watch(process: int, streams: Streams, channel: _socket.socket, deadline: float, guard: MemoryGuard) -> bool:
     """Until the command ends, uses too much memory, its time is up (then True), or the host leaves (``Gone``)."""
     ended = os.pidfd_open(process)
+    streams.poll.register(ended, select.POLLIN)
     try:
-        streams.poll.register(ended, select.POLLIN)
         streams.poll.register(channel, select.POLLIN)
         while True:
             left = deadline - time.monotonic()
@@ -251,7 +253,17 @@ def watch(process: int, streams: Streams, channel: _socket.socket, deadline: flo
                 if descriptor in streams.open:
                     streams.serve(descriptor)
     finally:
+        streams.poll.unregister(ended)
         os.close(ended)
+
+
+def ask_where(process: int, streams: Streams, channel: _socket.socket, guard: MemoryGuard) -> None:
+    """Let a command that was too slow say where it is: Python's fault handler answers SIGABRT with its stacks."""
+    try:
+        os.killpg(process, _signal.SIGABRT)
+    except ProcessLookupError:
+        return  # it ended this very moment
+    watch(process, streams, channel, time.monotonic() + LAST_WORDS_S, guard)
 
 
 def sweep(process: int) -> tuple[int, float]:
@@ -279,6 +291,8 @@ def run(request: dict[str, Any], stdin: bytearray, setup: dict[str, Any], channe
     guard = MemoryGuard(setup["memory"])
     timed_out = watch(process, streams, channel, started + request["timeout"], guard)
     wall = time.monotonic() - started
+    if timed_out:
+        ask_where(process, streams, channel, guard)
     code, cpu = sweep(process)
     streams.drain()
     out, err = streams.kept[streams.out], streams.kept[streams.err]

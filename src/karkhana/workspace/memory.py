@@ -48,7 +48,10 @@ class TemporaryWorkspace:
         output_bytes: int = 16 << 20,
         command_timeout_s: float = 300.0,
     ) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="karkhana-workspace-"))
+        self._place = Path(tempfile.mkdtemp(prefix="karkhana-workspace-"))
+        self._folder = self._place / "workspace"
+        for name in ("workspace", "home", "tmp"):
+            (self._place / name).mkdir()
         self._python = python
         self._output_bytes = output_bytes
         self._timeout_s = command_timeout_s
@@ -64,7 +67,7 @@ class TemporaryWorkspace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._place, ignore_errors=True)
 
     @property
     def root(self) -> str:
@@ -182,7 +185,9 @@ class TemporaryWorkspace:
         source = [str(self._folder / "src")] if (self._folder / "src").is_dir() else []
         return {
             "PATH": f"{Path(self._python).parent}:/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(self._folder / ".."),
+            "HOME": str(self._place / "home"),
+            # Its own: pytest clears away what earlier suites left in a shared one, for as long as that takes.
+            "TMPDIR": str(self._place / "tmp"),
             "LANG": "C.UTF-8",
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONHASHSEED": "0",

@@ -38,7 +38,8 @@ class PlainBox:
         name = f"plain-{os.getpid()}-{started(os.getpid())}-{secrets.token_hex(4)}"
         self._folder = spec.home / "tmp" / name
         self._place = self._folder / "workspace"
-        (self._folder / "home").mkdir(parents=True, mode=0o700)
+        for private in ("home", "tmp"):
+            (self._folder / private).mkdir(parents=True, mode=0o700)
         if spec.checkout is None:
             self._place.mkdir()
         else:
@@ -101,8 +102,10 @@ class PlainBox:
         )
 
     def _environment(self, extra: Mapping[str, str]) -> dict[str, str]:
-        home = {"HOME": str(self._folder / "home"), "PATH": ":".join(self._spec.path)}
-        variables = {**layout.contents()["environment"], **home, **self._spec.env, **extra}
+        # A shared temporary folder would have each pytest clear away what other suites left, for as long as that takes.
+        private = {"HOME": str(self._folder / "home"), "TMPDIR": str(self._folder / "tmp")}
+        path = {"PATH": ":".join(self._spec.path)}
+        variables = {**layout.contents()["environment"], **private, **path, **self._spec.env, **extra}
         return {name: ":".join(self._outside(p) for p in value.split(":")) for name, value in variables.items()}
 
     def _outside(self, argument: str) -> str:
