@@ -47,6 +47,8 @@ class Client:
     database: int = 0
     """The process id of PostgreSQL's first process; 0: none."""
     cookie: str = ""
+    listening_ns: int = 0
+    """CPU of the server until it told that it listens."""
     _connection: http.client.HTTPConnection = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,7 +110,7 @@ def serving(home: Path, url: str | None, database: int = 0) -> Iterator[Client]:
     try:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
-        client = Client(process, told["address"], database)
+        client = Client(process, told["address"], database, listening_ns=_cpu_ns(process.pid))
         link = urllib.parse.urlsplit(told["link"])
         entered = client.get(f"{link.path}?{link.query}")
         assert entered.status == 303, entered
