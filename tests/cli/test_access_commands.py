@@ -73,13 +73,17 @@ def test_the_audit_is_listed_exported_and_verified():
     assert "secret.set" in run(audit, "list", "--action", "secret.*").output
     assert "token.create" not in run(audit, "list", "--action", "secret.*").output
     *entries, last = [json.loads(line) for line in run(audit, "export").stdout.splitlines()]
-    assert [entry["action"] for entry in entries] == ["secret.set", "token.create"]
-    assert last == {"type": "result", "intact": True, "entries": 2, "head": entries[-1]["hash"]}
+    assert [entry["action"] for entry in entries] == ["secret.set", "token.create", "audit.export"]
+    assert last == {"type": "result", "intact": True, "entries": 3, "head": entries[-1]["hash"]}
+    run(audit, "export", "--actor", "nobody", "--since", "2020-01-01")
+    told = json.loads(run(audit, "list", "--limit", "1", "--json").output)[0]
+    assert (told["action"], told["via"]) == ("audit.export", "terminal")
+    assert told["details"] == {"format": "ndjson", "actor": "nobody", "since": "2020-01-01T00:00:00.000000Z"}
     assert json.loads(run(audit, "list", "--since", "2990-01-01T00:00:00+05:30", "--json").output) == []
-    assert len(json.loads(run(audit, "list", "--since", "2020-01-01", "--json").output)) == 2
+    assert len(json.loads(run(audit, "list", "--since", "2020-01-01", "--json").output)) == 4
     with pytest.raises(InvalidInput, match="'yesterday' is no time"):
         CliRunner().invoke(audit, ["export", "--since", "yesterday"], catch_exceptions=False)
-    assert "2 entries, intact" in run(audit, "verify").output
+    assert "4 entries, intact" in run(audit, "verify").output
     with open_stores() as stores, stores.database.writing() as connection:
         connection.exec_driver_sql("UPDATE audit_entries SET actor = 'nobody' WHERE seq = 1")
     broken = CliRunner().invoke(audit, ["verify", "--json"])

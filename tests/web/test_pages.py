@@ -198,10 +198,11 @@ def test_an_answer_that_was_not_begun_is_not_said_to_be_given():
         held.wait(10)
 
     deciding = Deciding(slow, patience_s=0.05)
+    word = {"approved": True, "comment": "", "seen": DIGEST, "by": "asha", "written": given.append}
     try:
-        assert deciding.decide("run_1", approved=True, comment="", seen=DIGEST, by="asha") is None
+        assert deciding.decide("run_1", **word) is None
         with pytest.raises(InvalidInput, match="still being carried out"):
-            deciding.decide("run_2", approved=True, comment="", seen=DIGEST, by="asha")
+            deciding.decide("run_2", **word)
     finally:
         held.set()
         deciding.close()

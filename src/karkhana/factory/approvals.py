@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import msgspec
+import sqlalchemy as sa
 
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.events import AnyEvent, ApprovalRequested, DeliveryAnnounced, WorkPaused, WorkspaceOpened
@@ -34,18 +35,18 @@ def answer(
     observer: Callable[[AnyEvent], None],
     account: str = "",
     seen: str = "",
+    written: Callable[[sa.Connection], None] = lambda _connection: None,
 ) -> RunResult:
     """Approve or reject exactly the diff that the run waits with, and see it through; also one that is announced.
 
-    ``seen`` is the hash of the change that was looked at; empty: the one that waits now. Raises ``UnknownRun``, or
+    ``seen`` is the hash of the change that was looked at; empty: the one that waits now. ``written`` is called in the
+    transaction that leaves the answer for the run, to write down what belongs to it. Raises ``UnknownRun``, or
     ``InvalidInput`` when the run waits for nobody, for somebody else, or with another change than ``seen``.
     """
     settings = load_settings({})
     with open_stores(settings) as stores:
-        topic, message = answer_message(
-            stores, run_id, approved=approved, comment=comment, by=by, account=account, seen=seen
-        )
-    return _told(settings, run_id, topic, message, observer)
+        word = answer_message(stores, run_id, approved=approved, comment=comment, by=by, account=account, seen=seen)
+    return _told(settings, run_id, word, observer, written)
 
 
 def answer_message(
@@ -71,8 +72,8 @@ def resume(run_id: str, *, turns: int, usd: float, by: str, observer: Callable[[
     """
     settings = load_settings({})
     with open_stores(settings) as stores:
-        topic, message = resume_message(stores, run_id, turns=turns, usd=usd, by=by)
-    return _told(settings, run_id, topic, message, observer)
+        word = resume_message(stores, run_id, turns=turns, usd=usd, by=by)
+    return _told(settings, run_id, word, observer)
 
 
 def resume_message(stores: Stores, run_id: str, *, turns: int, usd: float, by: str) -> tuple[str, str]:
@@ -108,12 +109,20 @@ def rewound_order(stores: Stores, run_id: str, turn: int) -> Order:
     return msgspec.structs.replace(order, engineer=engineer, rewind=Rewind(run_id=run_id, turn=turn))
 
 
-def _told(settings: Settings, run_id: str, topic: str, message: str, observer: Callable[[AnyEvent], None]) -> RunResult:
+def _told(
+    settings: Settings,
+    run_id: str,
+    word: tuple[str, str],
+    observer: Callable[[AnyEvent], None],
+    written: Callable[[sa.Connection], None] = lambda _connection: None,
+) -> RunResult:
     # heavy, see above
     from karkhana.factory.assembly import open_factory
 
     with open_factory(settings, observer=observer) as factory:
-        factory.engine.send(run_id, topic, message)
+        with factory.stores.database.writing() as connection:
+            factory.stores.messages.post_within(connection, run_id, *word)
+            written(connection)
         claim = factory.stores.runs.take_over(run_id, factory.worker.name, settings.queue.lease_s)
         if claim is not None:
             factory.worker.carry_out(claim)

@@ -3,6 +3,7 @@
 Each raises what the user can correct, and changes nothing then. Knows nothing of doors and pages.
 """
 
+import time
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -25,11 +26,21 @@ CRITERIA_MAX = 30
 def waiting_question(stores: Stores, task_id: str) -> Question | None:
     """The question that a task waits for an answer to; ``None`` when it waits for none."""
     kept = UnderstandingStore(stores.database).get(task_id)
-    if kept is None or kept.question is None or kept.question.state is not QuestionState.WAITING:
+    if kept is None or kept.question is None:
         return None
-    run = stores.runs.get(kept.question.run_id)
-    answered = stores.messages.read(run.run_id, REPLY) is not None
-    return None if run.status.finished or answered else kept.question
+    with stores.database.reading() as connection:
+        return None if _closed(stores, connection, kept.question) else kept.question
+
+
+def _closed(stores: Stores, connection: sa.Connection, question: Question) -> str:
+    """Why no answer to a question counts any more; empty: one does."""
+    reply = stores.messages.read_within(connection, question.run_id, REPLY)
+    if reply is not None:
+        return f"was answered already, by {msgspec.json.decode(reply, type=Reply).by}"
+    if question.state is QuestionState.EXPIRED or question.until <= time.time():
+        return "was not answered in time"
+    run = stores.runs.get_within(connection, question.run_id)
+    return "asks nothing any more" if run.status.finished else ""
 
 
 def answer(stores: Stores, task_id: str, text: str, *, by: str) -> Question:
@@ -40,10 +51,14 @@ def answer(stores: Stores, task_id: str, text: str, *, by: str) -> Question:
 
 def answer_within(stores: Stores, connection: sa.Connection, task_id: str, text: str, *, by: str) -> Question:
     """As :func:`answer`, inside of somebody else's writing transaction; of two answers the first one counts."""
-    asked = waiting_question(stores, task_id)
+    # of two at the same time the second one waits here for the end of the first one's transaction
+    kept = UnderstandingStore(stores.database).hold_within(connection, task_id)
+    asked = kept.question if kept is not None else None
     if asked is None:
         stores.tasks.get(task_id)
-        raise InvalidInput(f"{task_id} asks nothing", f"See what is known of it: karkhana tickets show {task_id}")
+    closed = "asks nothing" if asked is None else _closed(stores, connection, asked)
+    if asked is None or closed:
+        raise InvalidInput(f"{task_id} {closed}", f"See what is known of it: karkhana tickets show {task_id}")
     if not text.strip():
         raise InvalidInput("the answer is empty", asked.text)
     if len(text) > REPLY_MAX:

@@ -33,6 +33,11 @@ class MessageStore:
 
     def read(self, run_id: str, topic: str, index: int = 0) -> str | None:
         """The message number ``index``, from 0, to the run on ``topic``; ``None`` when it has not come yet."""
+        with self._database.reading() as connection:
+            return self.read_within(connection, run_id, topic, index)
+
+    def read_within(self, connection: sa.Connection, run_id: str, topic: str, index: int = 0) -> str | None:
+        """As :meth:`read`, inside of somebody else's transaction."""
         query = (
             sa.select(messages.c.message)
             .where(messages.c.run_id == run_id, messages.c.topic == topic)
@@ -40,9 +45,8 @@ class MessageStore:
             .offset(index)
             .limit(1)
         )
-        with self._database.reading() as connection:
-            found: str | None = connection.execute(query).scalar()
-            return found
+        found: str | None = connection.execute(query).scalar()
+        return found
 
     def wake(self, run_id: str) -> None:
         """If the run is parked, any worker may go on with it at once."""

@@ -65,7 +65,11 @@ class RunStore:
     def get(self, run_id: str) -> Run:
         """Raises ``UnknownRun``."""
         with self._database.reading() as connection:
-            return _run(_row(connection, run_id))
+            return self.get_within(connection, run_id)
+
+    def get_within(self, connection: sa.Connection, run_id: str) -> Run:
+        """As :meth:`get`, inside of somebody else's transaction."""
+        return _run(_row(connection, run_id))
 
     def list(
         self, *, task_id: str | None = None, status: Status | None = None, limit: int = 100, offset: int = 0

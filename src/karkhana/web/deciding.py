@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLong
 
+import sqlalchemy as sa
+
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.events import AnyEvent
 from karkhana.factory.results import RunResult
@@ -25,11 +27,19 @@ class Deciding:
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="deciding")
 
     def decide(
-        self, run_id: str, *, approved: bool, comment: str, seen: str, by: str, patience_s: float | None = None
+        self,
+        run_id: str,
+        *,
+        approved: bool,
+        comment: str,
+        seen: str,
+        by: str,
+        written: Callable[[sa.Connection], None],
     ) -> RunResult | None:
-        """What came of the run; ``None`` when the answer is still being carried out after ``patience_s``.
+        """What came of the run; ``None`` when the answer is still being carried out after a while.
 
-        ``by``: who answers. ``seen``: the hash of the change that they looked at. Raises ``UnknownRun``, or
+        ``by``: who answers. ``seen``: the hash of the change that they looked at. ``written`` is called in the
+        transaction that leaves the answer, to write down what belongs to it. Raises ``UnknownRun``, or
         ``InvalidInput`` when the run waits for nobody, for somebody else, or with another change, or when other answers
         take too long.
         """
@@ -42,9 +52,10 @@ class Deciding:
             observer=_nobody,
             account=by,
             seen=seen,
+            written=written,
         )
         try:
-            return work.result(self._patience_s if patience_s is None else patience_s)
+            return work.result(self._patience_s)
         except TooLong:
             if work.cancel():
                 # it was not begun, and a server that stops would lose it

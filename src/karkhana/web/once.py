@@ -38,6 +38,7 @@ def once(site: Site, request: Request, about: str, work: Callable[[Keep], str]) 
         return known.answer.decode()
     if not known.mine:
         return "This form was sent before; what came of it stands on this page." if known.other else "It is under way."
+
     def keep(told: str, connection: sa.Connection | None) -> None:
         mine = store.keep(of, key, known.begun_at, told.encode(), connection)
         if not mine and connection is not None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import typer
 
+from karkhana.cli.account import at_terminal
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, print_json_line, table, visible
 from karkhana.domain.errors import InvalidInput
@@ -76,9 +77,11 @@ def export(
     actor: str = Actor, action: str = Action, target: str = Target, product: str = Product, since: str = Since
 ) -> None:
     """Everything as JSON lines, the oldest first, with the hashes; a last line tells whether the chain is intact."""
-    chosen = AuditFilter(actor=actor, action=action, target=target, product=product, since=moment(since))
+    asked = {"actor": actor, "action": action, "target": target, "product": product, "since": moment(since)}
+    told = {"format": "ndjson", **{name: text for name, text in asked.items() if text}}
     with open_stores() as stores:
-        for entry in stores.audit.exported(chosen):
+        stores.audit.record(at_terminal(), action="audit.export", details=told)
+        for entry in stores.audit.exported(AuditFilter(**asked)):
             print_json_line(plain(entry))
         problem, head = stores.audit.verify(), stores.audit.head()
     print_json_line({"type": "result", "intact": problem is None, "entries": head[0], "head": head[1]})

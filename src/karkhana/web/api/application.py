@@ -186,10 +186,13 @@ class Api:
                 return self._finished(operation, call, found, None, keep)
             try:
                 with self._site.stores.database.writing() as connection:
-                    return self._finished(operation, call, found.write(connection), connection, keep)
+                    answer = found.write(connection)
+                    response = self._finished(operation, call, answer, connection, keep)
             except (KarkhanaError, Refusal) as error:
                 self._refused(operation, call, error)
                 raise
+            found.after(answer)
+            return response
 
         return finish
 
@@ -208,7 +211,7 @@ class Api:
         return response
 
     def _audited(self, operation: Operation, call: Call, answer: Answer, connection: sa.Connection | None) -> None:
-        if not operation.action:
+        if not operation.action or answer.audited:
             return
         product = answer.product or _product(call)
         target = answer.target or next(iter(call.path.values()), "")

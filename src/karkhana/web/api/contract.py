@@ -63,14 +63,21 @@ class Answer:
     product: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     """For the audit."""
+    audited: bool = False
+    """It stands in the audit, written together with what was done."""
     stream: AsyncIterator[bytes] | None = None
 
 
 @dataclass(frozen=True)
 class Writing:
-    """What is left to be written, in one transaction with the memory of the answer (see ``Idempotency-Key``)."""
+    """What is left to be written, in one transaction with the audit and the memory of the answer.
+
+    See ``Idempotency-Key``.
+    """
 
     write: Callable[[sa.Connection], Answer]
+    after: Callable[[Answer], None] = lambda _answer: None
+    """What is left to be done once all is written."""
 
 
 @dataclass(frozen=True)

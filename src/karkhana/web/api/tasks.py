@@ -181,9 +181,16 @@ def turned(call: Call) -> Answer:
     return Answer(call.site.stores.tasks.get(call.task.task_id), details={"priority": new.priority})
 
 
-def cancelled(call: Call) -> Answer:
-    task = call.site.stores.tasks.cancel(call.task.task_id)
-    return Answer(Acted(task_id=task.task_id, status=task.status.value), status=202)
+def cancelled(call: Call) -> Writing:
+    stores, task_id = call.site.stores, call.task.task_id
+
+    def write(connection: sa.Connection) -> Answer:
+        stores.tasks.cancel_within(connection, task_id)
+        return Answer(
+            Acted(task_id=task_id, status=stores.tasks.get_within(connection, task_id).status.value), status=202
+        )
+
+    return Writing(write)
 
 
 def _detail(call: Call, task: Task) -> TaskDetail:

@@ -13,12 +13,11 @@ from starlette.responses import Response
 
 from karkhana.domain.access import Role
 from karkhana.domain.errors import KarkhanaError
-from karkhana.factory.again import Again, let_go_on, repeat, rewound
+from karkhana.factory.again import Repetition, let_go_on, repeat, rewound
 from karkhana.factory.replies import answer_within
 from karkhana.storage.run_lists import RunRow
 from karkhana.web.once import Keep, once
 from karkhana.web.site import Site, site_of, who
-
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,11 @@ def _acted(request: Request, action: str, act: Act) -> Response:
     if refused is not None:
         return refused
     about = f"{action}:{run_id}"
-    told = once(site, request, about, lambda keep: _carried_out(site, request, row, action, act, keep))
+    told = once(site, request, about, lambda keep: _carried_out(site, request, row, action, act, keep=keep))
     return site.told(request, f"/runs/{run_id}", told)
 
 
-def _carried_out(site: Site, request: Request, row: RunRow, action: str, act: Act, keep: Keep) -> str:
+def _carried_out(site: Site, request: Request, row: RunRow, action: str, act: Act, *, keep: Keep) -> str:
     """What is told, and kept if it was done."""
     try:
         write = act(site, request, row)
@@ -105,9 +104,7 @@ def _repeated(site: Site, request: Request, row: RunRow) -> Callable[[sa.Connect
 
 def _replied(site: Site, request: Request, row: RunRow) -> Callable[[sa.Connection], Done]:
     def write(connection: sa.Connection) -> Done:
-        answer_within(
-            site.stores, connection, row.task_id, request.state.form.get("text", ""), by=who(request).name
-        )
+        answer_within(site.stores, connection, row.task_id, request.state.form.get("text", ""), by=who(request).name)
         return Done("The work begins with your answer; the next worker that is free takes it up.")
 
     return write
@@ -130,7 +127,7 @@ def _resumed(site: Site, request: Request, row: RunRow) -> Callable[[sa.Connecti
     return write
 
 
-def _queued(again: Again, **details: object) -> Callable[[sa.Connection], Done]:
+def _queued(again: Repetition, **details: object) -> Callable[[sa.Connection], Done]:
     def write(connection: sa.Connection) -> Done:
         task = again.queue_within(connection)
         told = f"{task.task_id} stands in the queue; the next worker that is free takes it up."
