@@ -60,7 +60,7 @@ class EventLog:
 
     def __init__(self, database: Database, redactor: Redactor, clock: Clock = utc_now) -> None:
         self._database = database
-        self._store = ContentStore(appender(database), redactor)
+        self._store = ContentStore(appender(database), redactor, clock)
         self._clock = clock
         database.at_close(self.close)
 
@@ -198,9 +198,10 @@ _decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 class ContentStore:
     """Content by its SHA-256, redacted; remembers what it has stored, so keeping it again is nearly free."""
 
-    def __init__(self, appender: Appender, redactor: Redactor) -> None:
+    def __init__(self, appender: Appender, redactor: Redactor, clock: Clock) -> None:
         self.appender = appender
         self.redactor = redactor
+        self._clock = clock
         self._known: OrderedDict[bytes, str] = OrderedDict()
         self._renamed: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -220,7 +221,7 @@ class ContentStore:
         redacted = clean != content
         name = hashlib.sha256(clean).hexdigest() if redacted else plain.hexdigest()
         # level 1: a third of the time of the default for a tenth more space
-        self.appender.keep(name, len(clean), redacted, zlib.compress(clean, 1))
+        self.appender.keep(name, len(clean), redacted, zlib.compress(clean, 1), self._clock().timestamp())
         with self._lock:
             if redacted:
                 self._renamed[plain.hexdigest()] = name
