@@ -12,6 +12,7 @@ import secrets
 import string
 import zlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -97,6 +98,12 @@ def withheld(maker: Principal, roles: Mapping[str, Role], seconds: float) -> str
     if own and seconds > OWN_S:
         return f"where you are not admin, a token works for {OWN_S / 86_400:.0f} days at most"
     return ""
+
+
+def told_of(token: AccessToken) -> dict[str, object]:
+    """What the audit is told of a new one."""
+    until = datetime.fromtimestamp(token.expires_at, UTC).isoformat(timespec="seconds")
+    return {"name": token.name, "roles": {key: role.value for key, role in token.roles.items()}, "until": until}
 
 
 def new_secret() -> str:

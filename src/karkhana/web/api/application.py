@@ -152,7 +152,9 @@ class Api:
             product = path["product"]
             if not principal.may(Role.VIEWER, product):
                 raise missing(f"product {product}")
-        if operation.about is About.SOME:
+        if operation.about is About.OWN:
+            allowed = True
+        elif operation.about is About.SOME:
             # somebody who may see nothing sees empty lists; whoever may do this nowhere is told so
             allowed = operation.role is Role.VIEWER or principal.products(operation.role) != (False, frozenset())
         else:

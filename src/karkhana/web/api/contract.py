@@ -31,6 +31,8 @@ class About(enum.Enum):
     """Needs no role at all."""
     SOME = "some"
     """The products that somebody has the role for; the handler is given only these."""
+    OWN = "own"
+    """What somebody keeps themselves; the handler says what that is. Other things do not exist for them."""
     ALL = "all"
     """The factory as a whole: the role for ``*``."""
     RUN = "run"
