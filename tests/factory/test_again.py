@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from short_lines import git, repository, settings
 
 from karkhana.domain import events as ev
@@ -14,7 +15,7 @@ from karkhana.domain.errors import InvalidInput, UnknownRun
 from karkhana.domain.tasks import Order, Rewind, Status, Task, Ticket
 from karkhana.domain.understanding import Question, Understanding
 from karkhana.factory.again import Repetition, let_go_on, repeat, rewound
-from karkhana.factory.approvals import answer_message, rewound_order
+from karkhana.factory.approvals import answer, answer_message, rewound_order
 from karkhana.factory.records import Allowance
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.factory.understanding import Understander, understood
@@ -147,3 +148,20 @@ def test_an_answer_that_comes_too_late_is_refused(stores: Stores, shop: Path, la
             answer_message(stores, claim.run_id, approved=True, comment="", by="ravi")
     else:
         assert answer_message(stores, claim.run_id, approved=True, comment="", by="ravi")[0] == "approval"
+
+
+@pytest.mark.xdist_group("engine")
+def test_an_answer_and_what_is_written_with_it_are_left_together_or_not_at_all(stores: Stores, shop: Path) -> None:
+    claim = begun(stores, shop)
+    record(stores, claim, ev.ApprovalRequested(patch_sha256="a" * 64))
+    stores.runs.set_status(claim.run_id, claim.epoch, Status.WAITING_FOR_REVIEW)
+    left = []
+
+    def die(connection: sa.Connection) -> None:
+        left.append(stores.messages.read_within(connection, claim.run_id, "approval"))
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        answer(claim.run_id, approved=True, comment="", by="ravi", observer=lambda _event: None, written=die)
+    assert left != [None]
+    assert stores.messages.read(claim.run_id, "approval") is None

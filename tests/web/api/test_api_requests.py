@@ -9,6 +9,7 @@ from web_support import DIGEST
 
 from karkhana.domain.errors import DatabaseUnavailable
 from karkhana.storage.answer_store import AnswerStore
+from karkhana.storage.audit import Audit
 from karkhana.storage.run_lists import RunFilter, RunLists
 from karkhana.web.api.application import Api
 from karkhana.web.api.contract import About, Answer, Call, Operation
@@ -192,6 +193,31 @@ def test_a_crash_in_the_middle_leaves_the_task_and_its_answer_or_neither(admin, 
         with pytest.raises(BaseException):  # noqa: B017, PT011 - however the server ends
             admin.post("/tasks", json=new, headers=key)
     assert len(stores.tasks.list()) == before
+
+
+@pytest.mark.parametrize("action", ["retry", "cancel", "approve"])
+def test_a_crash_leaves_an_action_with_its_entry_and_its_answer_or_nothing(
+    admin, stores, runs, answers, action
+) -> None:
+    run = runs[{"retry": "failed", "cancel": "running", "approve": "waiting"}[action]]
+    path, body = f"/runs/{run}/{action}", {"change": DIGEST} if action == "approve" else None
+
+    def left():
+        cancelled = stores.runs.lease(run).cancel_requested
+        return len(stores.tasks.list()), cancelled, len(answers.given), stores.audit.head()
+
+    def crash(*_told, **_more):
+        raise ZeroDivisionError
+
+    before = left()
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(Audit, "record_within", crash)
+        assert admin.post(path, json=body).status_code == 500
+    assert left() == before
+    assert admin.post(path, json=body).status_code < 300
+    assert left()[:-1] != before[:-1]
+    entry = stores.audit.entries(limit=2)
+    assert [each.action for each in entry if each.target == run] == [f"run.{action}"]
 
 
 def test_a_decision_is_bound_to_the_change_that_was_looked_at(admin, runs, answers) -> None:
