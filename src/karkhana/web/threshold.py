@@ -22,7 +22,7 @@ from karkhana.web.oidc import Provider
 from karkhana.web.visitors import OnePerson, Roster, Standing, Team, Visitors
 
 FAILURES = 20
-"""Tries with something that opens nothing, of one address in a minute: of tokens, and of sign-ins that the audit tells of."""
+"""Tries with something that opens nothing, of one address in a minute: tokens, and sign-ins that the audit tells of."""
 SIGN_INS = 300
 """Times in a minute that one address may have the provider asked, twice for each sign-in. An office has one address, so
 this is no bar against guessing: a code is the provider's, of use once, and bound to the browser that began."""
