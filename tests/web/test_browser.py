@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sy
 from web_support import Line, asked_models, made_past
 
 from karkhana.domain import events as ev
+from karkhana.domain.access import Role
 from karkhana.domain.access_settings import AccessSettings
 from karkhana.domain.tasks import Status
 from karkhana.factory.configuration import load_settings
@@ -74,9 +75,15 @@ class House:
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     folder = tmp_path_factory.mktemp("browser")
-    settings = msgspec.structs.replace(load_settings({}), home=folder / "home", database_url=None)
+    settings = msgspec.structs.replace(
+        load_settings({}), home=folder / "home", database_url=None, secrets_key_file=folder / "secrets.key"
+    )
     with open_stores(settings) as stores:
         line = Line(stores, folder)
+        for name in ("nightly", "a token with a long name, as somebody in a hurry would give it"):
+            token, _ = stores.tokens.create(name, {"*": Role.VIEWER, "shop": Role.OPERATOR}, seconds=600, owner="asha")
+        stores.tokens.revoke(token.token_id)
+        stores.sealed.put("slack-token", "correct horse", by="asha")
         made_past(stores, 16)
         asked_models(stores)
         runs = {
@@ -162,7 +169,7 @@ def screens(house: House) -> dict[str, str]:
     failed = house.runs["failed"]
     answered = next(e.seq for e in house.stores.events.entries(failed) if e.type == "model.answered")
     found |= {"quality": "/quality", "failures of changes": "/quality/failures", "learning": "/quality/learning"}
-    found |= {"router": "/router", "audit": "/audit", "rewind": f"/runs/{failed}/trail/{answered}"}
+    found |= {"access": "/access", "router": "/router", "audit": "/audit", "rewind": f"/runs/{failed}/trail/{answered}"}
     return found | {
         "failures": f"/runs/{failed}/trail?failed=1",
         "event": f"/runs/{failed}/trail/1",
@@ -177,6 +184,8 @@ def test_every_page_is_accessible_and_fits_a_telephone(page: Page, house: House,
     found = {}
     for name, path in screens(house).items():
         page.goto(house.address + path)
+        if name == "access":
+            page.evaluate("document.querySelectorAll('main details').forEach((each) => { each.open = true; })")
         result = Axe().run(page, options={"runOnly": WCAG})
         found |= {(name, each["id"]): each["nodes"][0]["html"] for each in result.response["violations"]}
         page.set_viewport_size({"width": 360, "height": 740})
@@ -246,6 +255,30 @@ def test_a_team_finds_an_accessible_way_in(browser: Browser, house: House, schem
             else:
                 back = {"back": path}
                 expect(page.get_by_role("link", name="Sign in")).to_have_attribute("href", f"/signin?{urlencode(back)}")
+
+
+def test_a_token_is_made_by_keys_and_ended_without_scripts(page: Page, browser: Browser, house: House) -> None:
+    page.goto(house.address + "/access")
+    page.get_by_role("form", name="New token").get_by_label("Name").fill("by-keys")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="The new token by-keys")).to_be_visible()
+    secret = page.locator(".secret").inner_text()
+    assert secret not in page.url
+    assert house.stores.tokens.opened_by(secret) is not None
+    assert Axe().run(page, options={"runOnly": WCAG}).response["violations"] == []
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    session_id = house.site.doors.enter(house.site.doors.link())
+    context = browser.new_context(java_script_enabled=False)
+    context.set_default_timeout(PATIENCE_MS)
+    with contextlib.closing(context):
+        context.add_cookies([{"name": house.site.cookie, "value": session_id, "url": house.address}])
+        plain = context.new_page()
+        plain.goto(house.address + "/access")
+        plain.locator("summary", has_text="Revoke by-keys").click()
+        plain.get_by_role("button", name="Revoke by-keys now").click()
+        expect(plain.get_by_role("status")).to_contain_text("by-keys opens nothing any more")
+    assert house.stores.tokens.opened_by(secret) is None
 
 
 def test_the_dark_theme_can_be_chosen(page: Page, house: House) -> None:

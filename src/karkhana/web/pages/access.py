@@ -212,8 +212,8 @@ def _products(site: Site, principal: Principal) -> list[str]:
     """That a token can be made for."""
     known = site.products.of(principal.products(Role.VIEWER))
     named = [product for product in principal.roles if principal.may(Role.VIEWER, product)]
-    # "*" comes first
-    return sorted({*known, *named}, key=lambda product: (product != EVERYTHING, product))
+    # the first is what the form begins with: not everything
+    return sorted({*known, *named}, key=lambda product: (product == EVERYTHING, product))
 
 
 def _role(form: Mapping[str, str]) -> Role:
