@@ -77,11 +77,12 @@ def export(
     actor: str = Actor, action: str = Action, target: str = Target, product: str = Product, since: str = Since
 ) -> None:
     """Everything as JSON lines, the oldest first, with the hashes; a last line tells whether the chain is intact."""
-    asked = {"actor": actor, "action": action, "target": target, "product": product, "since": moment(since)}
-    told = {"format": "ndjson", **{name: text for name, text in asked.items() if text}}
+    chosen = AuditFilter(actor=actor, action=action, target=target, product=product, since=moment(since))
+    asked = {"actor": actor, "action": action, "target": target, "product": product, "since": chosen.since}
+    told = {name: text for name, text in asked.items() if text}
     with open_stores() as stores:
-        stores.audit.record(at_terminal(), action="audit.export", details=told)
-        for entry in stores.audit.exported(AuditFilter(**asked)):
+        stores.audit.record(at_terminal(), action="audit.export", details={"format": "ndjson", **told})
+        for entry in stores.audit.exported(chosen):
             print_json_line(plain(entry))
         problem, head = stores.audit.verify(), stores.audit.head()
     print_json_line({"type": "result", "intact": problem is None, "entries": head[0], "head": head[1]})
