@@ -21,6 +21,8 @@ from benchmarks.dashboard_server import Answer, Client, serving
 from benchmarks.dashboard_stock import Stock, stocked
 
 BAR_MS = 150.0
+COLD = [f"/quality/{tab}?days={days}" for days in (365, 30) for tab in ("confidence", "failures", "learning")]
+"""Pages that are worked out anew every half a minute; the first of them also loads numpy."""
 TABS = ("changes", "trail", "evidence", "confidence", "cost")
 
 
@@ -80,6 +82,12 @@ def measure(client: Client, paths: Sequence[str], times: int) -> dict[str, Any]:
     }
 
 
+def cold_look(client: Client, page: str) -> tuple[float, float]:
+    """Milliseconds of server time and of CPU when nobody has asked for the page within half a minute."""
+    answer = _good(client.get(page), [page])
+    return round(answer.server_ms, 1), round(answer.cpu_ms, 1)
+
+
 def _good(answer: Answer, paths: Sequence[str]) -> Answer:
     assert answer.status in (200, 303), (answer.status, paths[:2], answer.body[:300])
     return answer
@@ -110,6 +118,7 @@ def main() -> None:
         ):
             listening_cpu = client.cpu_ns() / 1e9
             beside, beside_packed = assets(client)
+            cold = {page: cold_look(client, page) for page in COLD} if options.only in "quality, a first look" else {}
             chosen = {name: paths for name, paths in pages(stock).items() if options.only in name}
             found = {name: measure(client, paths, options.times) for name, paths in chosen.items()}
             memory = client.rss_kb()
@@ -125,8 +134,11 @@ def main() -> None:
             "cpu_until_signed_in_s": round(listening_cpu, 2),
             "rss_mb": round(memory / 1000, 1),
             "over_the_bar": [name for name, each in found.items() if each["p95_ms"] > BAR_MS],
+            "first_looks": cold,
             "pages": found,
         }
+        for page, (wall, spent) in cold.items():
+            print(f"  first look at {page:<30} {wall} ms, CPU {spent} ms")
         for name, each in found.items():
             print(f"  {name:<30} {each}")
         emit(f"Dashboard at scale on {kind}", figures, as_json=options.json)

@@ -29,7 +29,8 @@ from karkhana.factory.causes import rules as rules_of
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.outcomes import make_sign, outcome_book
 from karkhana.git import Repository
-from karkhana.learning.outcomes.track_record import Kind, track_record
+from karkhana.learning.outcomes.track_record import Kind
+from karkhana.learning.outcomes.track_record import track_records as track_records_of
 from karkhana.learning.shelf import Kept, Shelf
 from karkhana.routing.gateway.advice import Past, Record, past, records
 from karkhana.routing.policy.settings import PolicySettings
@@ -208,12 +209,10 @@ def signed(call: Call) -> Answer:
 def track_records(call: Call) -> Answer:
     known = _outcomes(call, given(call.query.product))
     names = Kind.__struct_fields__
-    kinds = sorted({tuple(str(getattr(each.change, name)) for name in names) for each in known})
-    found = []
-    for values in kinds:
-        kind = Kind(**dict(zip(names, values, strict=True)))
-        found.append(TrackRecord(**plain(kind), **plain(track_record(known, kind))))
-    return Answer(Page(found))
+    values = sorted({tuple(str(getattr(each.change, name)) for name in names) for each in known})
+    kinds = [Kind(**dict(zip(names, each, strict=True))) for each in values]
+    told = zip(kinds, track_records_of(known, kinds), strict=True)
+    return Answer(Page([TrackRecord(**plain(kind), **plain(record)) for kind, record in told]))
 
 
 def causes(call: Call) -> Answer:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from karkhana.domain.outcomes import Label
 from karkhana.domain.tasks import Status
-from karkhana.storage.run_figures import ALONE, APPROVED, REFUSED, WAYS, Ended, RunFigures
+from karkhana.storage.run_figures import ALONE, APPROVED, REFUSED, WAYS, RunFigures
 from karkhana.storage.visibility import Visible
 from karkhana.web import charts
 from karkhana.web.site import Site, sees, site_of
@@ -66,8 +66,9 @@ def _confidence(site: Site, visible: Visible, days: int) -> dict[str, Any]:
     outcomes = view.known(site.stores)
     calibration = view.calibration(each.outcome for each in outcomes.seen(visible, since))
     edges, buckets = _weeks(days), _scores(site, visible, since)
-    ended = RunFigures(site.stores.database).periods(edges, visible=visible)
-    by_week = _counted(ended, lambda each: each.period, lambda each: each.way)
+    by_week = defaultdict[int, Counter[str]](Counter)
+    for each in RunFigures(site.stores.database).ways(edges, visible=visible):
+        by_week[each.period][each.way] += each.runs
     names = [f"{datetime.fromtimestamp(edge, UTC):%d %b}" for edge in edges]
     parts = [[by_week[number][way] for way in WAYS[:3]] for number in range(len(edges))]
     rates = [
@@ -137,14 +138,14 @@ def _learning(site: Site, visible: Visible, days: int) -> dict[str, Any]:
     curves = []
     for type_ in sorted({each.type for each in ended}):
         same = [each for each in ended if each.type == type_]
-        own = _counted(same, lambda each: each.period, lambda each: each.status in FAILING)
-        rows = [
-            (number, own[number][True], own[number][True] + own[number][False])
-            for number in range(len(edges))
-            if own[number]
-        ]
-        points = [(number, *view.share(bad, whole)) for number, bad, whole in rows]
-        table = [(labels[number], bad, whole, *_share(bad, whole)) for number, bad, whole in rows]
+        whole = Counter[int]()
+        bad = Counter[int]()
+        for each in same:
+            whole[each.period] += each.runs
+            bad[each.period] += each.runs if each.status in FAILING else 0
+        rows = [(number, bad[number], whole[number]) for number in sorted(whole)]
+        points = [(number, *view.share(bad[number], whole[number])) for number in sorted(whole)]
+        table = [(labels[n], bad[n], whole[n], *shares) for n, *shares in points]
         chart = charts.curve(points, labels, every=max(1, len(labels) // 5))
         curves.append({"type": type_, "chart": chart, "rows": table, "trend": _trend(rows)})
     outcomes = view.known(site.stores)
@@ -176,15 +177,6 @@ def _weeks(days: int) -> list[float]:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     monday, step = today - timedelta(days=today.weekday()), 28 if days > 90 else 7
     return [(monday - timedelta(days=step * back)).timestamp() for back in range(days // step, -1, -1)]
-
-
-def _counted(
-    ended: list[Ended], period: Callable[[Ended], int], kind: Callable[[Ended], Any]
-) -> defaultdict[int, Counter[Any]]:
-    found: defaultdict[int, Counter[Any]] = defaultdict(Counter)
-    for each in ended:
-        found[period(each)][kind(each)] += each.runs
-    return found
 
 
 def _share(part: int, whole: int) -> tuple[float, float, float] | tuple[()]:
