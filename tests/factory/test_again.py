@@ -150,7 +150,6 @@ def test_an_answer_that_comes_too_late_is_refused(stores: Stores, shop: Path, la
         assert answer_message(stores, claim.run_id, approved=True, comment="", by="ravi")[0] == "approval"
 
 
-@pytest.mark.xdist_group("engine")
 def test_an_answer_and_what_is_written_with_it_are_left_together_or_not_at_all(stores: Stores, shop: Path) -> None:
     claim = begun(stores, shop)
     record(stores, claim, ev.ApprovalRequested(patch_sha256="a" * 64))

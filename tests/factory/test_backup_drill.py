@@ -35,7 +35,6 @@ from karkhana.factory.worker import Worker
 from karkhana.factory.worker_endings import QueueStores
 from karkhana.routing.gateway.serving import PRICES
 
-pytestmark = pytest.mark.xdist_group("engine")
 LOAD = 12
 
 

@@ -20,8 +20,6 @@ from karkhana.factory.results import RunResult, result_of
 from karkhana.ports import Handover
 from karkhana.storage.replay import replay
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 
 def seen(patch: str, *outcomes: Outcome) -> Seen:
     change = Change(base=patch, files=(), patch=patch, summary="", engineer="e")

@@ -18,8 +18,6 @@ from karkhana.factory.engine_control import EndingKind
 from karkhana.factory.line import ship
 from karkhana.factory.stores import Stores, open_stores
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 IN, ON, OUT = (level.value for level in Autonomy)
 Opening = Callable[..., Stores]
 

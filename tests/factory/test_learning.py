@@ -21,8 +21,6 @@ from karkhana.factory.stores import open_stores
 from karkhana.ports import Assignment, Handover, Tools, Trail
 from karkhana.storage.route_store import RouteStore
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 FIX = EditFile(path="area.py", old="width + height", new="width * height")
 PUSH = PushChanges(title="Multiply the sides", summary="area() added the sides.")
 CREDITS = (

@@ -16,8 +16,6 @@ from karkhana.factory.ordering import make_order
 from karkhana.factory.results import RunResult, exit_code, result_of
 from karkhana.storage.replay import replay
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 FILES = {
     "area.py": "def area(width, height):\n    return width + height\n",
     "test_area.py": (

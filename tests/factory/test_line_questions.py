@@ -13,8 +13,6 @@ from karkhana.factory.replies import answer, waiting_question
 from karkhana.factory.taking import take
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 
 class Listener:
     """An engineer that remembers the tickets that it was given, and does nothing."""

@@ -22,7 +22,6 @@ from karkhana.factory.building import engineers_for
 from karkhana.factory.job import Job
 from karkhana.factory.ordering import make_order
 
-pytestmark = pytest.mark.xdist_group("engine")
 WHOLE = Budget(turns=30, seconds=90.0, usd=3.0)
 
 

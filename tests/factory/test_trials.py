@@ -21,8 +21,6 @@ from karkhana.learning.shelf import Shelf
 from karkhana.ports import Assignment, Handover, Tools, Trail
 from karkhana.storage.route_store import RouteStore
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 
 class Hears:
     """The LLM engineer with a model that works well only if it is told to run the tests. Implements ``Engineer``."""
