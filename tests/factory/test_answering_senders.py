@@ -281,17 +281,20 @@ def led_until(house: House) -> float:
         return connection.exec_driver_sql("SELECT until FROM intake_senders").scalar_one()
 
 
-def test_a_sender_that_is_killed_is_followed_soon_and_one_that_sends_keeps_the_lead(house, monkeypatch):
+def test_who_sends_for_long_keeps_the_lead(house, monkeypatch):
     monkeypatch.setattr("karkhana.factory.answering.RENEWED_S", 0.01)
+    monkeypatch.setattr("karkhana.factory.answering.LEASE_S", 2.0)
+    monkeypatch.setattr("karkhana.factory.answering.SPARE_S", 0.0)
 
     async def act(house: House) -> tuple[int, bool]:
         await house.admit("chat", mention(), "d-1")
 
         async def meanwhile() -> None:
-            first = led_until(house)
-            assert first - time.time() <= 15.0
-            while led_until(house) == first:  # noqa: ASYNC110 - the store tells nobody
+            monkeypatch.setattr("karkhana.factory.answering.LEASE_S", 3600.0)
+            while led_until(house) < time.time() + 60.0:  # noqa: ASYNC110 - the store tells nobody
                 await asyncio.sleep(0.01)
+            # longer than the lead was to be at first
+            await asyncio.sleep(2.0)
 
         channel = SlowChannel(meanwhile)
         return await Answering(house.store.outbox, {"chat": channel}).turn(), channel.cut_off
@@ -301,17 +304,20 @@ def test_a_sender_that_is_killed_is_followed_soon_and_one_that_sends_keeps_the_l
 
 def test_who_lost_the_lead_sends_no_further(house, monkeypatch):
     monkeypatch.setattr("karkhana.factory.answering.RENEWED_S", 0.01)
+    monkeypatch.setattr("karkhana.factory.answering.LEASE_S", 3600.0)
+    monkeypatch.setattr("karkhana.factory.answering.SENDING_S", 3600.0)
 
     async def act(house: House) -> tuple[int, bool, int]:
         await house.admit("chat", mention(), "d-1")
 
         async def meanwhile() -> None:
-            later = Outbox(house.stores.database, lambda: datetime.now(UTC) + timedelta(seconds=60))
+            later = Outbox(house.stores.database, lambda: datetime.now(UTC) + timedelta(hours=2))
             assert later.lead("chat", "another", 60.0).mine
             await asyncio.Event().wait()
 
         channel = SlowChannel(meanwhile)
-        sent = await Answering(house.store.outbox, {"chat": channel}).turn()
+        async with asyncio.timeout(30):
+            sent = await Answering(house.store.outbox, {"chat": channel}).turn()
         return sent, channel.cut_off, len(house.store.outbox.waiting())
 
     assert house.during(act) == (0, True, 1)
