@@ -3,7 +3,8 @@
 A database is filled once and kept in the data folder. Then a real ``karkhana serve`` is asked for each page again and
 again by one client. *Server time* is the server's own ``Server-Timing``: wall time from the request to the beginning of
 the answer, all of the page's work. *CPU* is what the kernel counts for the server and the database. Run pages go to
-different runs, which this server has not seen (``run, first look``), or to the same.
+different runs, which this server has not seen (``run, first look``), or to the same. *Disk* is what had to be read from
+it: on a machine that has other uses for its memory that is most of the wall time.
 
     python -m benchmarks.dashboard_scale --data DIR [--database sqlite|postgresql|both] [--runs N --events N] [--json]
 """
@@ -77,6 +78,7 @@ def measure(client: Client, paths: Sequence[str], times: int) -> dict[str, Any]:
         "p95_ms": round(walls[min(len(walls) - 1, int(0.95 * len(walls)))], 1),
         "cpu_p50_ms": round(statistics.median(spent), 1),
         "cpu_p95_ms": round(spent[min(len(spent) - 1, int(0.95 * len(spent)))], 1),
+        "disk_kb_p50": round(statistics.median(a.disk_kb for a in answers)),
         "html_kb": round(len(largest.body) / 1000, 1),
         "gzip_kb": round(largest.packed / 1000, 1),
     }
