@@ -55,6 +55,8 @@ class Api:
         self._limit: anyio.CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # figures, log and traces name the operation, and no path that is none
+        scope.update(root_path=PREFIX, route=None)
         request = Request(scope, receive)
         try:
             answer = await self._answered(request)
@@ -78,6 +80,7 @@ class Api:
             return Response(None, 204, {"allow": _allow(methods)})
         method = "GET" if request.method == "HEAD" else request.method
         operation = methods.get(method)
+        request.scope["route"] = operation
         if operation is None:
             told = made(405, "method_not_allowed", f"{request.method} is not for this path.")
             return _told(told, {"allow": _allow(methods)})
