@@ -31,7 +31,7 @@ LONGEST_S = 7 * 86400.0
 LINKS = 8
 SESSIONS = 64
 TRIES = 10
-"""Wrong links, or demands for a new one, in :data:`TRIES_S`."""
+"""Wrong links in :data:`TRIES_S`; as many demands for a new one, which wrong ones of another site do not use up."""
 TRIES_S = 60.0
 
 
@@ -65,6 +65,7 @@ class Doors:
         self._links: OrderedDict[str, float] = OrderedDict()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._tries: deque[float] = deque(maxlen=TRIES)
+        self._demands: deque[float] = deque(maxlen=TRIES)
 
     def link(self) -> str:
         """A new token; the oldest of too many is forgotten."""
@@ -123,9 +124,16 @@ class Doors:
 
     def may_try(self) -> bool:
         """Counts an attempt to get in; whether there were not too many lately."""
+        return self._counted(self._tries)
+
+    def may_demand(self) -> bool:
+        """The same of demands for a new link."""
+        return self._counted(self._demands)
+
+    def _counted(self, lately: deque[float]) -> bool:
         now = self._clock()
         with self._lock:
-            full = len(self._tries) == TRIES and now - self._tries[0] < TRIES_S
+            full = len(lately) == TRIES and now - lately[0] < TRIES_S
             if not full:
-                self._tries.append(now)
+                lately.append(now)
         return not full
