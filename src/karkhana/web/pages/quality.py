@@ -1,6 +1,7 @@
 """Quality: how sure the factory was and what came of it, why changes failed, and whether that gets less.
 
-Each figure is there as a table as well. What is worked out from outcomes is kept for half a minute.
+Each figure is there as a table as well. What is worked out from outcomes is kept for half a minute, and so are the
+outcomes, for the other pages: ``made`` says when they were read.
 """
 
 import time
@@ -44,7 +45,7 @@ def quality(request: Request) -> Response:
     asked = request.query_params.get("days", "")
     days = int(asked) if asked in map(str, DAYS) else 90
     visible = sees(request)
-    made, figures = site.kept.of(("quality", tab, days, visible), lambda: _VIEWS[tab](site, visible, days))
+    _, figures = site.kept.of(("quality", tab, days, visible), lambda: _VIEWS[tab](site, visible, days))
     return site.page(
         request,
         f"quality_{tab}.html",
@@ -52,7 +53,6 @@ def quality(request: Request) -> Response:
         names=TABS,
         days=days,
         choices=DAYS,
-        made=made,
         words=WAY_WORDS,
         **figures,
     )
@@ -63,7 +63,7 @@ def _confidence(site: Site, visible: Visible, days: int) -> dict[str, Any]:
     from karkhana.factory import quality_view as view
 
     policy, since = site.stores.settings.policy, time.time() - days * DAY_S
-    outcomes = view.known(site.stores)
+    made, outcomes = site.kept.of("outcomes", lambda: view.known(site.stores))
     calibration = view.calibration(each.outcome for each in outcomes.seen(visible, since))
     edges, buckets = _weeks(days), _scores(site, visible, since)
     by_week = defaultdict[int, Counter[str]](Counter)
@@ -76,6 +76,7 @@ def _confidence(site: Site, visible: Visible, days: int) -> dict[str, Any]:
     ]
     alone, approved = (sum(each[way] for each in by_week.values()) for way in (ALONE, APPROVED))
     return {
+        "made": made,
         "policy": policy,
         "ways": WAYS,
         "scored": [(edge, buckets[number]) for number, edge in enumerate(EDGES) if any(buckets[number])],
@@ -107,7 +108,7 @@ def _failures(site: Site, visible: Visible, days: int) -> dict[str, Any]:
     from karkhana.factory import quality_view as view
 
     since = time.time() - days * DAY_S
-    outcomes = view.known(site.stores)
+    made, outcomes = site.kept.of("outcomes", lambda: view.known(site.stores))
     labels: dict[str, Counter[Label]] = defaultdict(Counter)
     for each in outcomes.seen(visible, since):
         refused = any(sign.kind.value == "rejected" for sign in outcomes.signs.get(each.outcome.change.run_id, ()))
@@ -116,6 +117,7 @@ def _failures(site: Site, visible: Visible, days: int) -> dict[str, Any]:
     causes, rules = view.failures(site.stores, outcomes, visible, since)
     looked_at, patterns = view.failing(site.stores, visible)
     return {
+        "made": made,
         "reviews": [(way, [labels[way][label] for label in LABELS]) for way in WAYS[:3]],
         "decided": sum(sum(each.values()) for each in labels.values()),
         "causes": causes,
@@ -148,9 +150,10 @@ def _learning(site: Site, visible: Visible, days: int) -> dict[str, Any]:
         table = [(labels[n], bad[n], whole[n], *shares) for n, *shares in points]
         chart = charts.curve(points, labels, every=max(1, len(labels) // 5))
         curves.append({"type": type_, "chart": chart, "rows": table, "trend": _trend(rows)})
-    outcomes = view.known(site.stores)
+    made, outcomes = site.kept.of("outcomes", lambda: view.known(site.stores))
     seen = [each.outcome for each in outcomes.seen(visible)]
     return {
+        "made": made,
         "curves": curves,
         "records": view.records(seen),
         "levels": view.history(site.stores, {outcome.change.repository for outcome in seen})[:30],
