@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from postgres import until_waiting
 from short_lines import git, repository
 
 from karkhana.domain.errors import InvalidInput, KarkhanaError
@@ -68,20 +69,6 @@ def bound(writing: Writing, task_id: str) -> Receipt:
     return Receipt(status="accepted", task_id=task_id)
 
 
-def wait_for_lock(stores: Stores, thread: threading.Thread) -> None:
-    """Until a transaction waits for another one's end, or the thread is over."""
-    deadline = time.monotonic() + PATIENCE_S
-    while thread.is_alive() and time.monotonic() < deadline:
-        with stores.database.reading() as connection:
-            waiting = connection.exec_driver_sql(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            ).scalar_one()
-        if waiting:
-            return
-        time.sleep(0.01)
-    assert not thread.is_alive(), "nobody waited"
-
-
 @pytest.mark.postgres
 def test_of_two_answers_at_the_same_time_one_counts_and_the_other_is_told(
     postgres_migrated_url: str, tmp_path: Path, shop: Path
@@ -101,7 +88,7 @@ def test_of_two_answers_at_the_same_time_one_counts_and_the_other_is_told(
         with stores.database.writing() as connection:
             answer_within(stores, connection, job.task_id, "It shows 2", by="asha")
             thread.start()
-            wait_for_lock(stores, thread)
+            until_waiting(stores.database)
         thread.join(PATIENCE_S)
         assert [error.message for error in told] == [f"{job.task_id} was answered already, by asha"]
         assert replies(stores, job) == ["asha"]
