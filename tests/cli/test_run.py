@@ -1,6 +1,7 @@
 """A ticket in, a reviewed change out, by the command line and the real path."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -186,6 +187,7 @@ def test_the_score_of_a_human_change(karkhana: Karkhana, repository: Repository)
 
 
 def test_the_demo(karkhana: Karkhana) -> None:
+    shutil.rmtree(karkhana.home)
     code, result = karkhana.json("demo")
     assert code == 0, result
     assert result["status"] == "delivered"
@@ -195,6 +197,7 @@ def test_the_demo(karkhana: Karkhana) -> None:
 
 @pytest.mark.postgres
 def test_the_same_on_postgresql(karkhana: Karkhana, repository: Repository, postgres_url: str) -> None:
+    shutil.rmtree(karkhana.home)
     folder = repository()
     env = {"KARKHANA_DATABASE_URL": postgres_url}
     task = karkhana.json("queue", "add", TICKET, "--repo", folder, env=env)[1]["task_id"]

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from short_lines import git, repository, settings
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InvalidInput, UnknownRun
 from karkhana.domain.tasks import Order, Rewind, Status, Task, Ticket
@@ -24,7 +25,7 @@ from karkhana.storage.runs import Claim
 
 @pytest.fixture
 def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
     with open_stores(settings()) as opened:
         yield opened
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.lessons import Credit, Lesson, Role, Verdict
 from karkhana.domain.outcomes import Label
@@ -43,7 +44,7 @@ class LearningEngineer(ScriptedEngineer):
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
     folder = tmp_path / "repository"
     folder.mkdir()
     (folder / "area.py").write_text("SIDES = 4\n")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.tasks import Status
 from karkhana.factory.assembly import open_factory
@@ -29,7 +30,7 @@ class Listener:
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
     folder = tmp_path / "shop"
     folder.mkdir()
     (folder / "cart.py").write_text("def total(prices):\n    return sum(prices) + 1\n")

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from benchmarks.common import small_repository
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InfrastructureFailure
 from karkhana.domain.tasks import Budget, Order, TaskType, Ticket
@@ -122,7 +123,7 @@ class Breaks(ScriptedEngineer):
 def test_a_failure_in_the_second_attempt_does_not_repeat_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
     repository = small_repository(
         tmp_path / "repository",
         {"a.py": "def f():\n    return 1\n", "test_a.py": "from a import f\n\n\ndef test_f():\n    assert f() == 2\n"},
