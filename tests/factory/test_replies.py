@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from postgres import until_waiting
 from short_lines import git, repository
 
 from karkhana.domain.errors import InvalidInput, KarkhanaError
@@ -27,6 +26,7 @@ from karkhana.factory.stores import Stores, open_stores
 from karkhana.factory.understanding import Understander, shown, understood
 from karkhana.storage.intake_store import IntakeStore, Receipt, Writing
 from karkhana.storage.outbox import Outbox
+from postgres import until_waiting
 
 TEXT = "The cart is broken"
 DOOR = IntakeDoor(kind="github", senders=("asha", "ravi"))
