@@ -24,12 +24,16 @@ class Answers:
         self._stores = stores
         self.given: list[tuple[str, dict[str, Any]]] = []
         self.raises: Exception | None = None
+        self.fails: Exception | None = None
+        """Once the answer is left."""
 
     def __call__(self, run_id: str, *, written: Callable[[sa.Connection], None], **told: Any) -> Any:
         if self.raises is not None:
             raise self.raises
         with self._stores.database.writing() as connection:
             written(connection)
+        if self.fails is not None:
+            raise self.fails
         self.given.append((run_id, told))
         return msgspec.defstruct("Result", [("status", str), ("branch", str | None)])("delivered", "karkhana/BUILD")
 

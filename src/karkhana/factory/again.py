@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.events import RunRepeated
 from karkhana.domain.tasks import Order, Task
-from karkhana.factory.approvals import resume_message, rewound_order
+from karkhana.factory.approvals import leave_within, resume_message, rewound_order
 from karkhana.factory.replies import carried_over
 from karkhana.factory.stores import Stores
 from karkhana.git import Repository
@@ -94,8 +94,8 @@ def let_go_on(stores: Stores, run_id: str, *, turns: int, usd: float, by: str) -
             f"{turns} turns and ${usd:g} cannot be given at once",
             f"Give 0 to {MOST_TURNS} turns and 0 to {MOST_USD:.0f} dollars.",
         )
-    topic, message = resume_message(stores, run_id, turns=turns, usd=usd, by=by)
-    return lambda connection: stores.messages.post_within(connection, run_id, topic, message)
+    word = resume_message(stores, run_id, turns=turns, usd=usd, by=by)
+    return lambda connection: leave_within(stores, connection, run_id, word)
 
 
 def _again(stores: Stores, run_id: str, order: Order, *, by: str, turn: int = 0) -> Repetition:

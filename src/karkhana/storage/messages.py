@@ -22,11 +22,15 @@ class MessageStore:
         with self._database.writing() as connection:
             self.post_within(connection, run_id, topic, message)
 
-    def post_within(self, connection: sa.Connection, run_id: str, topic: str, message: str) -> None:
-        """As :meth:`post`, inside of somebody else's writing transaction."""
+    def hold_within(self, connection: sa.Connection, run_id: str) -> None:
+        """Until the end of somebody else's writing transaction nobody else leaves a message. Raises ``UnknownRun``."""
         found = sa.select(runs.c.run_id).where(runs.c.run_id == run_id).with_for_update()
         if connection.execute(found).scalar() is None:
             raise unknown_run(run_id)
+
+    def post_within(self, connection: sa.Connection, run_id: str, topic: str, message: str) -> None:
+        """As :meth:`post`, inside of somebody else's writing transaction."""
+        self.hold_within(connection, run_id)
         values = {"run_id": run_id, "topic": topic, "message": message, "at": self._clock().timestamp()}
         connection.execute(sa.insert(messages).values(values))
         connection.execute(_wake(run_id))

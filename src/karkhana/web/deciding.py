@@ -3,16 +3,18 @@
 Knows nothing of pages. The factory that carries an answer out is opened for it and closed again.
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLong
 
 import sqlalchemy as sa
 
-from karkhana.domain.errors import InvalidInput
+from karkhana.domain.errors import InvalidInput, LeftToWorker
 from karkhana.domain.events import AnyEvent
 from karkhana.factory.results import RunResult
 
+_log = logging.getLogger("karkhana.deciding")
 Answering = Callable[..., RunResult]
 PATIENCE_S = 20.0
 """Seconds that a page waits for a delivery; after that it goes on without the page."""
@@ -36,12 +38,12 @@ class Deciding:
         by: str,
         written: Callable[[sa.Connection], None],
     ) -> RunResult | None:
-        """What came of the run; ``None`` when the answer is still being carried out after a while.
+        """What came of the run; ``None`` when the answer is still being carried out after a while, or by a worker.
 
         ``by``: who answers. ``seen``: the hash of the change that they looked at. ``written`` is called in the
         transaction that leaves the answer, to write down what belongs to it. Raises ``UnknownRun``, or
-        ``InvalidInput`` when the run waits for nobody, for somebody else, or with another change, or when other answers
-        take too long.
+        ``InvalidInput`` when the run waits for nobody, for somebody else, or with another change, when somebody decided
+        before, or when other answers take too long.
         """
         work: Future[RunResult] = self._threads.submit(
             self._answering,
@@ -56,6 +58,9 @@ class Deciding:
         )
         try:
             return work.result(self._patience_s)
+        except LeftToWorker as left:
+            _log.warning("%s", left.message)
+            return None
         except TooLong:
             if work.cancel():
                 # it was not begun, and a server that stops would lose it

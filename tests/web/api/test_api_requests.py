@@ -7,9 +7,9 @@ import pytest
 from starlette.testclient import TestClient
 from web_support import DIGEST
 
-from karkhana.domain.errors import DatabaseUnavailable
+from karkhana.domain.errors import DatabaseUnavailable, LeftToWorker
 from karkhana.storage.answer_store import AnswerStore
-from karkhana.storage.audit import Audit
+from karkhana.storage.audit import Audit, AuditFilter
 from karkhana.storage.run_lists import RunFilter, RunLists
 from karkhana.web.api.application import Api
 from karkhana.web.api.contract import About, Answer, Call, Operation
@@ -218,6 +218,13 @@ def test_a_crash_leaves_an_action_with_its_entry_and_its_answer_or_nothing(
     assert left()[:-1] != before[:-1]
     entry = stores.audit.entries(limit=2)
     assert [each.action for each in entry if each.target == run] == [f"run.{action}"]
+
+
+def test_a_decision_that_could_not_be_carried_out_here_holds(admin, runs, answers, stores) -> None:
+    answers.fails = LeftToWorker("the disk is full")
+    told = admin.post(f"/runs/{runs['waiting']}/approve", json={"change": DIGEST})
+    assert (told.status_code, told.json()["carried_out"]) == (202, False)
+    assert [entry.outcome for entry in stores.audit.entries(AuditFilter(action="run.approve"))] == ["done"]
 
 
 def test_a_decision_is_bound_to_the_change_that_was_looked_at(admin, runs, answers) -> None:

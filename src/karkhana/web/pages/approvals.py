@@ -73,10 +73,10 @@ def answer(request: Request) -> Response:
         return site.missing(request, f"run {run_id}")
     except KarkhanaError as error:
         site.audit(request, action, row, refused=error.message, details=told)
-        return site.told(request, f"/runs/{run_id}", f"Nothing was decided: {error.message}. {error.next}")
+        return site.told(request, f"/runs/{run_id}", f"This answer does not count: {error.message}. {error.next}")
     if result is None:
         return site.told(
-            request, f"/runs/{run_id}", "The answer is being carried out; this page shows what comes of it."
+            request, f"/runs/{run_id}", "The answer holds and is being carried out; this page shows what comes of it."
         )
     where = f" as {result.branch}" if result.branch else ""
     return site.told(request, f"/runs/{run_id}", f"{result.status.replace('_', ' ').capitalize()}{where}.")
