@@ -7,7 +7,6 @@ from pathlib import Path
 import msgspec
 import pytest
 import sqlalchemy as sa
-from postgres import until_waiting
 from short_lines import git, repository, settings
 
 from homes import ready_home
@@ -18,6 +17,7 @@ from karkhana.factory.again import let_go_on
 from karkhana.factory.approvals import Word, answer, answer_message, leave_within
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.storage.runs import Claim
+from postgres import until_waiting
 
 DIGEST = "a" * 64
 ASKED = ev.ApprovalRequested(patch_sha256=DIGEST)
@@ -141,7 +141,7 @@ def test_a_decision_holds_when_it_cannot_be_carried_out_here(stores: Stores, sho
         connection.exec_driver_sql(
             "CREATE TRIGGER broken BEFORE UPDATE OF lease_owner ON runs BEGIN SELECT RAISE(ABORT, 'no room'); END"
         )
-    with pytest.raises(LeftToWorker, match="could not be carried out here.*no room") as failed:
+    with pytest.raises(LeftToWorker, match=r"could not be carried out here.*no room") as failed:
         answer(run_id, approved=True, comment="", by="ravi", observer=lambda _event: None, written=written.append)
     assert failed.value.next == "A worker carries it out: karkhana worker"
     assert (left(stores, run_id), len(written)) == (["ravi"], 1)

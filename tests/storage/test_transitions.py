@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from postgres import until_waiting
 from storage_support import ORDER
 
 from karkhana.domain.errors import InvalidInput
@@ -15,6 +14,7 @@ from karkhana.storage.database import Database, open_database
 from karkhana.storage.runs import RunStore
 from karkhana.storage.tables import runs as run_table
 from karkhana.storage.tasks import TaskStore
+from postgres import until_waiting
 
 PATIENCE_S = 20.0
 

@@ -35,7 +35,7 @@
     ├── PurseEmpty                    a task's budget leaves no room for a request (routing.policy.purse)
     ├── Unsolved                      no model's answer passed the check (routing.policy.router)
     │   └── BudgetEnded               a model was left that the task's budget does not hold
-    ├── LeftToWorker                  a person's word to a run is kept, but it was not carried out here (factory.approvals)
+    ├── LeftToWorker                  a person's word to a run is kept, and a worker carries it out (factory.approvals)
     ├── ToolRefused                   a tool call was rejected; the engineer reads the reason and goes on
     └── InfrastructureFailure         worth a retry: the sandbox or the database broke, not the work
         ├── ProbeFailed               code that was run to be looked at gave no answer (behaviour.running)
