@@ -10,7 +10,7 @@ from karkhana.domain import events as ev
 from karkhana.domain.tasks import Status
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.ordering import make_order
-from karkhana.factory.replies import answer, waiting_question
+from karkhana.factory.replies import answer_within, waiting_question
 from karkhana.factory.taking import take
 from karkhana.ports import Assignment, Handover, Tools, Trail
 
@@ -54,7 +54,9 @@ def test_the_run_waits_on_no_worker_and_goes_on_elsewhere_with_the_answer(shop: 
         assert deaf.tickets == []
     with open_factory(settings, engineers={"listener": (engineer := Listener())}) as factory:
         stores = factory.stores
-        answer(stores, task.task_id, "`total([1])` returns 2, it should return 1", by="asha")
+        with stores.database.writing() as connection:
+            told = "`total([1])` returns 2, it should return 1"
+            answer_within(stores, connection, task.task_id, told, by="asha")
         factory.worker.work(drain=True)
         assert engineer.tickets == ["The cart is broken\n\n`total([1])` returns 2, it should return 1"]
         assert stores.tasks.get(task.task_id).status is Status.FAILED

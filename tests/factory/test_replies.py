@@ -20,7 +20,7 @@ from karkhana.factory.engine_control import RunControl
 from karkhana.factory.job import Job
 from karkhana.factory.records import REPLY, Reply
 from karkhana.factory.remarks import reply
-from karkhana.factory.replies import answer, answer_within, waiting_question
+from karkhana.factory.replies import answer_within, waiting_question
 from karkhana.factory.rooms import rooms_for
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.factory.understanding import Understander, shown, understood
@@ -62,6 +62,11 @@ def asked(stores: Stores, shop: Path, *, left_s: float = 60.0) -> Job:
 def replies(stores: Stores, job: Job) -> list[str]:
     found = (stores.messages.read(job.run_id, REPLY, number) for number in range(3))
     return [msgspec.json.decode(each, type=Reply).by for each in found if each is not None]
+
+
+def answer(stores: Stores, task_id: str, text: str, *, by: str) -> None:
+    with stores.database.writing() as connection:
+        answer_within(stores, connection, task_id, text, by=by)
 
 
 def bound(writing: Writing, task_id: str) -> Receipt:

@@ -190,7 +190,7 @@ class Api:
             if not isinstance(found, Writing):
                 return self._finished(operation, call, found, None, keep)
             try:
-                with self._site.stores.database.writing() as connection:
+                with found.held(), self._site.stores.database.writing() as connection:
                     answer = found.write(connection)
                     response = self._finished(operation, call, answer, connection, keep)
             except (KarkhanaError, Refusal) as error:

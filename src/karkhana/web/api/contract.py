@@ -6,6 +6,7 @@ and do this with it: a handler cannot forget to ask. Knows nothing of HTTP's byt
 
 import enum
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -80,6 +81,8 @@ class Writing:
     write: Callable[[sa.Connection], Answer]
     after: Callable[[Answer], None] = lambda _answer: None
     """What is left to be done once all is written."""
+    held: Callable[[], AbstractContextManager[None]] = nullcontext
+    """What is taken before the transaction, and let go of after it."""
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ from karkhana.storage.route_store import RouteStore
 from karkhana.storage.tables import runs
 from karkhana.storage.task_lists import TaskLists
 from karkhana.storage.visibility import of_products
-from karkhana.web.api.contract import About, Answer, Call, Operation, Page
+from karkhana.web.api.contract import About, Answer, Call, Operation, Page, Writing
 from karkhana.web.api.problems import missing
 from karkhana.web.api.shapes import Line, Name, Paging, given, page, position
 
@@ -316,7 +316,7 @@ def _standing(found: Standing_) -> BudgetStanding:
     )
 
 
-def budget_set(call: Call) -> Answer:
+def budget_set(call: Call) -> Writing:
     told: NewBudget = call.body
     scope, period = _budget_of(call)
     soft, hard = given(told.soft), usd(told.hard)
@@ -324,17 +324,27 @@ def budget_set(call: Call) -> Answer:
     least = hard if soft is None else min(usd(soft), hard)
     budget = Budget(scope=scope, period=period, soft=None if soft is None else least, hard=hard)
     store = BudgetStore(call.site.stores.database)
-    store.put(budget)
     today = datetime.now(UTC).date().isoformat()
-    found = next(each for each in store.standings([scope], today) if each.budget.period == period)
-    return Answer(_standing(found), target=f"{scope} {period.value}", details={"hard": told.hard, "soft": soft or ""})
+
+    def write(connection: sa.Connection) -> Answer:
+        store.put(budget, connection)
+        standings = store.standings_within(connection, [scope], today)
+        found = next(each for each in standings if each.budget.period == period)
+        details = {"hard": told.hard, "soft": soft or ""}
+        return Answer(_standing(found), target=f"{scope} {period.value}", details=details)
+
+    return Writing(write)
 
 
-def budget_removed(call: Call) -> Answer:
+def budget_removed(call: Call) -> Writing:
     scope, period = _budget_of(call)
-    if not BudgetStore(call.site.stores.database).remove(scope, period):
-        raise missing(f"budget {scope} {period.value}")
-    return Answer(target=f"{scope} {period.value}")
+
+    def write(connection: sa.Connection) -> Answer:
+        if not BudgetStore(call.site.stores.database).remove(scope, period, connection):
+            raise missing(f"budget {scope} {period.value}")
+        return Answer(target=f"{scope} {period.value}")
+
+    return Writing(write)
 
 
 def _budget_of(call: Call) -> tuple[str, Period]:

@@ -132,17 +132,23 @@ def secrets(call: Call) -> Answer:
     return Answer(Page(call.site.stores.sealed.all()))
 
 
-def secret_set(call: Call) -> Answer:
+def secret_set(call: Call) -> Writing:
     new: NewSecret = call.body
-    return Answer(call.site.stores.sealed.put(call.path["secret"], new.value, by=call.by))
+    sealed, name = call.site.stores.sealed, call.path["secret"]
+    return Writing(
+        lambda connection: Answer(sealed.put_within(connection, name, new.value, by=call.by)), held=sealed.held
+    )
 
 
-def secret_removed(call: Call) -> Answer:
-    try:
-        call.site.stores.sealed.remove(call.path["secret"])
-    except InvalidInput as error:
-        raise missing(f"secret {call.path['secret']}") from error
-    return Answer()
+def secret_removed(call: Call) -> Writing:
+    def write(connection: sa.Connection) -> Answer:
+        try:
+            call.site.stores.sealed.remove(call.path["secret"], connection)
+        except InvalidInput as error:
+            raise missing(f"secret {call.path['secret']}") from error
+        return Answer()
+
+    return Writing(write)
 
 
 def _kept(place: str, name: str, summary: str, handler: Any, answer: Any, **more: Any) -> Operation:

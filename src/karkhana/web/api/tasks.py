@@ -175,10 +175,15 @@ def _visible(call: Call, task_id: str) -> bool:
     return found is not None and call.principal.may(Role.VIEWER, found)
 
 
-def turned(call: Call) -> Answer:
+def turned(call: Call) -> Writing:
     new: NewPriority = call.body
-    TaskLists(call.site.stores.database).set_priority(call.task.task_id, new.priority)
-    return Answer(call.site.stores.tasks.get(call.task.task_id), details={"priority": new.priority})
+    stores, task_id = call.site.stores, call.task.task_id
+
+    def write(connection: sa.Connection) -> Answer:
+        TaskLists(stores.database).set_priority(task_id, new.priority, connection)
+        return Answer(stores.tasks.get_within(connection, task_id), details={"priority": new.priority})
+
+    return Writing(write)
 
 
 def cancelled(call: Call) -> Writing:

@@ -56,19 +56,20 @@ def answered(call: Call) -> Writing:
     return Writing(write)
 
 
-def same(call: Call) -> Answer:
+def same(call: Call) -> Writing:
     other: Same = call.body
     product = TaskLists(call.site.stores.database).product(other.task_id)
     if product is None or not call.principal.may(Role.VIEWER, product):
         raise missing(f"task {other.task_id}")
-    found = confirm_duplicate(call.site.stores, call.task.task_id, other.task_id, by=call.by)
-    return Answer(found, details={"of": other.task_id})
+    change = confirm_duplicate(call.site.stores, call.task.task_id, other.task_id, by=call.by)
+    return Writing(lambda connection: Answer(change(connection), details={"of": other.task_id}))
 
 
-def criteria(call: Call) -> Answer:
+def criteria(call: Call) -> Writing:
     new: NewCriteria = call.body
-    found = change_criteria(call.site.stores, call.task.task_id, add=new.add, remove=new.remove, by=call.by)
-    return Answer(found, details={"add": len(new.add), "remove": len(new.remove)})
+    change = change_criteria(call.site.stores, call.task.task_id, add=new.add, remove=new.remove, by=call.by)
+    told = {"add": len(new.add), "remove": len(new.remove)}
+    return Writing(lambda connection: Answer(change(connection), details=told))
 
 
 OPERATIONS = (
