@@ -1,7 +1,7 @@
 """What people say to what was understood of a ticket: answers to its question, duplicates, acceptance criteria.
 
-Each raises what the user can correct, and changes nothing then. All is written in a transaction of whoever asks, with what
-belongs to it in the audit. Knows nothing of doors and pages.
+Each raises what the user can correct, and changes nothing then. All is written in a transaction of whoever asks, with
+its entry in the audit. Knows nothing of doors and pages.
 """
 
 import time
