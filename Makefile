@@ -7,6 +7,9 @@ STAMP := $(VENV)/.ready
 FUZZER := $(VENV)/share/karkhana/fuzzer
 BENCH_DATA ?= .benchmarks
 
+# Tests start thousands of interpreters: none may have to compile what another one did.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup check test demo screenshots bench clean lock
 .DELETE_ON_ERROR:
 
@@ -17,7 +20,7 @@ $(STAMP): requirements.lock requirements-fuzz.lock pyproject.toml scripts/system
 	scripts/system-packages
 	test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --target $(FUZZER) --compile-bytecode --require-hashes \
 		-r requirements-fuzz.lock
@@ -30,9 +33,10 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/docs
 
-# Two workers more than there are cores: a quarter of the suite's time is waiting.
+# Two workers more than there are cores: a quarter of the suite's time is waiting. A module stays with one worker, for
+# its fixtures, and in our own order (tests/conftest.py).
 test: setup
-	$(BIN)/pytest -q -n $$(( $$(nproc) + 2 )) --dist loadgroup --durations=20 --durations-min=8
+	$(BIN)/pytest -q -n $$(( $$(nproc) + 2 )) --dist loadfile --no-loadscope-reorder --durations=20 --durations-min=8
 
 demo: setup
 	$(BIN)/karkhana demo

@@ -24,6 +24,7 @@ SCRIPTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("gateway_streams", (), ""),
     ("dashboard_scale", ("--data", "{data}"), ""),
     ("dashboard_paint", ("--data", "{data}"), ""),
+    ("dashboard_start", (), ""),
     ("dashboard_live", ("--data", "{data}", "--browser"), ""),
     ("quixbugs", ("--dataset", "{data}/repositories"), "repositories/jkoppel+QuixBugs"),
     ("humanevalfix", ("--dataset", "{data}/repositories"), "repositories/bigcode-project+octopack"),

@@ -41,7 +41,7 @@ MOVING = re.compile(rb"\d+(\.\d+)?( ?m?s| min| h| d)\b( \d+ (s|min|h)\b)?|[0-9:T
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is expected of one route."""
 
-    of: Literal["nobody", "some", "run", "task", "product", "body", "all", "machine", "one"]
+    of: Literal["nobody", "some", "run", "task", "product", "body", "own", "all", "machine", "one"]
     role: Role = Role.VIEWER
     json: dict[str, Any] | None = None
     form: dict[str, str] | None = None
@@ -182,6 +182,10 @@ def _as_expected(route: str, entry: Entry, identity: Identity, answer: Answered,
         return status == 401
     if entry.of == "some":
         return _some(principal, entry, answer, api=api)
+    if entry.of == "own":
+        may = principal.products(Role.VIEWER if identity.via == "session" else Role.ADMIN) != (False, frozenset())
+        nothing = status in (403, 404) or b'"items":[]' in answer.body
+        return status not in (401, 403) and status < 500 if may else nothing
     if entry.of == "all":
         may = principal.may(entry.role, EVERYTHING)
         return status not in (401, 403) and status < 500 if may else status in (403, 404)

@@ -30,6 +30,8 @@ class Answer:
     """From the first byte of the request to the first of the answer, by the server's own clock."""
     cpu_ms: float
     """Of the server and its database."""
+    disk_kb: float
+    """What these had to read from the disk, as it was in no memory."""
     location: str
 
     @property
@@ -47,6 +49,8 @@ class Client:
     database: int = 0
     """The process id of PostgreSQL's first process; 0: none."""
     cookie: str = ""
+    listening_ns: int = 0
+    """CPU of the server until it told that it listens."""
     _connection: http.client.HTTPConnection = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,23 +58,30 @@ class Client:
 
     def get(self, path: str) -> Answer:
         """One page."""
-        before = self.cpu_ns()
+        before, read = self.cpu_ns(), self.disk_kb()
         headers = {"accept": "text/html", "cookie": self.cookie}
         self._connection.request("GET", path, headers=headers)
         answer = self._connection.getresponse()
         body = answer.read()
         timing = _TIMING.search(answer.getheader("server-timing", ""))
-        spent = (self.cpu_ns() - before) / 1e6
+        spent, read = (self.cpu_ns() - before) / 1e6, self.disk_kb() - read
         for name, value in answer.getheaders():
             if name.lower() == "set-cookie" and "=" in value:
                 self.cookie = value.partition(";")[0]
         took = float(timing[1]) if timing else float("nan")
-        return Answer(answer.status, body, took, spent, answer.getheader("location", ""))
+        return Answer(answer.status, body, took, spent, read, answer.getheader("location", ""))
 
     def cpu_ns(self) -> int:
         """Used so far by the server and its database."""
-        known = [self.process.pid, *(_children(self.database) if self.database else ())]
-        return sum(_cpu_ns(pid) for pid in known)
+        return sum(_cpu_ns(pid) for pid in self._processes())
+
+    def disk_kb(self) -> float:
+        """Read from the disk so far by the server and its database."""
+        told = [Path(f"/proc/{pid}/io").read_text() for pid in self._processes()]
+        return sum(int(each.partition("\nread_bytes:")[2].split()[0]) for each in told) / 1000
+
+    def _processes(self) -> list[int]:
+        return [self.process.pid, *(_children(self.database) if self.database else ())]
 
     def rss_kb(self) -> int:
         """Resident memory of the server."""
@@ -108,7 +119,7 @@ def serving(home: Path, url: str | None, database: int = 0) -> Iterator[Client]:
     try:
         assert process.stdout is not None
         told = json.loads(process.stdout.readline())
-        client = Client(process, told["address"], database)
+        client = Client(process, told["address"], database, listening_ns=_cpu_ns(process.pid))
         link = urllib.parse.urlsplit(told["link"])
         entered = client.get(f"{link.path}?{link.query}")
         assert entered.status == 303, entered

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
+from benchmarks.dashboard_outcomes import settle
 from benchmarks.dashboard_world import World, fill
 from benchmarks.databases import POSTGRES
 from karkhana.storage.database import Database, open_database
@@ -52,6 +53,7 @@ def stocked(kind: str, folder: Path, count: int, events: int) -> Iterator[Stock]
                 world = fill(database, place, runs=count, events=events)
                 note.write_bytes(msgspec.json.encode(world))
             world = msgspec.json.decode(note.read_bytes(), type=World)
+            settle(database)
             stock = _stock(database, world, home, url, process)
         yield stock
 

@@ -185,6 +185,7 @@ def pictures(home: Path) -> dict[str, str]:
         "quality": "/quality",
         "router": "/router",
         "audit": "/audit",
+        "access": "/access",
     }
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from karkhana.storage.database import open_database
+from karkhana.storage.database import Database, open_database
 
 BINARIES = Path("/usr/lib/postgresql/15/bin")
 INSTALL = "PostgreSQL 15 is missing; install it with: apt-get install postgresql-15"
@@ -165,3 +165,15 @@ def sqlite_home(sqlite_template: Path, tmp_path: Path) -> Path:
     home.mkdir(mode=0o700)
     shutil.copy(sqlite_template, home)
     return home
+
+
+def until_waiting(database: Database, count: int = 1, patience_s: float = 20.0) -> None:
+    """Until so many transactions wait for the end of another one."""
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        with database.reading() as connection:
+            if connection.exec_driver_sql(query).scalar_one() >= count:
+                return
+        time.sleep(0.01)
+    raise AssertionError(f"fewer than {count} transactions wait")

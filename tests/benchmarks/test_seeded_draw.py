@@ -27,7 +27,7 @@ def test_rate():
 LIBRARY = Library(
     repository="o/shop",
     modules=["shop.py"],
-    tests="python -m pytest test_shop.py",
+    tests="python -m pytest --disable-plugin-autoload test_shop.py",
     texts={"shop.py": SHOP, "test_shop.py": TEST},
 )
 

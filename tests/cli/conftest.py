@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from homes import ready_home
+
 GIT = ("git", "-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "commit.gpgsign=false")
 
 SHOP = {
@@ -74,7 +76,7 @@ class Karkhana:
 @pytest.fixture
 def karkhana(tmp_path: Path) -> Karkhana:
     (tmp_path / "tmp").mkdir()
-    return Karkhana(tmp_path / "home", tmp_path / "tmp")
+    return Karkhana(ready_home(tmp_path / "home"), tmp_path / "tmp")
 
 
 Repository = Callable[..., Path]

@@ -3,15 +3,20 @@
 import json
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from karkhana.cli.commands.audit import app as audit
+from karkhana.cli.commands.queue import app as queue
 from karkhana.cli.commands.runs import app as runs
 from karkhana.cli.commands.secrets import app as secrets
+from karkhana.cli.commands.tickets import app as tickets
 from karkhana.cli.commands.tokens import app as tokens
 from karkhana.domain.errors import InvalidInput, UnknownRun
 from karkhana.domain.tasks import Order, Ticket
 from karkhana.factory.stores import open_stores
+from karkhana.storage.audit import Audit
+from karkhana.storage.tables import metadata
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +58,48 @@ def test_a_token_needs_an_end(expires):
         CliRunner().invoke(tokens, ["create", "x", "--role", "viewer", "--expires", expires], catch_exceptions=False)
 
 
+@pytest.mark.parametrize(
+    ("app", "words"),
+    [
+        (tokens, ("create", "x", "--role", "viewer", "--expires", "12h")),
+        (secrets, ("set", "slack")),
+        (secrets, ("remove", "mail")),
+        (queue, ("cancel", "TASK")),
+        (runs, ("cancel", "RUN")),
+        (tickets, ("criteria", "TASK", "--add", "It shows 2")),
+        (tickets, ("duplicate", "TASK", "OTHER")),
+    ],
+)
+def test_a_command_that_dies_before_its_entry_did_nothing(app, words):
+    order = Order(ticket=Ticket(text="x"), repository="/srv/shop", commit="a" * 40)
+    run(secrets, "set", "mail", text="xq-7781-battery\n")
+    with open_stores() as stores:
+        task, other = (stores.tasks.add(order, product="shop").task_id for _ in range(2))
+        claim = stores.tasks.add_and_claim(order, "worker", 60.0, product="shop")[1]
+    named = {"TASK": task, "OTHER": other, "RUN": claim.run_id}
+    words = [named.get(word, word) for word in words]
+
+    def die(*_told, **_more):
+        raise ZeroDivisionError
+
+    before = rows()
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(Audit, "record_within", die)
+        with pytest.raises(ZeroDivisionError):
+            CliRunner().invoke(app, words, input="another value", catch_exceptions=False)
+    assert rows() == before
+    run(app, *words, text="another value")
+    with open_stores() as stores:
+        assert stores.audit.entries(limit=1)[0].outcome == "done"
+    assert rows() != before
+
+
+def rows():
+    """All that is stored."""
+    with open_stores() as stores, stores.database.reading() as connection:
+        return {table.name: connection.execute(sa.select(table)).all() for table in metadata.sorted_tables}
+
+
 def test_a_secret_comes_from_standard_input_and_is_never_shown():
     run(secrets, "set", "slack", text="xq-7781-battery\n")
     with open_stores() as stores:
@@ -73,13 +120,17 @@ def test_the_audit_is_listed_exported_and_verified():
     assert "secret.set" in run(audit, "list", "--action", "secret.*").output
     assert "token.create" not in run(audit, "list", "--action", "secret.*").output
     *entries, last = [json.loads(line) for line in run(audit, "export").stdout.splitlines()]
-    assert [entry["action"] for entry in entries] == ["secret.set", "token.create"]
-    assert last == {"type": "result", "intact": True, "entries": 2, "head": entries[-1]["hash"]}
+    assert [entry["action"] for entry in entries] == ["secret.set", "token.create", "audit.export"]
+    assert last == {"type": "result", "intact": True, "entries": 3, "head": entries[-1]["hash"]}
+    run(audit, "export", "--actor", "nobody", "--since", "2020-01-01")
+    told = json.loads(run(audit, "list", "--limit", "1", "--json").output)[0]
+    assert (told["action"], told["via"]) == ("audit.export", "terminal")
+    assert told["details"] == {"format": "ndjson", "actor": "nobody", "since": "2020-01-01T00:00:00.000000Z"}
     assert json.loads(run(audit, "list", "--since", "2990-01-01T00:00:00+05:30", "--json").output) == []
-    assert len(json.loads(run(audit, "list", "--since", "2020-01-01", "--json").output)) == 2
+    assert len(json.loads(run(audit, "list", "--since", "2020-01-01", "--json").output)) == 4
     with pytest.raises(InvalidInput, match="'yesterday' is no time"):
         CliRunner().invoke(audit, ["export", "--since", "yesterday"], catch_exceptions=False)
-    assert "2 entries, intact" in run(audit, "verify").output
+    assert "4 entries, intact" in run(audit, "verify").output
     with open_stores() as stores, stores.database.writing() as connection:
         connection.exec_driver_sql("UPDATE audit_entries SET actor = 'nobody' WHERE seq = 1")
     broken = CliRunner().invoke(audit, ["verify", "--json"])

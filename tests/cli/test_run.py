@@ -1,6 +1,7 @@
 """A ticket in, a reviewed change out, by the command line and the real path."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -72,13 +73,21 @@ def test_a_fix_waits_for_approval_and_is_delivered_after_it(karkhana: Karkhana, 
     assert "If it brings a bug, most likely:" in karkhana("runs", "show", result["run_id"]).stdout
 
 
-def test_a_rejected_change_is_not_delivered(karkhana: Karkhana, repository: Repository) -> None:
+def test_a_dirty_tree_is_not_touched_and_a_rejected_change_not_delivered(
+    karkhana: Karkhana, repository: Repository
+) -> None:
     folder = repository()
-    result = karkhana.json("run", TICKET, "--repo", folder)[1]
+    dirty = SHOP["shop/prices.py"] + "\n# not committed yet\n"
+    (folder / "shop/prices.py").write_text(dirty)
+    done = karkhana("run", TICKET, "--repo", folder, "--json")
+    assert "uncommitted" in done.stderr
+    result = json.loads(done.stdout)
+    assert "not committed yet" not in result["diff"]
     code, rejected = karkhana.json("runs", "reject", result["run_id"], "--comment", "not like this")
     assert code == 0
     assert rejected["status"] == "rejected"
     assert "karkhana/" not in git(folder, "branch", "--list")
+    assert (folder / "shop/prices.py").read_text() == dirty
     code, again = karkhana.json("runs", "approve", result["run_id"])
     assert code == 2
     assert again["error"]["code"] == "invalid_input"
@@ -96,16 +105,6 @@ def test_auto_pushes_to_the_remote(karkhana: Karkhana, repository: Repository, t
     assert "karkhana/BUILD-" in branches
     git(folder, "am", str(patch))
     assert "whole - whole" in (folder / "shop/prices.py").read_text()
-
-
-def test_a_dirty_tree_is_neither_seen_nor_touched(karkhana: Karkhana, repository: Repository) -> None:
-    folder = repository()
-    dirty = SHOP["shop/prices.py"] + "\n# not committed yet\n"
-    (folder / "shop/prices.py").write_text(dirty)
-    done = karkhana("run", TICKET, "--repo", folder, "--json")
-    assert "uncommitted" in done.stderr
-    assert "not committed yet" not in json.loads(done.stdout)["diff"]
-    assert (folder / "shop/prices.py").read_text() == dirty
 
 
 def test_odd_files_do_no_harm(karkhana: Karkhana, repository: Repository, tmp_path: Path) -> None:
@@ -186,6 +185,7 @@ def test_the_score_of_a_human_change(karkhana: Karkhana, repository: Repository)
 
 
 def test_the_demo(karkhana: Karkhana) -> None:
+    shutil.rmtree(karkhana.home)
     code, result = karkhana.json("demo")
     assert code == 0, result
     assert result["status"] == "delivered"
@@ -195,6 +195,7 @@ def test_the_demo(karkhana: Karkhana) -> None:
 
 @pytest.mark.postgres
 def test_the_same_on_postgresql(karkhana: Karkhana, repository: Repository, postgres_url: str) -> None:
+    shutil.rmtree(karkhana.home)
     folder = repository()
     env = {"KARKHANA_DATABASE_URL": postgres_url}
     task = karkhana.json("queue", "add", TICKET, "--repo", folder, env=env)[1]["task_id"]

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.factory.stores import open_stores
 from karkhana.routing.fake.program import FakeProvider
@@ -94,7 +95,7 @@ def provider_at(
     folder: Path, monkeypatch: pytest.MonkeyPatch, script: str = "", kind: type[P] = Provider
 ) -> Iterator[P]:
     """One that is not started yet, and a home of the factory's own that knows of it; ended in the end."""
-    monkeypatch.setenv("KARKHANA_HOME", str(folder / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(folder / "home")))
     monkeypatch.setenv("KARKHANA_MODELS_FILE", str(folder / "gateway.toml"))
     made = kind(folder / "gateway.toml", script)
     try:

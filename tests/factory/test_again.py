@@ -7,14 +7,16 @@ from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from short_lines import git, repository, settings
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InvalidInput, UnknownRun
-from karkhana.domain.tasks import Order, Rewind, Status, Ticket
+from karkhana.domain.tasks import Order, Rewind, Status, Task, Ticket
 from karkhana.domain.understanding import Question, Understanding
-from karkhana.factory.again import let_go_on, repeat, rewound
-from karkhana.factory.approvals import answer_message, rewound_order
+from karkhana.factory.again import Repetition, let_go_on, repeat, rewound
+from karkhana.factory.approvals import answer, answer_message, rewound_order
 from karkhana.factory.records import Allowance
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.factory.understanding import Understander, understood
@@ -23,7 +25,7 @@ from karkhana.storage.runs import Claim
 
 @pytest.fixture
 def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
     with open_stores(settings()) as opened:
         yield opened
 
@@ -55,6 +57,13 @@ def ended(stores: Stores, shop: Path, **more: Any) -> str:
     return claim.run_id
 
 
+def queued(again: Repetition) -> Task:
+    with again.stores.database.writing() as connection:
+        task = again.queue_within(connection)
+    again.tell(task)
+    return task
+
+
 def newest(stores: Stores, run_id: str) -> ev.AnyEvent:
     return list(stores.events.entries(run_id))[-1].event
 
@@ -62,7 +71,7 @@ def newest(stores: Stores, run_id: str) -> ev.AnyEvent:
 def test_an_ended_run_is_tried_again_as_it_was_ordered(stores: Stores, shop: Path) -> None:
     run_id = ended(stores, shop, by="asha", suspicions=("asks for secrets",))
     before = stores.tasks.order(stores.runs.get(run_id).task_id)
-    task = repeat(stores, run_id, by="ravi")
+    task = queued(repeat(stores, run_id, by="ravi"))
     again = stores.tasks.order(task.task_id)
     assert (task.status, task.product, task.priority, task.tags) == (Status.QUEUED, "till", 7, ("gpu",))
     assert (again.by, again.commit, again.suspicions) == ("ravi", before.commit, ("asks for secrets",))
@@ -73,7 +82,7 @@ def test_an_ended_run_is_tried_again_as_it_was_ordered(stores: Stores, shop: Pat
 def test_it_can_begin_from_the_newest_commit(stores: Stores, shop: Path) -> None:
     run_id = ended(stores, shop)
     git(shop, "commit", "--quiet", "--allow-empty", "--message", "more")
-    task = repeat(stores, run_id, by="ravi", newest=True)
+    task = queued(repeat(stores, run_id, by="ravi", newest=True))
     assert stores.tasks.order(task.task_id).commit == git(shop, "rev-parse", "HEAD")
 
 
@@ -88,7 +97,7 @@ def test_a_run_under_way_and_a_trial_are_not_tried_again(stores: Stores, shop: P
 
 def test_a_rewind_begins_where_a_run_was(stores: Stores, shop: Path) -> None:
     run_id = ended(stores, shop)
-    task = rewound(stores, run_id, 2, by="ravi")
+    task = queued(rewound(stores, run_id, 2, by="ravi"))
     again = stores.tasks.order(task.task_id)
     assert (again.rewind, again.engineer, again.by) == (Rewind(run_id=run_id, turn=2), "llm", "ravi")
     assert newest(stores, run_id) == ev.RunRepeated(task_id=task.task_id, by="ravi", turn=2)
@@ -108,7 +117,7 @@ def test_a_rewind_has_what_people_said_and_asks_nothing_again(stores: Stores, sh
     Understander(stores).renew(task_id, "till", understood("total() is wrong"), answered)
     order = rewound_order(stores, run_id, 2)
     assert (order.ticket.text, order.asks) == ("total() is wrong\n\nThe till's.", False)
-    task = rewound(stores, run_id, 2, by="ravi")
+    task = queued(rewound(stores, run_id, 2, by="ravi"))
     assert stores.tasks.order(task.task_id).ticket.text == order.ticket.text
 
 
@@ -122,7 +131,8 @@ def test_a_paused_run_is_told_what_it_may_use(stores: Stores, shop: Path) -> Non
     for turns, usd in ((-1, 0.0), (0, float("nan")), (0, 1e9)):
         with pytest.raises(InvalidInput, match="at once"):
             let_go_on(stores, claim.run_id, turns=turns, usd=usd, by="ravi")
-    let_go_on(stores, claim.run_id, turns=5, usd=1.0, by="ravi")
+    with stores.database.writing() as connection:
+        let_go_on(stores, claim.run_id, turns=5, usd=1.0, by="ravi")(connection)
     message = stores.messages.read(claim.run_id, "resume")
     assert message is not None
     assert Allowance(turns=5, usd=1.0, by="ravi") == msgspec.json.decode(message, type=Allowance)
@@ -139,3 +149,19 @@ def test_an_answer_that_comes_too_late_is_refused(stores: Stores, shop: Path, la
             answer_message(stores, claim.run_id, approved=True, comment="", by="ravi")
     else:
         assert answer_message(stores, claim.run_id, approved=True, comment="", by="ravi")[0] == "approval"
+
+
+def test_an_answer_and_what_is_written_with_it_are_left_together_or_not_at_all(stores: Stores, shop: Path) -> None:
+    claim = begun(stores, shop)
+    record(stores, claim, ev.ApprovalRequested(patch_sha256="a" * 64))
+    stores.runs.set_status(claim.run_id, claim.epoch, Status.WAITING_FOR_REVIEW)
+    left = []
+
+    def die(connection: sa.Connection) -> None:
+        left.append(stores.messages.read_within(connection, claim.run_id, "approval"))
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        answer(claim.run_id, approved=True, comment="", by="ravi", observer=lambda _event: None, written=die)
+    assert left != [None]
+    assert stores.messages.read(claim.run_id, "approval") is None

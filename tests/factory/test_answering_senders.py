@@ -2,14 +2,16 @@
 
 import asyncio
 import subprocess
+import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 import pytest
 
 from karkhana.domain import events as ev
-from karkhana.domain.errors import InvalidSetting
+from karkhana.domain.errors import DatabaseUnavailable, InvalidSetting
 from karkhana.domain.settings import IntakeAnswers, IntakeDoor
 from karkhana.domain.tasks import Status
 from karkhana.factory.admission import Desk
@@ -27,6 +29,7 @@ from karkhana.intake.rehearsal.github import FakeGitHub
 from karkhana.intake.rehearsal.serving import Fault, served
 from karkhana.intake.rehearsal.slack import FakeSlack
 from karkhana.storage.intake_store import IntakeStore
+from karkhana.storage.outbox import Answer, Lead, Outbox
 
 T = TypeVar("T")
 DIGEST = "1f2e3d4c" * 8
@@ -252,6 +255,103 @@ def test_two_senders_at_once_send_each_answer_once(house):
 
     assert house.during(act) == 6
     assert len(house.github.comments) == 6
+
+
+class SlowChannel:
+    """A service that answers when ``meanwhile`` is over."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        self.meanwhile = meanwhile
+        self.cut_off = False
+
+    async def say(self, _message: Message, _post: Post) -> dict[str, str]:
+        try:
+            await self.meanwhile()
+        except asyncio.CancelledError:
+            self.cut_off = True
+            raise
+        return {"ts": "1.1"}
+
+    async def earlier(self, _reference: str) -> list[tuple[str, str]]:
+        return []
+
+
+def led_until(house: House) -> float:
+    with house.stores.database.reading() as connection:
+        return connection.exec_driver_sql("SELECT until FROM intake_senders").scalar_one()
+
+
+def test_who_sends_for_long_keeps_the_lead(house, monkeypatch):
+    monkeypatch.setattr("karkhana.factory.answering.RENEWED_S", 0.01)
+    monkeypatch.setattr("karkhana.factory.answering.LEASE_S", 2.0)
+    monkeypatch.setattr("karkhana.factory.answering.SPARE_S", 0.0)
+
+    async def act(house: House) -> tuple[int, bool]:
+        await house.admit("chat", mention(), "d-1")
+
+        async def meanwhile() -> None:
+            monkeypatch.setattr("karkhana.factory.answering.LEASE_S", 3600.0)
+            while led_until(house) < time.time() + 60.0:  # noqa: ASYNC110 - the store tells nobody
+                await asyncio.sleep(0.01)
+            # longer than the lead was to be at first
+            await asyncio.sleep(2.0)
+
+        channel = SlowChannel(meanwhile)
+        return await Answering(house.store.outbox, {"chat": channel}).turn(), channel.cut_off
+
+    assert house.during(act) == (1, False)
+
+
+def test_who_lost_the_lead_sends_no_further(house, monkeypatch):
+    monkeypatch.setattr("karkhana.factory.answering.RENEWED_S", 0.01)
+    monkeypatch.setattr("karkhana.factory.answering.LEASE_S", 3600.0)
+    monkeypatch.setattr("karkhana.factory.answering.SENDING_S", 3600.0)
+
+    async def act(house: House) -> tuple[int, bool, int]:
+        await house.admit("chat", mention(), "d-1")
+
+        async def meanwhile() -> None:
+            later = Outbox(house.stores.database, lambda: datetime.now(UTC) + timedelta(hours=2))
+            assert later.lead("chat", "another", 60.0).mine
+            await asyncio.Event().wait()
+
+        channel = SlowChannel(meanwhile)
+        async with asyncio.timeout(30):
+            sent = await Answering(house.store.outbox, {"chat": channel}).turn()
+        return sent, channel.cut_off, len(house.store.outbox.waiting())
+
+    assert house.during(act) == (0, True, 1)
+
+
+@pytest.mark.parametrize("away", ["renewing", "beginning"])
+def test_who_cannot_renew_the_lead_stops_before_it_is_over(house, monkeypatch, away):
+    monkeypatch.setattr("karkhana.factory.answering.RENEWED_S", 0.01)
+    monkeypatch.setattr("karkhana.factory.answering.LEASE_S", 0.5)
+    monkeypatch.setattr("karkhana.factory.answering.SPARE_S", 0.1)
+
+    class Away(Outbox):
+        """A database that is away, or takes its time, once the lead was got."""
+
+        led = False
+
+        def lead(self, door: str, owner: str, lease_s: float) -> Lead:
+            if self.led:
+                raise DatabaseUnavailable("away", "wait")
+            self.led = True
+            return super().lead(door, owner, lease_s)
+
+        def begin(self, answer: Answer) -> bool:
+            if away == "beginning":
+                time.sleep(0.5)
+            return super().begin(answer)
+
+    async def act(house: House) -> tuple[int, bool, int]:
+        await house.admit("chat", mention(), "d-1")
+        channel = SlowChannel(lambda: asyncio.Event().wait())
+        sent = await Answering(Away(house.stores.database), {"chat": channel}).turn()
+        return sent, channel.cut_off, len(house.store.outbox.waiting())
+
+    assert house.during(act) == (0, away == "renewing", 1)
 
 
 def test_a_sender_that_ends_leaves_its_doors_to_the_next(house):

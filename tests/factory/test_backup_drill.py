@@ -19,7 +19,7 @@ from karkhana.domain import events as ev
 from karkhana.domain.access import single_user
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.settings import Settings
-from karkhana.domain.tasks import Status
+from karkhana.domain.tasks import Order, Status, Ticket
 from karkhana.factory.approvals import answer
 from karkhana.factory.assembly import job_for
 from karkhana.factory.backup import KEPT, back_up
@@ -35,7 +35,6 @@ from karkhana.factory.worker import Worker
 from karkhana.factory.worker_endings import QueueStores
 from karkhana.routing.gateway.serving import PRICES
 
-pytestmark = pytest.mark.xdist_group("engine")
 LOAD = 12
 
 
@@ -215,6 +214,31 @@ def test_what_was_learned_is_kept_and_caches_and_keys_are_not(tmp_path: Path, wa
 
 def test_the_names_of_what_is_kept_are_those_that_are_used() -> None:
     assert {FILE, PRICES} < set(KEPT)
+
+
+@pytest.mark.postgres
+def test_a_dump_with_a_damaged_trail_replaces_no_database(
+    tmp_path: Path, postgres_server: object, postgres_migrated_url: str
+) -> None:
+    with open_stores(settings_of(tmp_path / "home", postgres_migrated_url)) as stores:
+        order = Order(ticket=Ticket(text="x"), repository="/shop", commit="a" * 40)
+        claim = stores.tasks.add_and_claim(order, "worker", 20.0)[1]
+        stores.events.trail(claim.run_id, 1).record(ev.Noted(text="seen"))
+    with psycopg.connect(postgres_migrated_url) as connection:
+        connection.execute("UPDATE events SET payload = '{}'")
+    made = Path(back_up(settings_of(tmp_path / "home", postgres_migrated_url), tmp_path / "kept.tar").file)
+    with postgres_server.database() as other:  # type: ignore[attr-defined]
+        with psycopg.connect(other) as connection:
+            connection.execute("CREATE TABLE tag_sets AS SELECT 'good' AS tags")
+        with pytest.raises(InvalidInput, match=f"{claim.run_id}: event 1 .* was altered"):
+            restore(settings_of(tmp_path / "elsewhere", other), made, force=True)
+        with psycopg.connect(other) as connection:
+            assert connection.execute("SELECT tags FROM tag_sets").fetchall() == [("good",)]
+            assert connection.execute("SELECT tablename FROM pg_tables WHERE tablename = 'runs'").fetchall() == []
+        restored = restore(settings_of(tmp_path / "elsewhere", other), made, force=True, accept_damage=True)
+        assert list(restored.damaged) == [claim.run_id]
+        with psycopg.connect(other) as connection:
+            assert connection.execute("SELECT run_id FROM runs").fetchall() == [(claim.run_id,)]
 
 
 @pytest.mark.postgres

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from benchmarks.common import small_repository
 
+from homes import ready_home
 from karkhana.behaviour.observation import Observations
 from karkhana.domain import events as ev
 from karkhana.domain.changes import Change
@@ -19,8 +20,6 @@ from karkhana.factory.records import Built
 from karkhana.factory.results import RunResult, result_of
 from karkhana.ports import Handover
 from karkhana.storage.replay import replay
-
-pytestmark = pytest.mark.xdist_group("engine")
 
 
 def seen(patch: str, *outcomes: Outcome) -> Seen:
@@ -76,7 +75,7 @@ class Ways(ScriptedEngineer):
 def carried_out(
     folder: Path, monkeypatch: pytest.MonkeyPatch, *ways: tuple[ToolCall[Any], ...]
 ) -> tuple[RunResult, list[ev.AnyEvent]]:
-    monkeypatch.setenv("KARKHANA_HOME", str(folder / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(folder / "home")))
     repository = small_repository(folder / "repository", FILES)
     order, settings = make_order("clip() ignores low", repository, auto=True, attempts=len(ways))
     with open_factory(settings, engineers={"scripted": Ways(*ways)}) as factory:

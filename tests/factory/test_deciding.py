@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from short_lines import Prepared, ShortRun, git, incident, repository, settings
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.autonomy import Cause
 from karkhana.domain.policy import Autonomy
@@ -18,8 +19,6 @@ from karkhana.factory.engine_control import EndingKind
 from karkhana.factory.line import ship
 from karkhana.factory.stores import Stores, open_stores
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 IN, ON, OUT = (level.value for level in Autonomy)
 Opening = Callable[..., Stores]
 
@@ -27,7 +26,7 @@ Opening = Callable[..., Stores]
 @pytest.fixture
 def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opening]:
     """Stores of a factory with a policy."""
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "configuration"))
     closing: list[Any] = []
 

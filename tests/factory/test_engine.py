@@ -268,6 +268,22 @@ def test_a_wait_ends_at_its_time_whatever_happens_in_between(tmp_path: Path) -> 
     assert seen == [None]
 
 
+def test_a_wait_that_ended_without_a_message_leaves_the_next_message_to_the_next_wait(tmp_path: Path) -> None:
+    now = [1000.0]
+    node = Node(tmp_path, clock=lambda: now[0])
+    seen: list[str | None] = []
+
+    def line(_run_id: str, engine: DurableEngine) -> None:
+        seen[:] = [engine.wait("resume", 60.0), engine.wait("resume", None)]
+
+    assert node.run(line).until == 1060.0
+    now[0] = 1060.0
+    assert node.run(line, epoch=2).kind is EndingKind.PARKED
+    node.letters.post("run_1", "resume", "ten more turns")
+    assert node.run(line, epoch=3).kind is EndingKind.FINISHED
+    assert seen == [None, "ten more turns"]
+
+
 def test_cancelling_stops_the_step_that_runs_and_lets_the_line_close_the_run(node: Node) -> None:
     started = threading.Event()
     ran: list[str] = []

@@ -69,8 +69,3 @@ def test_sleep_ends_when_the_run_is_stopped() -> None:
     control.cancel()
     thread.join(timeout=30)
     assert raised == [RunCancelled]
-
-
-def test_waits_on_a_topic_are_counted_apart() -> None:
-    control = RunControl("run_1", epoch=1)
-    assert [control.next_wait(topic) for topic in ("approval", "approval", "canary")] == [0, 1, 0]

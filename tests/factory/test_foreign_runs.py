@@ -12,8 +12,6 @@ from karkhana.domain import events as ev
 from karkhana.factory.foreground import work_in_foreground
 from karkhana.factory.ordering import make_order
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 FILES = {
     "area.py": "def area(width, height):\n    return width + height\n",
     "test_area.py": "from area import area\n\n\ndef test_oblong():\n    assert area(2, 5) == 10\n",

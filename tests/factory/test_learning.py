@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.lessons import Credit, Lesson, Role, Verdict
 from karkhana.domain.outcomes import Label
@@ -20,8 +21,6 @@ from karkhana.factory.outcomes import outcome_book
 from karkhana.factory.stores import open_stores
 from karkhana.ports import Assignment, Handover, Tools, Trail
 from karkhana.storage.route_store import RouteStore
-
-pytestmark = pytest.mark.xdist_group("engine")
 
 FIX = EditFile(path="area.py", old="width + height", new="width * height")
 PUSH = PushChanges(title="Multiply the sides", summary="area() added the sides.")
@@ -45,7 +44,7 @@ class LearningEngineer(ScriptedEngineer):
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
     folder = tmp_path / "repository"
     folder.mkdir()
     (folder / "area.py").write_text("SIDES = 4\n")

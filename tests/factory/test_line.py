@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.tasks import Status
 from karkhana.domain.tools import EditFile, PushChanges, ReadFile, RunCommand, ToolCall, WriteFile
@@ -15,8 +16,6 @@ from karkhana.factory.assembly import Factory, open_factory
 from karkhana.factory.ordering import make_order
 from karkhana.factory.results import RunResult, exit_code, result_of
 from karkhana.storage.replay import replay
-
-pytestmark = pytest.mark.xdist_group("engine")
 
 FILES = {
     "area.py": "def area(width, height):\n    return width + height\n",
@@ -31,7 +30,7 @@ PUSH = PushChanges(title="Multiply the sides", summary="area() added the sides."
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
     repository = tmp_path / "repository"
     repository.mkdir()
     for name, text in FILES.items():

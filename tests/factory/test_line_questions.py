@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.tasks import Status
 from karkhana.factory.assembly import open_factory
 from karkhana.factory.ordering import make_order
-from karkhana.factory.replies import answer, waiting_question
+from karkhana.factory.replies import answer_within, waiting_question
 from karkhana.factory.taking import take
 from karkhana.ports import Assignment, Handover, Tools, Trail
-
-pytestmark = pytest.mark.xdist_group("engine")
 
 
 class Listener:
@@ -31,7 +30,7 @@ class Listener:
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
     folder = tmp_path / "shop"
     folder.mkdir()
     (folder / "cart.py").write_text("def total(prices):\n    return sum(prices) + 1\n")
@@ -55,7 +54,9 @@ def test_the_run_waits_on_no_worker_and_goes_on_elsewhere_with_the_answer(shop: 
         assert deaf.tickets == []
     with open_factory(settings, engineers={"listener": (engineer := Listener())}) as factory:
         stores = factory.stores
-        answer(stores, task.task_id, "`total([1])` returns 2, it should return 1", by="asha")
+        with stores.database.writing() as connection:
+            told = "`total([1])` returns 2, it should return 1"
+            answer_within(stores, connection, task.task_id, told, by="asha")
         factory.worker.work(drain=True)
         assert engineer.tickets == ["The cart is broken\n\n`total([1])` returns 2, it should return 1"]
         assert stores.tasks.get(task.task_id).status is Status.FAILED

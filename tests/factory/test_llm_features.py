@@ -17,7 +17,7 @@ from karkhana.factory.results import RunResult, exit_code
 from karkhana.factory.stores import open_stores
 from karkhana.storage.ledger_reading import LedgerReader
 
-pytestmark = [pytest.mark.xdist_group("engine"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 FILES = {
     "cart.py": "def total(prices):\n    return sum(prices)\n",

@@ -17,7 +17,7 @@ from karkhana.factory.stores import open_stores
 from karkhana.storage.ledger_reading import Entry as LedgerEntry
 from karkhana.storage.ledger_reading import LedgerReader
 
-pytestmark = [pytest.mark.xdist_group("engine"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 FAULT = '[[fault]]\nmodel = "any"\nturn = 3\nevery = 1\n'
 

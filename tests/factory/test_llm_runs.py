@@ -18,8 +18,6 @@ from karkhana.factory.stores import open_stores
 from karkhana.storage.ledger_reading import LedgerReader
 from karkhana.storage.replay import replay
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 FILES = {
     "area.py": "def area(width, height):\n    return width + height\n",
     "test_area.py": "from area import area\n\n\ndef test_oblong():\n    assert area(2, 5) == 10\n",

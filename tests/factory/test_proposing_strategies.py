@@ -28,8 +28,6 @@ from karkhana.learning.proposing import Trialled
 from karkhana.learning.shelf import Shelf, Standing
 from karkhana.storage.route_store import RouteStore
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 FILES = {
     "area.py": "def area(width, height):\n    return width + height\n",
     "test_area.py": "from area import area\n\n\ndef test_oblong():\n    assert area(2, 5) == 10\n",

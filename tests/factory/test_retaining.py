@@ -16,7 +16,7 @@ from karkhana.factory.configuration import load_settings
 from karkhana.factory.retaining import DAY_S, prune, pruning_nightly
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.storage.leases import LeaseStore
-from karkhana.storage.tables import intake_deliveries, runs
+from karkhana.storage.tables import blobs, intake_deliveries, runs
 
 LARGE = "large " * 2000
 
@@ -33,6 +33,7 @@ def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stores:
         old = time.time() - 100 * DAY_S
         with opened.database.writing() as connection:
             connection.execute(runs.update().values(finished_at=old))
+            connection.execute(blobs.update().values(kept_at=old))
             for number, at in enumerate((old, time.time())):
                 values = {"door": "d", "identity": str(number), "digest": str(number), "at": at, "receipt": "{}"}
                 connection.execute(intake_deliveries.insert().values(**values))

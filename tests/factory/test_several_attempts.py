@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from benchmarks.common import small_repository
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InfrastructureFailure
 from karkhana.domain.tasks import Budget, Order, TaskType, Ticket
@@ -22,7 +23,6 @@ from karkhana.factory.building import engineers_for
 from karkhana.factory.job import Job
 from karkhana.factory.ordering import make_order
 
-pytestmark = pytest.mark.xdist_group("engine")
 WHOLE = Budget(turns=30, seconds=90.0, usd=3.0)
 
 
@@ -123,7 +123,7 @@ class Breaks(ScriptedEngineer):
 def test_a_failure_in_the_second_attempt_does_not_repeat_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
     repository = small_repository(
         tmp_path / "repository",
         {"a.py": "def f():\n    return 1\n", "test_a.py": "from a import f\n\n\ndef test_f():\n    assert f() == 2\n"},

@@ -10,8 +10,6 @@ from karkhana.domain import events as ev
 from karkhana.factory.foreground import work_in_foreground
 from karkhana.factory.ordering import make_order
 
-pytestmark = pytest.mark.xdist_group("engine")
-
 FILES = {
     "area.py": 'def area(width, height):\n    """The area of an oblong."""\n    # in square metres\n    return 0\n',
     "test_area.py": "from area import area\n\n\ndef test_area():\n    assert area(2, 5) == 10 and area(3, 1) == 3\n",

@@ -181,6 +181,15 @@ def test_an_approval_names_the_change(stores, desk, door):
     assert told["patch_sha256"] == DIGEST
 
 
+def test_who_decides_after_somebody_else_is_told_so(stores, desk, door):
+    run_id = waiting(stores, desk, door)
+    desk.admit("forge", door, reading(command(Verb.APPROVE, "ravi", DIGEST), 10))
+    second = desk.admit("forge", door, reading(command(Verb.REJECT, "ravi", DIGEST), 11)).receipt
+    assert (second.status, second.reason) == ("ignored", f"{run_id} was approved already, by ravi.k.")
+    assert stores.messages.read(run_id, "approval", 1) is None
+    assert [entry.outcome for entry in stores.audit.entries(limit=2)] == ["refused", "done"]
+
+
 def test_who_may_ask_may_not_approve(stores, desk, door):
     run_id = waiting(stores, desk, door)
     found = desk.admit("forge", door, reading(command(Verb.APPROVE, "asha", DIGEST)))

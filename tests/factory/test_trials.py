@@ -8,6 +8,7 @@ import pytest
 from benchmarks.common import small_repository
 from benchmarks.strategies import FILES, answer
 
+from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.strategies import Strategy
 from karkhana.domain.tasks import TaskType
@@ -20,8 +21,6 @@ from karkhana.factory.trials import past_tickets, right, try_on
 from karkhana.learning.shelf import Shelf
 from karkhana.ports import Assignment, Handover, Tools, Trail
 from karkhana.storage.route_store import RouteStore
-
-pytestmark = pytest.mark.xdist_group("engine")
 
 
 class Hears:
@@ -38,7 +37,7 @@ class Hears:
 def test_a_trial_tells_whether_a_strategy_helps_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KARKHANA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
     repository = small_repository(tmp_path / "repository", FILES)
     order, settings = make_order("total() is too low", repository, engineer="llm", auto=True)
     with open_factory(settings, engineers={"llm": Hears()}) as factory:

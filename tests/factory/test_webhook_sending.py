@@ -180,7 +180,8 @@ def test_without_a_webhook_nothing_piles_up(stores, telling) -> None:
     webhook_id, _ = webhook(stores)
     stores.tasks.add(ORDER)
     assert feed(stores) == 1
-    removed(stores, webhook_id)
+    with stores.database.writing() as connection:
+        assert removed(stores, webhook_id, connection)
     assert feed(stores) == 0
     assert stores.sealed.all() == []
 

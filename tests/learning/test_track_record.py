@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from karkhana.domain.outcomes import Label, Outcome, ScoredChange
-from karkhana.learning.outcomes.track_record import Kind, shrinkage, track_record
+from karkhana.learning.outcomes.track_record import Kind, shrinkage, track_record, track_records
 
 KIND = Kind(type="bugfix", engineer="llm", model="large", repository="/shop", strategy="plain@1")
 
@@ -97,3 +97,10 @@ def test_what_ships_narrows_level_by_level() -> None:
     levels = shrinkage().levels
     assert all(set(a) < set(b) for a, b in itertools.pairwise(levels))
     assert set(levels[-1]) == set(Kind.__struct_fields__)
+
+
+def test_records_of_many_kinds_are_those_of_each() -> None:
+    known = [outcome(g < n, repository=f"/r{n}", type=("bugfix", "deps")[n % 2]) for n in range(6) for g in range(5)]
+    kinds = [Kind(**{name: getattr(each.change, name) for name in Kind.__struct_fields__}) for each in known[::5]]
+    assert track_records(known, kinds) == [track_record(known, kind) for kind in kinds]
+    assert len({record.mean for record in track_records(known, kinds)}) == 6

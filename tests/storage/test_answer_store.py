@@ -27,7 +27,7 @@ def test_a_key_is_taken_once_and_keeps_the_answer(database: Database, clock: Clo
     assert store.begin("asha", "k", "r").mine
     running = store.begin("asha", "k", "r")
     assert (running.mine, running.other, running.answer) == (False, False, None)
-    store.keep("asha", "k", b"done")
+    assert store.keep("asha", "k", clock.at.timestamp(), b"done")
     assert store.begin("asha", "k", "r").answer == b"done"
     assert store.begin("asha", "k", "another").other
     assert store.begin("ravi", "k", "r").mine
@@ -44,13 +44,26 @@ def test_who_died_in_the_midst_gives_way_to_the_same_request_only(database: Data
     assert not store.begin("asha", "k", "r").mine
 
 
+def test_who_was_taken_for_dead_touches_nothing_of_who_has_the_key_now(database: Database, clock: Clock) -> None:
+    store = AnswerStore(database, clock)
+    dead = store.begin("asha", "k", "r").begun_at
+    clock.at += timedelta(seconds=RUNNING_S)
+    begun = store.begin("asha", "k", "r").begun_at
+    store.give_up("asha", "k", dead)
+    assert not store.keep("asha", "k", dead, b"late")
+    running = store.begin("asha", "k", "r")
+    assert (running.mine, running.answer) == (False, None)
+    assert store.keep("asha", "k", begun, b"done")
+    assert store.begin("asha", "k", "r").answer == b"done"
+
+
 def test_a_key_is_free_again_when_nothing_came_of_it_or_its_day_is_over(database: Database, clock: Clock) -> None:
     store = AnswerStore(database, clock)
-    store.begin("asha", "k", "r")
-    store.give_up("asha", "k")
+    begun_at = store.begin("asha", "k", "r").begun_at
+    store.give_up("asha", "k", begun_at)
     assert store.begin("asha", "k", "another").mine
-    store.keep("asha", "k", b"done")
-    store.give_up("asha", "k")
+    store.keep("asha", "k", begun_at, b"done")
+    store.give_up("asha", "k", begun_at)
     assert store.begin("asha", "k", "another").answer == b"done", "what is done stays"
     clock.at += timedelta(seconds=KEPT_S + 1)
     assert store.begin("ravi", "other", "r").mine
@@ -61,11 +74,11 @@ def test_a_key_is_free_again_when_nothing_came_of_it_or_its_day_is_over(database
 
 def test_an_answer_is_kept_with_the_work_or_not_at_all(database: Database, clock: Clock) -> None:
     store = AnswerStore(database, clock)
-    store.begin("asha", "k", "r")
+    begun_at = store.begin("asha", "k", "r").begun_at
 
     def fail() -> None:
         with database.writing() as connection:
-            store.keep("asha", "k", b"done", connection)
+            store.keep("asha", "k", begun_at, b"done", connection)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

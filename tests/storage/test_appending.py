@@ -48,11 +48,18 @@ def test_an_unknown_run_has_no_head(appends, first):
 
 
 def test_a_blob_is_stored_once_and_redaction_sticks(appends, database):
-    for redacted in (False, True, False):
-        appends.keep("0" * 64, 3, redacted, b"abc")
+    for redacted, at in ((False, 1000.0), (True, 2000.0), (False, 3000.0)):
+        appends.keep("0" * 64, 3, redacted, b"abc", at)
     with database.reading() as connection:
         (row,) = connection.execute(sa.select(blobs))
     assert (row.size, row.redacted, row.data) == (3, True, b"abc")
+
+
+def test_it_is_noted_within_an_hour_that_a_blob_was_kept(appends, database):
+    for at, noted in ((1000.0, 1000.0), (4600.0, 1000.0), (4601.0, 4601.0), (1000.0, 4601.0)):
+        appends.keep("0" * 64, 3, False, b"abc", at)
+        with database.reading() as connection:
+            assert connection.execute(sa.select(blobs.c.kept_at)).scalar() == noted
 
 
 def test_it_opens_again_after_it_was_closed(appends, first):

@@ -2,14 +2,17 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from schema_fixtures import migrate_to
 
 from karkhana.domain.errors import DatabaseUnavailable, InvalidInput
 from karkhana.storage.backup_postgres import connecting, dump, restore, version
 from karkhana.storage.contents import Contents, contents
-from karkhana.storage.database import open_database
+from karkhana.storage.database import Database, open_database
+from karkhana.storage.tables import SCHEMA_VERSION
 
 pytestmark = pytest.mark.postgres
 
@@ -18,6 +21,11 @@ def execute(url: str, statement: str) -> list[tuple[object, ...]]:
     with psycopg.connect(url, autocommit=True) as connection:
         found = connection.execute(statement.encode())
         return found.fetchall() if found.description else []
+
+
+def contained(database: Database) -> Contents:
+    with database.reading() as connection:
+        return contents(connection)
 
 
 def test_a_dump_is_of_the_moment_that_was_looked_at(
@@ -35,7 +43,7 @@ def test_a_dump_is_of_the_moment_that_was_looked_at(
     dump(url, file, look)
     assert seen[0].tasks == 0
     assert seen[0].schema
-    restore(postgres_url, file, replace=False)
+    assert restore(postgres_url, file, contained, replace=False) == seen[0]
     assert execute(postgres_url, "SELECT tags FROM tag_sets") == [("early",)]
     with open_database(postgres_url, tmp_path) as database, database.reading() as connection:
         assert contents(connection) == seen[0]
@@ -49,15 +57,49 @@ def test_tables_that_are_there_are_replaced_only_when_told_to(
     execute(postgres_url, "CREATE TABLE of_a_later_version (task_id TEXT REFERENCES tasks)")
     execute(postgres_url, "CREATE SCHEMA dbos CREATE TABLE steps (number INT)")
     with pytest.raises(InvalidInput, match="not empty"):
-        restore(postgres_url, tmp_path / "dump", replace=False)
+        restore(postgres_url, tmp_path / "dump", contained, replace=False)
     with psycopg.connect(postgres_url), pytest.raises(InvalidInput, match="in use"):
-        restore(postgres_url, tmp_path / "dump", replace=True)
-    restore(postgres_url, tmp_path / "dump", replace=True)
+        restore(postgres_url, tmp_path / "dump", contained, replace=True)
+    restore(postgres_url, tmp_path / "dump", contained, replace=True)
     (names,) = execute(postgres_url, "SELECT array_agg(tablename::text) FROM pg_tables WHERE schemaname <> ALL "
                        "(ARRAY['pg_catalog', 'information_schema'])")  # fmt: skip
     assert "of_a_later_version" not in str(names)
     assert "steps" not in str(names)
     assert "audit" in str(names)
+
+
+def test_a_dump_of_an_older_version_is_brought_to_this_one_and_what_is_found_in_it_may_undo_all(
+    postgres_server: Any, postgres_url: str, tmp_path: Path
+) -> None:
+    odd = "two\nlines\t\\. COPY x FROM stdin;"
+    with postgres_server.database() as old:
+        migrate_to(old, "0021")
+        with psycopg.connect(old) as connection:
+            connection.execute("INSERT INTO tag_sets VALUES (%s), ('\\.'), ('COPY x FROM stdin;')", [odd])
+            connection.execute("INSERT INTO blobs VALUES ('00', 1, false, %s)", [bytes(range(256)) * 1000])
+        dump(old, tmp_path / "dump")
+    execute(postgres_url, "CREATE TABLE kept (number INT)")
+
+    def refuse(database: Database) -> None:
+        assert contained(database).schema == SCHEMA_VERSION
+        raise InvalidInput("damaged", "")
+
+    with pytest.raises(InvalidInput, match="damaged"):
+        restore(postgres_url, tmp_path / "dump", refuse, replace=True)
+    assert execute(postgres_url, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'") == [("kept",)]
+    assert restore(postgres_url, tmp_path / "dump", contained, replace=True).schema == SCHEMA_VERSION
+    assert set(execute(postgres_url, "SELECT tags FROM tag_sets")) == {(odd,), ("\\.",), ("COPY x FROM stdin;",)}
+    assert execute(postgres_url, "SELECT data FROM blobs") == [(bytes(range(256)) * 1000,)]
+
+
+def test_what_the_server_refuses_is_told(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "pg_restore"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'CREATE EXTENSION of_another_server;'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    with pytest.raises(DatabaseUnavailable, match=r"cannot be restored: .*of_another_server"):
+        restore(postgres_url, tmp_path / "dump", contained, replace=False)
 
 
 def test_a_dump_that_cannot_be_read_to_its_end_changes_nothing(
@@ -73,7 +115,7 @@ def test_a_dump_that_cannot_be_read_to_its_end_changes_nothing(
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     execute(postgres_url, "CREATE TABLE kept (number INT)")
     with pytest.raises(DatabaseUnavailable, match="failed"):
-        restore(postgres_url, file, replace=True)
+        restore(postgres_url, file, contained, replace=True)
     assert execute(postgres_url, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'") == [("kept",)]
 
 
@@ -87,7 +129,7 @@ def test_a_program_that_dies_on_the_way_changes_nothing(
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     execute(postgres_url, "CREATE TABLE kept (number INT)")
     with pytest.raises(DatabaseUnavailable, match="pg_restore failed: out of memory"):
-        restore(postgres_url, tmp_path / "dump", replace=True)
+        restore(postgres_url, tmp_path / "dump", contained, replace=True)
     assert execute(postgres_url, "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'") == [("kept",)]
 
 

@@ -68,6 +68,19 @@ def test_entries_after_a_place_and_over_many_pages(log, run_id):
     assert [entry.seq for entry in log.entries(run_id, after=1200)] == [1201, 1202, 1203]
 
 
+def test_events_of_many_runs_at_once(log, tasks):
+    run_ids = [tasks.add_and_claim(ORDER, "worker", 20.0)[1].run_id for _ in range(3)]
+    for turn in range(2):
+        for run_id in run_ids:
+            log.trail(run_id).record(Noted(text=f"{run_id} {turn}"))
+    log.trail(run_ids[0]).record(RunStarted(task_id="T", order=ORDER, version="1"))
+    found = list(log.across([run_ids[2], run_ids[0]], ("note",)))
+    assert [(each.run_id, each.event.text) for each in found] == [
+        (run_id, f"{run_id} {turn}") for run_id in sorted([run_ids[0], run_ids[2]]) for turn in range(2)
+    ]
+    assert list(log.across([], ("note",))) == []
+
+
 def test_unknown_runs(log):
     for call in (lambda: list(log.entries("run_x")), lambda: log.verify("run_x"), lambda: log.head("run_x")):
         with pytest.raises(UnknownRun):

@@ -6,7 +6,7 @@ from storage_support import ORDER
 
 from karkhana.domain.outcomes import ScoredChange, Sign, SignKind
 from karkhana.storage.database import Database
-from karkhana.storage.outcome_store import OutcomeStore
+from karkhana.storage.outcome_store import PLAIN, OutcomeStore
 from karkhana.storage.tasks import TaskStore
 
 SHOP, BANK = "/home/me/shop", "/home/me/bank"
@@ -98,3 +98,18 @@ def test_all_is_forgotten(store: OutcomeStore, run_ids: list[str]) -> None:
     store.add(reverted(run_ids[0]))
     store.clear()
     assert (store.changes(), store.signs()) == ([], {})
+
+
+def test_the_newest_come_with_what_tells_how_they_turned_out(store: OutcomeStore, run_ids: list[str]) -> None:
+    for run_id, at in zip(run_ids, (7.0, 6.0, 8.0), strict=True):
+        store.keep(change(run_id, at=at))
+    store.land(run_ids[0], "d" * 40, 7.5)
+    store.watched(SHOP, 9.0)
+    whole = {each.run_id: each for each in store.changes()}
+    found = store.newest(2)
+    assert [each.change.run_id for each in found] == [run_ids[0], run_ids[2]]
+    for each in found:
+        assert [getattr(each.change, name) for name in PLAIN] == [
+            getattr(whole[each.change.run_id], name) for name in PLAIN
+        ]
+        assert (each.product, each.asked) == ("shop", False)

@@ -1,5 +1,7 @@
 """Large values of old trails go; the chains verify, and what younger trails need stays. On both databases."""
 
+from datetime import UTC, datetime
+
 import pytest
 from storage_support import ORDER, StoppedClock
 
@@ -74,6 +76,37 @@ def test_a_run_that_has_not_ended_or_ended_lately_keeps_everything(
     assert Noted(text="waits " * 2000) in [entry.event for entry in log.entries(waiting)]
 
 
+def test_what_is_kept_again_between_the_look_and_the_removal_stays(
+    old: str, database: Database, tasks: TaskStore, log: EventLog, clock: StoppedClock
+) -> None:
+    young = tasks.add_and_claim(ORDER, "worker", 20.0)[1].run_id
+    elsewhere = EventLog(database, Redactor({}), clock)
+    acts = [lambda: elsewhere.trail(young, 1).record(Noted(text=LARGE))]
+
+    def now() -> datetime:
+        # asked for when the names are known, and before anything goes
+        if acts:
+            acts.pop()()
+        return clock()
+
+    assert Retention(database, now).prune(clock().timestamp() - 30 * DAY).blobs == 2
+    for run_id in (old, young):
+        assert Noted(text=LARGE) in [entry.event for entry in log.entries(run_id)]
+
+
+def test_what_a_process_remembers_to_have_kept_stays(
+    old: str, database: Database, tasks: TaskStore, log: EventLog, clock: StoppedClock
+) -> None:
+    young = tasks.add_and_claim(ORDER, "worker", 20.0)[1].run_id
+    elsewhere = EventLog(database, Redactor({}), clock).trail(young, 1)
+    elsewhere.keep(SHARED.encode())
+    clock.move(0.4 * DAY)
+    # of the old run the same, but a day and more ago
+    assert Retention(database, clock).prune(clock().timestamp() - 30 * DAY).blobs == 2
+    elsewhere.record(Noted(text=SHARED))
+    assert [entry.event for entry in log.entries(young)] == [Noted(text=SHARED)]
+
+
 def test_content_that_comes_again_is_there_again(
     old: str, database: Database, tasks: TaskStore, log: EventLog, clock: StoppedClock
 ) -> None:
@@ -89,7 +122,8 @@ def test_content_that_comes_again_is_there_again(
 def test_what_a_process_stored_long_ago_is_stored_again(
     old: str, database: Database, tasks: TaskStore, log: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Retention(database).prune(4e9)
+    late = datetime(2090, 1, 1, tzinfo=UTC)
+    Retention(database, lambda: late).prune(late.timestamp())
     monkeypatch.setattr("karkhana.storage.event_log._KNOWN_S", 0.0)
     young = tasks.add_and_claim(ORDER, "worker", 20.0)[1].run_id
     log.trail(young, 1).record(Noted(text=LARGE))

@@ -41,13 +41,21 @@ def test_scores_by_what_was_decided(database, ended):
 
 def test_periods_by_type_and_ending(database, ended, clock):
     start = clock().timestamp() - 5 * 86_400
-    found = RunFigures(database).periods([start, start + 1.5 * 86_400, start + 3.5 * 86_400])
-    assert sorted((each.period, each.status.value, each.way, each.runs) for each in found) == [
-        (0, "delivered", "alone", 1),
-        (0, "delivered", "approved", 1),
-        (1, "cancelled", "other", 1),
-        (1, "rejected", "refused", 1),
-        (2, "failed", "other", 1),
+    edges = [start, start + 1.5 * 86_400, start + 3.5 * 86_400]
+    found = RunFigures(database).periods(edges)
+    assert sorted((each.period, each.status.value, each.runs) for each in found) == [
+        (0, "delivered", 2),
+        (1, "cancelled", 1),
+        (1, "rejected", 1),
+        (2, "failed", 1),
+    ]
+    went = RunFigures(database).ways(edges)
+    assert sorted((each.period, each.way, each.runs) for each in went) == [
+        (0, "alone", 1),
+        (0, "approved", 1),
+        (1, "other", 1),
+        (1, "refused", 1),
+        (2, "other", 1),
     ]
     assert {each.type for each in found} == {"bugfix"}
     assert sum(each.runs for each in RunFigures(database).periods([start + 3.5 * 86_400])) == 1

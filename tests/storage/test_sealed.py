@@ -1,5 +1,6 @@
 """A sealed secret opens with its key and its own name, and with nothing else."""
 
+import os
 import stat
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 
 from karkhana.domain.errors import InvalidInput, SecretsUnavailable
 from karkhana.storage.redaction import Redactor
-from karkhana.storage.sealed import KeyFile, SealedSecrets, new_key
+from karkhana.storage.sealed import KeyFile, SealedSecrets, _ours_alone, new_key
 from karkhana.storage.tables import sealed_secrets
 
 VALUE = "xoxb-correct-horse\nline two ü"
@@ -96,12 +97,67 @@ def test_a_key_that_others_can_read_is_refused(sealed, key_file, mode):
     assert "chmod 600" in raised.value.next
 
 
-def test_a_link_in_place_of_the_key_is_refused(sealed, key_file, tmp_path):
+@pytest.fixture
+def mounted(sealed, key_file, tmp_path) -> Path:
+    """The key's file behind two links, as Kubernetes mounts a secret."""
     sealed.put("slack", VALUE, by="asha")
-    elsewhere = key_file.rename(tmp_path / "key")
-    key_file.symlink_to(elsewhere)
-    with pytest.raises(SecretsUnavailable, match="cannot be read"):
+    version = tmp_path / "..2026_11_22"
+    version.mkdir()
+    (tmp_path / "..data").symlink_to(version.name)
+    real = key_file.rename(version / "key")
+    key_file.symlink_to(tmp_path / "..data" / "key")
+    return real
+
+
+def test_a_key_behind_links_opens_and_seals(sealed, mounted):
+    sealed.put("github", "two", by="asha")
+    assert [sealed.reveal("slack"), sealed.reveal("github")] == [VALUE, "two"]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_link_to_a_key_that_others_can_read_is_refused(sealed, mounted, mode):
+    mounted.chmod(mode)
+    with pytest.raises(SecretsUnavailable, match="others could read"):
         sealed.reveal("slack")
+
+
+def test_a_link_leads_to_a_file(sealed, mounted):
+    mounted.unlink()
+    with pytest.raises(SecretsUnavailable, match="cannot be read"):
+        sealed.put("github", "two", by="asha")
+    os.mkfifo(mounted, 0o600)
+    with pytest.raises(SecretsUnavailable, match="others could read or replace"):
+        sealed.reveal("slack")
+
+
+def test_a_key_behind_a_link_is_not_rotated_apart_from_it(sealed, key_file, mounted):
+    before = mounted.read_text()
+    with pytest.raises(SecretsUnavailable, match="is a link"):
+        sealed.rotate()
+    assert key_file.is_symlink()
+    assert mounted.read_text() == before
+    assert sealed.reveal("slack") == VALUE
+
+
+def owned(mode: int, user: int) -> os.stat_result:
+    return os.stat_result((mode, 0, 0, 1, user, 0, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "user", "ours"),
+    [
+        (stat.S_IFREG | 0o400, 7, 7, True),
+        (stat.S_IFREG | 0o440, 7, 7, False),
+        (stat.S_IFREG | 0o440, 0, 7, True),
+        (stat.S_IFREG | 0o440, 0, 0, False),
+        (stat.S_IFREG | 0o460, 0, 7, False),
+        (stat.S_IFREG | 0o444, 0, 7, False),
+        (stat.S_IFREG | 0o400, 8, 7, False),
+        (stat.S_IFDIR | 0o500, 7, 7, False),
+    ],
+)
+def test_whose_a_key_is(mode, owner, user, ours):
+    assert _ours_alone(owned(mode, owner), user) is ours
 
 
 def test_a_lost_key_is_told_and_not_made_anew(sealed, key_file):

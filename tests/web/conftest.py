@@ -1,12 +1,13 @@
 """A home with runs in every state, and the dashboard over it, for every test of the web room."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from web_support import HOSTILE, PORT, Line, signed_in
@@ -19,13 +20,20 @@ from karkhana.web.app import dashboard
 class Answers:
     """Stands for the factory: remembers what it was told, and raises what it is to raise."""
 
-    def __init__(self) -> None:
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
         self.given: list[tuple[str, dict[str, Any]]] = []
         self.raises: Exception | None = None
+        self.fails: Exception | None = None
+        """Once the answer is left."""
 
-    def __call__(self, run_id: str, **told: Any) -> Any:
+    def __call__(self, run_id: str, *, written: Callable[[sa.Connection], None], **told: Any) -> Any:
         if self.raises is not None:
             raise self.raises
+        with self._stores.database.writing() as connection:
+            written(connection)
+        if self.fails is not None:
+            raise self.fails
         self.given.append((run_id, told))
         return msgspec.defstruct("Result", [("status", str), ("branch", str | None)])("delivered", "karkhana/BUILD")
 
@@ -77,8 +85,8 @@ def runs(furnished: tuple[Path, dict[str, str]], stores: Stores) -> dict[str, st
 
 
 @pytest.fixture
-def answers() -> Answers:
-    return Answers()
+def answers(stores: Stores) -> Answers:
+    return Answers(stores)
 
 
 @pytest.fixture

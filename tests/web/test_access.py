@@ -49,6 +49,18 @@ def test_an_unused_session_ends_and_a_used_one_ends_in_the_end(doors, clock):
     assert doors.session(used) is None
 
 
+def test_open_sessions_are_told_and_ended(doors, clock):
+    idle, used = doors.enter(doors.link()), doors.enter(doors.link())
+    clock.now += access.IDLE_S
+    doors.session(used)
+    clock.now += 1
+    ((key, told),) = doors.open().items()
+    assert told == (access.IDLE_S + 1, access.IDLE_S - 1)
+    assert doors.end([key, key, "none"]) == 1
+    assert doors.session(used) is None
+    assert doors.session(idle) is None
+
+
 def test_who_leaves_is_out(doors):
     session_id = doors.enter(doors.link())
     doors.leave(session_id)

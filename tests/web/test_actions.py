@@ -7,8 +7,12 @@ import msgspec
 import pytest
 from web_support import DIGEST, PORT, as_if, signed_in
 
+from karkhana.domain.access import single_user
 from karkhana.domain.tasks import Rewind, Status
+from karkhana.domain.understanding import Judgement, Question, Understanding
 from karkhana.factory.records import Allowance
+from karkhana.factory.understanding import Understander, understood
+from karkhana.storage.audit import Audit
 from karkhana.storage.outbox import Outbox, Saying, queue
 from karkhana.web.app import dashboard
 
@@ -101,6 +105,44 @@ def test_every_form_that_acts_on_a_run_carries_a_key(client, line, runs):
     for page, actions in acting.items():
         for action in actions:
             assert len(fields(client.get(page).text, f"{page}/{action}")["once"]) >= 16
+
+
+@pytest.mark.parametrize("action", ["retry", "rewind", "resume", "cancel", "reply", "answer"])
+def test_a_server_that_dies_leaves_what_was_done_with_its_entry_or_neither(client, line, runs, answers, action):
+    stores = line.stores
+    made = {"resume": lambda: line.paused("Too dear"), "reply": lambda: asking(line, stores)}
+    kind = {"cancel": "running", "answer": "waiting"}.get(action, "failed")
+    run_id = made[action]() if action in made else runs[kind]
+    form = {"turn": "1", "turns": "5", "text": "It shows 2", "verdict": "approve", "seen": DIGEST, "once": "x" * 24}
+
+    def left():
+        told = [stores.messages.read(run_id, topic) for topic in ("resume", "reply")]
+        return queued(stores), told, stores.runs.lease(run_id).cancel_requested, [*answers.given], newest(stores)
+
+    def die(*_told, **_more):
+        raise ZeroDivisionError
+
+    stores.audit.record(single_user("asha"), action="session.begin")
+    before = left()
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(Audit, "record_within", die)
+        with pytest.raises(ZeroDivisionError):
+            client.post(f"/runs/{run_id}/{action}", data={"csrf": client.form_token} | form)
+    assert left() == before
+    client.post(f"/runs/{run_id}/{action}", data={"csrf": client.form_token} | form)
+    after = left()
+    assert after[:-1] != before[:-1]
+    assert (after[-1].target, after[-1].outcome) == (run_id, "done")
+
+
+def asking(line, stores) -> str:
+    """A run that waits for an answer."""
+    claim = line.begin("The cart is broken")
+    task_id = stores.runs.get(claim.run_id).task_id
+    question = Question(text="Which?", missing="example", asked_at=0.0, until=4e9, run_id=claim.run_id)
+    kept = Understanding(type=Judgement(value="bugfix"), question=question)
+    Understander(stores).renew(task_id, "shop", understood("x"), lambda _before: kept)
+    return claim.run_id
 
 
 def test_a_run_under_way_is_not_tried_again_and_has_no_button_for_it(client, runs, stores):

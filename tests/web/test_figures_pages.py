@@ -191,3 +191,12 @@ def test_an_admin_of_one_product_reads_the_audit_of_that_product(seen_by, stores
     assert re.findall(r"of-\w*", text) == ["of-shop"]
     assert "of-bank" not in client.get("/audit/export?format=csv").text
     assert client.get("/audit?product=bank").text.count("<tr data-item") == 0
+
+
+def test_the_menu_leads_to_the_audit_where_there_is_one(seen_by, runs):
+    client, run_page = seen_by(shop="admin", bank="viewer"), f"/runs/{runs['delivered']}"
+    for product, there in (("", True), ("bank", False), ("shop", True)):
+        client.post("/product", data={"csrf": client.form_token, "product": product, "back": "/"})
+        found = [path for path in ("/", "/help", run_page) if 'href="/audit' in client.get(path).text]
+        assert found == (["/", "/help", run_page] if there else []), product
+        assert (client.get("/audit").status_code == 200) == there, product

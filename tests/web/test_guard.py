@@ -46,6 +46,8 @@ def test_guessing_links_is_slowed_down(app):
         assert codes == [403] * 10 + [429] * 2
         # other sites can use the tries up, and must not lock anybody out
         assert client.get(f"/enter?token={app.state.site.doors.link()}", follow_redirects=False).status_code == 303
+        demands = [client.post("/link", headers={"origin": f"http://{HOST}"}).status_code for _ in range(11)]
+        assert demands == [200] * 10 + [429]
 
 
 def test_a_new_link_is_told_on_the_terminal_only(app, links):

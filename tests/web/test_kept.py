@@ -1,6 +1,7 @@
 """What is kept for a moment: made once for those who ask together, anew when it is old, and never after an error."""
 
 import threading
+import weakref
 
 import pytest
 
@@ -19,6 +20,20 @@ def test_it_is_made_anew_when_it_is_old():
     now[0] = 11
     assert kept.of("a", make)[1] == 2
     assert kept.of("b", make)[1] == 3
+
+
+def test_what_is_old_is_let_go_when_anybody_asks_for_anything():
+    now = [0.0]
+    kept = Kept(fresh_s=10, clock=lambda: now[0])
+    value = kept.of("a", lambda: {1})[1]
+    seen = weakref.ref(value)
+    del value
+    now[0] = 10
+    kept.of("b", lambda: 0)
+    assert seen() == {1}
+    now[0] = 11
+    kept.of("b", lambda: 0)
+    assert seen() is None
 
 
 def test_those_who_ask_together_share_one():

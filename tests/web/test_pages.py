@@ -8,8 +8,9 @@ import pytest
 from web_support import DIGEST, HOSTILE, PATCH, PORT, signed_in
 
 from karkhana.domain import events as ev
-from karkhana.domain.errors import InvalidInput
+from karkhana.domain.errors import InvalidInput, LeftToWorker
 from karkhana.domain.tasks import Status
+from karkhana.storage.audit import AuditFilter
 from karkhana.storage.outbox import Outbox, Saying, queue
 from karkhana.web.app import dashboard
 from karkhana.web.deciding import Deciding
@@ -198,10 +199,11 @@ def test_an_answer_that_was_not_begun_is_not_said_to_be_given():
         held.wait(10)
 
     deciding = Deciding(slow, patience_s=0.05)
+    word = {"approved": True, "comment": "", "seen": DIGEST, "by": "asha", "written": given.append}
     try:
-        assert deciding.decide("run_1", approved=True, comment="", seen=DIGEST, by="asha") is None
+        assert deciding.decide("run_1", **word) is None
         with pytest.raises(InvalidInput, match="still being carried out"):
-            deciding.decide("run_2", approved=True, comment="", seen=DIGEST, by="asha")
+            deciding.decide("run_2", **word)
     finally:
         held.set()
         deciding.close()
@@ -240,6 +242,15 @@ def test_a_refused_answer_is_told(client, runs, answers):
     form = {"csrf": client.form_token, "verdict": "approve", "seen": DIGEST}
     answer = client.post(f"/runs/{runs['waiting']}/answer", data=form)
     assert "asha ordered it" in client.get(answer.headers["location"]).text
+
+
+def test_an_answer_that_could_not_be_carried_out_here_holds(client, runs, answers, stores):
+    answers.fails = LeftToWorker("the disk is full", "A worker carries it out.")
+    form = {"csrf": client.form_token, "verdict": "approve", "seen": DIGEST}
+    answer = client.post(f"/runs/{runs['waiting']}/answer", data=form)
+    assert "The answer holds" in client.get(answer.headers["location"]).text
+    entries = stores.audit.entries(AuditFilter(action="run.approve"))
+    assert [(entry.target, entry.outcome) for entry in entries] == [(runs["waiting"], "done")]
 
 
 def test_an_answer_that_is_not_whole_decides_nothing(client, runs, answers):

@@ -42,7 +42,7 @@ def test_the_run_page_asks_and_takes_the_answer(client, stores, asked):
     entry = stores.audit.entries(limit=1)[0]
     assert (entry.actor, entry.action, entry.outcome) == ("asha", "ticket.answer", "done")
     again = client.post(f"/runs/{run_id}/reply", data={"csrf": client.form_token, "text": "more"})
-    assert "asks nothing" in client.get(again.headers["location"]).text
+    assert "was answered already, by asha" in client.get(again.headers["location"]).text
     assert stores.messages.read(run_id, REPLY, 1) is None
 
 

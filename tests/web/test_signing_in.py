@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from karkhana.domain.access import Role
 from karkhana.domain.access_settings import AccessSettings, Person
+from karkhana.domain.access_tokens import new_secret
 from karkhana.domain.errors import InvalidSetting
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.stores import Stores, open_stores
@@ -72,6 +73,13 @@ def app(stores: Stores):
 def patient(monkeypatch):
     """Lets one address fail as often as it likes."""
     monkeypatch.setattr("karkhana.web.threshold.FAILURES", 100_000)
+
+
+@pytest.fixture
+def strict(monkeypatch):
+    """Lets nobody have more than was theirs at the beginning."""
+    monkeypatch.setattr("karkhana.web.limits.PERIOD_S", 1e9)
+    monkeypatch.setattr("karkhana.web.threshold.SIGN_INS", 100)
 
 
 @pytest.fixture
@@ -280,14 +288,25 @@ def test_a_provider_that_is_another_or_away_lets_nobody_in(browser, idp):
     assert browser.get("/signin").status_code == 502
 
 
-def test_tries_are_slowed_down(browser, idp):
-    codes = []
-    while len(codes) < 200 and 429 not in codes:
-        codes.append(browser.get("/signin").status_code)
-    assert codes[:20] == [303] * 20
-    assert codes[-1] == 429
-    # nobody asks the provider with codes that were made up, either
-    assert browser.get("/signin/done?code=x&state=y").status_code == 429
+def test_the_provider_is_not_asked_without_end(strict, browser, idp):
+    begun = [browser.get("/signin") for _ in range(101)]
+    assert [each.status_code for each in begun] == [303] * 100 + [429]
+    back = idp.authorize(begun[99].headers["location"])
+    asked = list(idp.asked)
+    assert browser.get(back).status_code == 429
+    assert idp.asked == asked
+
+
+def test_an_office_behind_one_address_signs_in_whatever_fails_there(strict, browser, idp, stores):
+    tried = [browser.get("/api/v1/me", headers={"authorization": f"Bearer {new_secret()}"}) for _ in range(21)]
+    assert tried[-1].status_code == 429
+    for _ in range(21):
+        state = urllib.parse.parse_qs(browser.get("/signin").headers["location"])["state"][0]
+        assert browser.get(f"/signin/done?code=made-up&state={state}").status_code == 400
+    assert [signed_in(browser, idp).status_code for _ in range(21)] == [303] * 21
+    assert browser.get("/").status_code == 200
+    outcomes = [entry.outcome for entry in stores.audit.entries()]
+    assert (outcomes.count("refused"), outcomes.count("done")) == (20, 21), "who fails without end fills no audit"
 
 
 def test_the_ways_of_one_person_are_shut_for_a_team(browser, idp, app):

@@ -95,6 +95,27 @@ def test_a_form_of_another_session_is_none_of_this_one(database):
     assert not one.sent("\udcff")
 
 
+def test_somebodys_other_sessions_are_ended_in_the_callers_transaction(database):
+    first = settings(asha={"*": Role.VIEWER}, ravi={"*": Role.VIEWER})
+    team = Team(SessionStore(database), Roster(first, None, lambda: first))
+    this, *others = (team.enter("asha", "", ()) for _ in range(3))
+    foreign = team.enter("ravi", "", ())
+    told = {each.handle: each.this for each in team.sessions(this)}
+    assert sorted(told.values()) == [False, False, True]
+    assert team.sessions("none") == []
+    (of_ravi,) = team.sessions(foreign)
+    (own,) = (handle for handle, is_this in told.items() if is_this)
+    with database.writing() as connection:
+        assert [team.end_others(this, handle, connection) for handle in (of_ravi.handle, own, "none")] == [0, 0, 0]
+    with database.writing() as connection:
+        assert team.end_others(this, "", connection) == 2
+        connection.rollback()
+    assert all(team.find(each) for each in (this, *others, foreign))
+    with database.writing() as connection:
+        assert team.end_others(this, "", connection) == 2
+    assert [team.find(each) is None for each in (this, *others, foreign)] == [False, True, True, False]
+
+
 def test_a_stream_is_asked_about_once_a_second_and_ends_with_its_session(database):
     clock = iter([0.0, 0.5, 1.4, 1.4, 1.6]).__next__
     found: list[Visitor | None] = [Visitor(Principal(name="asha", roles={"*": Role.VIEWER}), "t")] * 2 + [None]

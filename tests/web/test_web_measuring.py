@@ -1,5 +1,6 @@
 """What the dashboard counts of itself, and who may read it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,18 @@ def test_requests_are_counted_by_their_routes(client: TestClient, app: Starlette
     for untold in (*runs.values(), "/no/such", "BREW"):
         assert untold not in text
     assert 'karkhana_tasks{status="delivered"} 1.0' in text
+
+
+def test_requests_of_the_api_are_counted_by_their_operations(
+    client: TestClient, app: Starlette, runs: dict[str, str]
+) -> None:
+    for run_id in runs.values():
+        assert client.get(f"/api/v1/runs/{run_id}").status_code == 200
+    assert client.get("/api/v1/runs/none").status_code == 404
+    assert client.get("/api/v1/nothing").status_code == 404
+    counted = set(re.findall(r'karkhana_http_requests_total{.*route="(.*?)",status="(.*?)"}', figures(app)))
+    assert counted >= {("/api/v1/runs/{run_id}", "200"), ("/api/v1/runs/{run_id}", "404"), ("other", "404")}
+    assert not any("path" in route for route, _ in counted)
 
 
 def test_an_open_page_that_is_kept_up_to_date_is_counted_once_it_is_closed_no_more(app: Starlette) -> None:

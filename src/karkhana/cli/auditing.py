@@ -1,29 +1,39 @@
-"""Writes into the audit what somebody at the terminal did with a run, or was refused."""
+"""Writes into the audit what somebody at the terminal did, in the transaction that does it, or why it was refused.
 
-from collections.abc import Iterator
+Knows nothing of what is done::
+
+    with open_stores() as stores, audited(stores, "task.cancel", task_id, product=product) as done:
+        with stores.database.writing() as connection:
+            stores.tasks.cancel_within(connection, task_id)
+            done(connection)
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import sqlalchemy as sa
+
 from karkhana.cli.account import at_terminal
-from karkhana.domain.errors import KarkhanaError, UnknownRun
-from karkhana.factory.stores import open_stores
+from karkhana.domain.errors import KarkhanaError, LeftToWorker
+from karkhana.factory.stores import Stores
 
 
 @contextmanager
-def audited(action: str, run_id: str, details: dict[str, object] | None = None) -> Iterator[None]:
-    """Around what is done; an action that fails is written down as refused, with the reason."""
+def audited(
+    stores: Stores, action: str, target: str, *, product: str, **details: object
+) -> Iterator[Callable[[sa.Connection], None]]:
+    """Gives what writes down that it is done; what fails instead is written down as refused, with the reason."""
+    told = {"action": action, "target": target, "product": product}
+
+    def done(connection: sa.Connection) -> None:
+        stores.audit.record_within(connection, at_terminal(), **told, details=details)
+
     try:
-        yield
-    except UnknownRun:
+        yield done
+    except LeftToWorker:
+        # it was done
         raise
     except KarkhanaError as error:
-        _record(action, run_id, "refused", {**(details or {}), "why": error.message})
+        why = {**details, "why": error.message}
+        stores.audit.record(at_terminal(), **told, outcome="refused", details=why)
         raise
-    _record(action, run_id, "done", details or {})
-
-
-def _record(action: str, run_id: str, outcome: str, details: dict[str, object]) -> None:
-    with open_stores() as stores:
-        product = stores.tasks.get(stores.runs.get(run_id).task_id).product
-        stores.audit.record(
-            at_terminal(), action=action, target=run_id, product=product, outcome=outcome, details=details
-        )

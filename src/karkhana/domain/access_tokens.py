@@ -12,10 +12,11 @@ import secrets
 import string
 import zlib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 import msgspec
 
-from karkhana.domain.access import Principal, Role
+from karkhana.domain.access import EVERYTHING, Principal, Role
 
 PREFIX = "kk_"
 LETTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -23,6 +24,10 @@ RANDOM = 30
 CHECKSUM = 6
 LONGEST_S = 366 * 86_400.0
 """Seconds that a token may be valid: a year."""
+
+
+OWN_S = 30 * 86_400.0
+"""Seconds that a token may be valid whose maker is not admin of all that it opens: it may outlast their role."""
 
 
 class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +63,47 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
         return Principal(
             name=f"token:{self.name}", roles=dict(self.roles), via="token", token_id=self.token_id, owner=self.owner
         )
+
+
+def keeps(principal: Principal, token: AccessToken) -> bool:
+    """Whether a token is there for somebody to see and to end: their own, or of products that are all theirs to keep.
+
+    >>> token = AccessToken(token_id="t", name="ci", owner="asha", roles={"shop": "viewer"}, created_at=0, expires_at=9)
+    >>> keeps(Principal(name="asha", roles={}), token), keeps(Principal(name="ravi", roles={"*": Role.OPERATOR}), token)
+    (True, False)
+    """
+    own = not principal.token_id and token.owner == principal.name
+    return own or all(principal.may(Role.ADMIN, product) for product in token.roles)
+
+
+def withheld(maker: Principal, roles: Mapping[str, Role], seconds: float) -> str:
+    """Why somebody may not make a token with these roles for so long; empty: they may.
+
+    An admin gives what they like; a person, as much as they have themselves and not for longer than :data:`OWN_S`; a
+    program that is no admin, nothing.
+
+    >>> withheld(Principal(name="asha", roles={"shop": Role.VIEWER}), {"shop": Role.OPERATOR}, 60)
+    'you have not the role operator for shop yourself'
+    """
+    # what "*" opens is also what somebody has less of than of the rest
+    reached = {*roles, *(maker.roles if EVERYTHING in roles else ())}
+    asked = {product: roles.get(product, roles.get(EVERYTHING, Role.ADMIN)) for product in sorted(reached)}
+    own = {product: role for product, role in asked.items() if not maker.may(Role.ADMIN, product)}
+    if own and maker.token_id:
+        return "a token makes others only where it is admin"
+    for product, role in own.items():
+        if not maker.may(role, product):
+            place = "all products" if product == EVERYTHING else product
+            return f"you have not the role {role.value} for {place} yourself"
+    if own and seconds > OWN_S:
+        return f"where you are not admin, a token works for {OWN_S / 86_400:.0f} days at most"
+    return ""
+
+
+def told_of(token: AccessToken) -> dict[str, object]:
+    """What the audit is told of a new one."""
+    until = datetime.fromtimestamp(token.expires_at, UTC).isoformat(timespec="seconds")
+    return {"name": token.name, "roles": {key: role.value for key, role in token.roles.items()}, "until": until}
 
 
 def new_secret() -> str:

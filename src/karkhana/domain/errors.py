@@ -35,6 +35,7 @@
     ├── PurseEmpty                    a task's budget leaves no room for a request (routing.policy.purse)
     ├── Unsolved                      no model's answer passed the check (routing.policy.router)
     │   └── BudgetEnded               a model was left that the task's budget does not hold
+    ├── LeftToWorker                  a person's word to a run is kept, and a worker carries it out (factory.approvals)
     ├── ToolRefused                   a tool call was rejected; the engineer reads the reason and goes on
     └── InfrastructureFailure         worth a retry: the sandbox or the database broke, not the work
         ├── ProbeFailed               code that was run to be looked at gave no answer (behaviour.running)
@@ -160,6 +161,10 @@ class ModelUnavailable(KarkhanaError):
 
 class PromptTooLong(KarkhanaError):
     """The prompt does not fit into the model's context."""
+
+
+class LeftToWorker(KarkhanaError):
+    """What a person said to a run is kept and holds, but carrying it out failed here: a worker does that."""
 
 
 class ToolRefused(KarkhanaError):

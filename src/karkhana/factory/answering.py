@@ -10,9 +10,9 @@ import random
 import secrets
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 
@@ -25,8 +25,12 @@ from karkhana.intake.answers.message import unpacked
 from karkhana.storage.outbox import Answer, Outbox
 
 EVERY_S = 1.0
-LEASE_S = 60.0
-"""Seconds for which one process sends for a door; longer than a sending takes."""
+LEASE_S = 15.0
+"""Seconds for which one process sends for a door, and for which nobody does when it was killed."""
+RENEWED_S = 4.0
+"""Seconds after which the lead is renewed while something is being sent."""
+SPARE_S = 3.0
+"""Seconds before the end of a lead that could not be renewed in which nothing is sent any more."""
 SENDING_S = 45.0
 """Seconds that one sending may take."""
 AT_ONCE = 20
@@ -112,19 +116,45 @@ class Answering:
         answers = await asyncio.to_thread(self._outbox.due, AT_ONCE, door=name)
         arrived = 0
         for answer in answers:
-            # also before each one, so that the lease outlasts the sending
+            until = asyncio.get_running_loop().time() + LEASE_S - SPARE_S
             lead = await asyncio.to_thread(self._outbox.lead, name, self._name, LEASE_S)
             if not lead.mine or lead.rests_s:
                 break
             if not await asyncio.to_thread(self._outbox.begin, answer):
                 continue
-            went, stop = await self._send(channel, answer)
+            went, stop = await self._send(channel, answer, until)
             arrived += went
             if stop:
                 break
         return arrived
 
-    async def _send(self, channel: Channel, answer: Answer) -> tuple[bool, bool]:
+    @asynccontextmanager
+    async def _leading(self, door: str, until: float) -> AsyncIterator[None]:
+        """Renews the lead while the block runs, and ends that in time before somebody else may have it."""
+        async with asyncio.timeout_at(until) as ending:
+            # what came too late already ends here: a connection that is open would be written to at once
+            await asyncio.sleep(0)
+            renewing = asyncio.create_task(self._renew(door, ending))
+            try:
+                yield
+            finally:
+                renewing.cancel()
+                await asyncio.wait([renewing])
+
+    async def _renew(self, door: str, ending: asyncio.Timeout) -> None:
+        while True:
+            await asyncio.sleep(RENEWED_S)
+            now = asyncio.get_running_loop().time()
+            try:
+                lead = await asyncio.to_thread(self._outbox.lead, door, self._name, LEASE_S)
+            except KarkhanaError:
+                # the database may be there again for the next try; if not, the sending ends in time
+                continue
+            if ending.expired():
+                return
+            ending.reschedule(now + LEASE_S - SPARE_S if lead.mine else now)
+
+    async def _send(self, channel: Channel, answer: Answer, until: float) -> tuple[bool, bool]:
         """Whether it arrived, and whether the door is to be left alone for now."""
         post = Post(
             reference=answer.reference,
@@ -135,10 +165,10 @@ class Answering:
         try:
             if self._clock() - answer.at > STALE_S:
                 raise Hopeless("it is too old to be of use")
-            async with asyncio.timeout(SENDING_S):
+            async with asyncio.timeout(SENDING_S), self._leading(answer.door, until):
                 external = await channel.say(unpacked(answer.content, answer.text), post)
         except TimeoutError:
-            return False, await self._unsent(answer, Failed("it took too long"))
+            return False, await self._unsent(answer, Failed("it took too long, or another process sends now"))
         except Unsaid as error:
             return False, await self._unsent(answer, error)
         except Exception as error:

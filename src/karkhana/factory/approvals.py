@@ -4,25 +4,48 @@ Importing this module is cheap: the factory (numpy, scikit-learn, the engine; ov
 there is something to carry out, which a dashboard or a door that only asks never has.
 """
 
+import logging
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import msgspec
+import sqlalchemy as sa
 
-from karkhana.domain.errors import InvalidInput
-from karkhana.domain.events import AnyEvent, ApprovalRequested, DeliveryAnnounced, WorkPaused, WorkspaceOpened
+from karkhana.domain.errors import InvalidInput, KarkhanaError, LeftToWorker
+from karkhana.domain.events import (
+    AnyEvent,
+    ApprovalRefused,
+    ApprovalRequested,
+    DeliveryAnnounced,
+    WorkPaused,
+    WorkResumed,
+    WorkspaceOpened,
+)
 from karkhana.domain.json import canonical
 from karkhana.domain.settings import Settings
 from karkhana.domain.tasks import Order, Rewind, Status
 from karkhana.factory.approvers import self_approval
 from karkhana.factory.configuration import load_settings
 from karkhana.factory.ordering import settings_for
-from karkhana.factory.records import Allowance, Approval
+from karkhana.factory.records import CLOCK, Allowance, Approval
 from karkhana.factory.remembering import memory_of
 from karkhana.factory.replies import carried_over
 from karkhana.factory.results import RunResult, result_of
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.git import Repository
+
+_log = logging.getLogger("karkhana.approvals")
+
+
+class Word(NamedTuple):
+    """What a waiting run is to be told."""
+
+    topic: str
+    """That it listens on."""
+    message: str
+    heard: int
+    """Messages on the topic that it has heard before and waits on all the same."""
 
 
 def answer(
@@ -34,52 +57,87 @@ def answer(
     observer: Callable[[AnyEvent], None],
     account: str = "",
     seen: str = "",
+    written: Callable[[sa.Connection], None] = lambda _connection: None,
 ) -> RunResult:
     """Approve or reject exactly the diff that the run waits with, and see it through; also one that is announced.
 
-    ``seen`` is the hash of the change that was looked at; empty: the one that waits now. Raises ``UnknownRun``, or
-    ``InvalidInput`` when the run waits for nobody, for somebody else, or with another change than ``seen``.
+    ``seen`` is the hash of the change that was looked at; empty: the one that waits now. ``written`` is called in the
+    transaction that leaves the answer for the run, to write down what belongs to it. Raises ``UnknownRun``, or
+    ``InvalidInput`` when the run waits for nobody, for somebody else, or with another change than ``seen``, or when
+    somebody answered before; ``LeftToWorker`` when the answer holds, but could not be carried out here.
     """
     settings = load_settings({})
     with open_stores(settings) as stores:
-        topic, message = answer_message(
-            stores, run_id, approved=approved, comment=comment, by=by, account=account, seen=seen
-        )
-    return _told(settings, run_id, topic, message, observer)
+        word = answer_message(stores, run_id, approved=approved, comment=comment, by=by, account=account, seen=seen)
+    return _told(settings, run_id, word, observer, written)
 
 
 def answer_message(
     stores: Stores, run_id: str, *, approved: bool, comment: str, by: str, account: str = "", seen: str = ""
-) -> tuple[str, str]:
-    """The topic that a run listens on, and what it is told there, once it is seen that it may be told so.
+) -> Word:
+    """A decision, once it is seen that the run may be told so; it is left for it with :func:`leave_within`.
 
     Raises ``UnknownRun`` or ``InvalidInput`` as :func:`answer`.
     """
-    topic, digest = requested(stores, run_id)
+    topic, digest, heard = _open(stores, run_id)
     if seen and seen != digest:
         raise InvalidInput(f"{run_id} waits with another change by now", "Look at it again before you decide.")
     if approved:
         _refuse_self_approval(stores, run_id, by, account)
     given = Approval(approved=approved, by=by, comment=comment, patch_sha256=digest, account=account)
-    return topic, canonical(given).decode()
+    return Word(topic, canonical(given).decode(), heard)
 
 
-def resume(run_id: str, *, turns: int, usd: float, by: str, observer: Callable[[AnyEvent], None]) -> RunResult:
+def leave_within(stores: Stores, connection: sa.Connection, run_id: str, word: Word) -> None:
+    """Leave a word for a run, inside of somebody else's writing transaction; of two words the first one counts.
+
+    Raises ``UnknownRun``, or ``InvalidInput`` when somebody was faster.
+    """
+    # of two at the same time the second one waits here for the end of the first one's transaction
+    stores.messages.hold_within(connection, run_id)
+    first = stores.messages.read_within(connection, run_id, word.topic, word.heard)
+    if first is not None:
+        raise InvalidInput(
+            f"{run_id} was {_told_before(word.topic, first)}",
+            "A worker carries that out; where none runs: karkhana worker --drain",
+        )
+    stores.messages.post_within(connection, run_id, word.topic, word.message)
+
+
+def _told_before(topic: str, message: str) -> str:
+    if topic == "resume":
+        return f"let go on already, by {msgspec.json.decode(message, type=Allowance).by}"
+    given = msgspec.json.decode(message, type=Approval)
+    return f"{'approved' if given.approved else 'rejected'} already, by {given.by}"
+
+
+def resume(
+    run_id: str,
+    *,
+    turns: int,
+    usd: float,
+    by: str,
+    observer: Callable[[AnyEvent], None],
+    written: Callable[[sa.Connection], None] = lambda _connection: None,
+) -> RunResult:
     """Let a paused run go on where it was, with so much more than its order allows.
 
-    Raises ``UnknownRun``, or ``InvalidInput`` when the run is not paused.
+    Raises ``UnknownRun``, ``InvalidInput`` when the run is not paused or somebody was faster, or ``LeftToWorker``.
+    ``written`` as for :func:`answer`.
     """
     settings = load_settings({})
     with open_stores(settings) as stores:
-        topic, message = resume_message(stores, run_id, turns=turns, usd=usd, by=by)
-    return _told(settings, run_id, topic, message, observer)
+        word = resume_message(stores, run_id, turns=turns, usd=usd, by=by)
+    return _told(settings, run_id, word, observer, written)
 
 
-def resume_message(stores: Stores, run_id: str, *, turns: int, usd: float, by: str) -> tuple[str, str]:
-    """The topic that a paused run listens on, and what it is told there. Raises as :func:`resume`."""
+def resume_message(stores: Stores, run_id: str, *, turns: int, usd: float, by: str) -> Word:
+    """What a paused run is told, for :func:`leave_within`. Raises as :func:`resume`."""
     if not _paused(stores, run_id):
         raise InvalidInput(f"{run_id} is not paused", f"See how it stands: karkhana runs show {run_id}")
-    return "resume", canonical(Allowance(turns=turns, usd=usd, by=by)).decode()
+    events = (entry.event for entry in stores.events.entries(run_id))
+    heard = sum(isinstance(event, WorkResumed) and event.by != CLOCK for event in events)
+    return Word("resume", canonical(Allowance(turns=turns, usd=usd, by=by)).decode(), heard)
 
 
 def rewind(run_id: str, turn: int, observer: Callable[[AnyEvent], None]) -> RunResult:
@@ -108,16 +166,32 @@ def rewound_order(stores: Stores, run_id: str, turn: int) -> Order:
     return msgspec.structs.replace(order, engineer=engineer, rewind=Rewind(run_id=run_id, turn=turn))
 
 
-def _told(settings: Settings, run_id: str, topic: str, message: str, observer: Callable[[AnyEvent], None]) -> RunResult:
+def _told(
+    settings: Settings,
+    run_id: str,
+    word: Word,
+    observer: Callable[[AnyEvent], None],
+    written: Callable[[sa.Connection], None],
+) -> RunResult:
     # heavy, see above
     from karkhana.factory.assembly import open_factory
 
     with open_factory(settings, observer=observer) as factory:
-        factory.engine.send(run_id, topic, message)
-        claim = factory.stores.runs.take_over(run_id, factory.worker.name, settings.queue.lease_s)
-        if claim is not None:
-            factory.worker.carry_out(claim)
-        return result_of(factory.stores, run_id)
+        with factory.stores.database.writing() as connection:
+            leave_within(factory.stores, connection, run_id, word)
+            written(connection)
+        try:
+            claim = factory.stores.runs.take_over(run_id, factory.worker.name, settings.queue.lease_s)
+            if claim is not None:
+                factory.worker.carry_out(claim)
+            return result_of(factory.stores, run_id)
+        except Exception as error:  # what was said holds, also when the engine's library raises what only it knows
+            if not isinstance(error, KarkhanaError):
+                _log.exception("%s could not be carried out", run_id)
+            raise LeftToWorker(
+                f"{run_id} is told so, but that could not be carried out here: {error}",
+                "A worker carries it out: karkhana worker",
+            ) from error
 
 
 class Ground(msgspec.Struct, frozen=True):
@@ -166,16 +240,17 @@ def _refuse_self_approval(stores: Stores, run_id: str, by: str, account: str) ->
 def _paused(stores: Stores, run_id: str) -> bool:
     if stores.runs.get(run_id).status is not Status.WAITING_FOR_REVIEW:
         return False
-    return isinstance(_asked(stores, run_id), WorkPaused)
+    return isinstance(_asked(stores, run_id)[0], WorkPaused)
 
 
-def _asked(stores: Stores, run_id: str) -> WorkPaused | ApprovalRequested | DeliveryAnnounced | None:
-    """What the run waits for, by the newest event that says so."""
-    asked = None
+def _asked(stores: Stores, run_id: str) -> tuple[WorkPaused | ApprovalRequested | DeliveryAnnounced | None, int]:
+    """What the run waits for, by the newest event that says so, and how many answers since then did not count."""
+    asked, refused = None, 0
     for entry in stores.events.entries(run_id):
         if isinstance(entry.event, WorkPaused | ApprovalRequested | DeliveryAnnounced):
-            asked = entry.event
-    return asked
+            asked, refused = entry.event, 0
+        refused += isinstance(entry.event, ApprovalRefused)
+    return asked, refused
 
 
 def requested(stores: Stores, run_id: str) -> tuple[str, str]:
@@ -183,6 +258,10 @@ def requested(stores: Stores, run_id: str) -> tuple[str, str]:
 
     Raises ``UnknownRun``, or ``InvalidInput`` when it waits for nobody.
     """
+    return _open(stores, run_id)[:2]
+
+
+def _open(stores: Stores, run_id: str) -> tuple[str, str, int]:
     run = stores.runs.get(run_id)
     if _paused(stores, run_id):
         raise InvalidInput(f"{run_id} is paused; there is nothing to approve", f"karkhana runs resume {run_id}")
@@ -191,11 +270,12 @@ def requested(stores: Stores, run_id: str) -> tuple[str, str]:
             f"{run_id} is {run.status.value.replace('_', ' ')} and waits for no approval",
             "See what waits: karkhana runs list --status waiting_for_review",
         )
-    match _asked(stores, run_id):
+    asked, refused = _asked(stores, run_id)
+    match asked:
         case DeliveryAnnounced(patch_sha256=digest):
-            return "veto", digest
+            return "veto", digest, refused
         case ApprovalRequested(until=float() as until) if until <= time.time():
             raise InvalidInput(f"nobody answered {run_id} in time, and it has expired", "Have its ticket tried again.")
         case ApprovalRequested(patch_sha256=digest):
-            return "approval", digest
+            return "approval", digest, refused
     raise InvalidInput(f"{run_id} has not asked yet", f"See how it stands: karkhana runs show {run_id}")

@@ -6,6 +6,7 @@ untrusted as that. A station may be carried out twice; the question is sent once
 """
 
 import time
+from collections.abc import Callable
 
 import msgspec
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from karkhana.engineers.registry import needs_model, only_repairs
 from karkhana.factory.building import engineers_for
 from karkhana.factory.concerns import Surroundings, surroundings
 from karkhana.factory.job import Job
-from karkhana.factory.records import REPLY_MAX, Ending, Heard, Plan, Readied, Reply
+from karkhana.factory.records import REPLY, REPLY_MAX, Ending, Heard, Plan, Readied, Reply
 from karkhana.factory.understanding import criteria_of, criteria_told, understood
 from karkhana.git import Repository
 from karkhana.intake.answers.message import Message, packed
@@ -26,6 +27,7 @@ from karkhana.intake.missing import Given, given_in, lacking, question
 from karkhana.intake.suspicion import suspicions
 from karkhana.intake.words import take_apart
 from karkhana.storage.intake_store import IntakeStore
+from karkhana.storage.messages import MessageStore
 from karkhana.storage.outbox import Saying, queue
 
 
@@ -62,16 +64,21 @@ def understand(job: Job, plan: Plan) -> Readied:
 
 
 def hear(job: Job, answer: str | None) -> Heard:
-    """Somebody answered, or the time to answer is over."""
-    if answer is None:
+    """Somebody answered, or the time to answer is over; who was thanked in the last moment is heard all the same."""
+    store = job.rooms.understander.store
+    with job.rooms.understander.database.writing() as connection:
+        # from here on nobody can answer before the question is settled
+        store.hold_within(connection, job.task_id)
+        last = answer or MessageStore(job.rooms.understander.database).read_within(connection, job.run_id, REPLY)
+        reply = Reply(text="", by="") if last is None else msgspec.json.decode(last, type=Reply)
+        text = reply.text[:REPLY_MAX]
+        state = QuestionState.EXPIRED if last is None else QuestionState.ANSWERED
+        kept = store.change_within(connection, job.task_id, _settled(state, job.redact(text), reply.by))
+    if last is None:
         rejected = job.settings.understanding.unanswered == "reject"
-        kept = _settle(job, QuestionState.EXPIRED, "", "")
         job.trail.record(QuestionExpired(rejected=rejected))
         return Heard(added=criteria_told(kept), rejected=rejected)
-    reply = msgspec.json.decode(answer, type=Reply)
-    text = reply.text[:REPLY_MAX]
     suspected = suspicions(text)
-    kept = _settle(job, QuestionState.ANSWERED, job.redact(text), reply.by)
     job.trail.record(QuestionAnswered(reply=text, by=reply.by, suspicions=suspected))
     return Heard(added="\n\n".join(filter(None, (text, criteria_told(kept)))), suspicions=suspected)
 
@@ -167,7 +174,7 @@ def _send(job: Job, asked: Question) -> bool:
     return sent
 
 
-def _settle(job: Job, state: QuestionState, reply: str, by: str) -> Understanding:
+def _settled(state: QuestionState, reply: str, by: str) -> Callable[[Understanding], Understanding]:
     def settled(before: Understanding) -> Understanding:
         if before.question is None:
             return before
@@ -175,4 +182,4 @@ def _settle(job: Job, state: QuestionState, reply: str, by: str) -> Understandin
             before, question=msgspec.structs.replace(before.question, state=state, reply=reply, by=by)
         )
 
-    return job.rooms.understander.store.change(job.task_id, settled)
+    return settled

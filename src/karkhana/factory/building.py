@@ -18,7 +18,7 @@ from karkhana.factory.checking import checks
 from karkhana.factory.foreign import foreign_tools
 from karkhana.factory.job import Job
 from karkhana.factory.learning import learn, recall, recent, record
-from karkhana.factory.records import Allowance, Attempted, Built, Ending, Failed, Plan
+from karkhana.factory.records import CLOCK, Allowance, Attempted, Built, Ending, Failed, Plan
 from karkhana.factory.remembering import Memory, memory_of, remembering, reviewing, whole
 from karkhana.factory.strategies import choose_strategy, record_strategy
 from karkhana.ports import Assignment, ChatModel, Engineer, Handover
@@ -79,7 +79,7 @@ def pause(job: Job, attempted: Attempted) -> Ending:
 def resume(job: Job, before: Allowance, answer: str | None) -> Allowance:
     """Somebody lets the engineer go on, or its time to wait is over."""
     more = msgspec.json.decode(answer or "{}", type=Allowance)
-    job.trail.record(WorkResumed(by=more.by or "the clock", turns=more.turns, usd=more.usd))
+    job.trail.record(WorkResumed(by=more.by or CLOCK, turns=more.turns, usd=more.usd))
     return Allowance(turns=before.turns + more.turns, usd=before.usd + more.usd, by=more.by)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from karkhana.domain.events import GateFinished, ReviewFinished
+from karkhana.domain.evidence import GateStatus
 from karkhana.domain.outcomes import Label, Outcome, Sign, SignKind
 from karkhana.learning.outcomes.taxonomy import taxonomy
 from karkhana.storage.event_log import EventLog
@@ -38,16 +39,19 @@ def causes(events: EventLog, outcomes: Iterable[Outcome]) -> tuple[Cause, ...]:
     counted: Counter[tuple[str, str]] = Counter()
     said: dict[tuple[str, str], dict[str, Counter[str]]] = {}
     known = taxonomy().causes
-    for outcome in outcomes:
-        if outcome.label is not Label.BAD:
-            continue
+    bad = [outcome for outcome in outcomes if outcome.label is Label.BAD]
+    told: dict[str, dict[str, GateStatus]] = {}
+    explained = [outcome.change.run_id for outcome in bad if outcome.cause in known]
+    for entry in events.across(explained, ("gate.finished",)):
+        if isinstance(entry.event, GateFinished):
+            told.setdefault(entry.run_id, {})[entry.event.result.gate] = entry.event.result.status
+    for outcome in bad:
         key = outcome.change.type, outcome.cause if outcome.cause in known else UNKNOWN_CAUSE
         counted[key] += 1
         if key[1] in known:
-            finished = events.entries(outcome.change.run_id, kinds=("gate.finished",))
-            told = {e.event.result.gate: e.event.result.status for e in finished if isinstance(e.event, GateFinished)}
+            results = told.get(outcome.change.run_id, {})
             for gate in known[key[1]].gates:
-                status = told[gate].value if gate in told else ABSENT
+                status = results[gate].value if gate in results else ABSENT
                 said.setdefault(key, {}).setdefault(gate, Counter())[status] += 1
     order = sorted(counted, key=lambda key: (-counted[key], key))
     return tuple(
@@ -81,18 +85,17 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 def rules(events: EventLog, outcomes: Sequence[Outcome], signs: Mapping[str, Sequence[Sign]]) -> tuple[Rule, ...]:
     """Of the newest changes, the rule that is dismissed most often first. ``signs``: run → everything seen of it."""
-    shown: dict[str, list[tuple[str, Label]]] = {}
-    for outcome in outcomes[-NEWEST:]:
-        run_id = outcome.change.run_id
-        found = set[str]()
-        for entry in events.entries(run_id, kinds=("gate.finished", "review.finished")):
-            match entry.event:
-                case GateFinished(result=result):
-                    found |= {finding.rule for finding in result.findings}
-                case ReviewFinished(findings=findings):
-                    found |= {finding.rule for finding in findings}
-        for rule in found:
-            shown.setdefault(rule, []).append((run_id, outcome.label))
+    labels = {outcome.change.run_id: outcome.label for outcome in outcomes[-NEWEST:]}
+    found: dict[str, set[str]] = {}
+    for entry in events.across(list(labels), ("gate.finished", "review.finished")):
+        match entry.event:
+            case GateFinished(result=result):
+                findings = result.findings
+            case ReviewFinished(findings=findings):
+                pass
+        for finding in findings:
+            found.setdefault(finding.rule, set()).add(entry.run_id)
+    shown = {rule: [(run_id, labels[run_id]) for run_id in where] for rule, where in found.items()}
     cleared = {sign.reference for some in signs.values() for sign in some if sign.kind is SignKind.CLEARED}
     dismissed = {
         (sign.run_id, sign.reference)

@@ -14,7 +14,7 @@ from karkhana.domain.access import Role
 from karkhana.domain.errors import InvalidInput, UsageError
 from karkhana.domain.settings import IntakeDoor
 from karkhana.domain.tasks import Order, Status, Ticket
-from karkhana.factory.approvals import answer_message, requested
+from karkhana.factory.approvals import answer_message, leave_within, requested
 from karkhana.factory.doors import principal_of
 from karkhana.factory.replies import answer_within, carried_over, waiting_question
 from karkhana.factory.stores import Stores
@@ -78,7 +78,11 @@ class _Spoken:
 
         def write(writing: Writing) -> Receipt:
             writing.take(command.sender.casefold(), self._door.per_minute)
-            about, said = act(writing)
+            try:
+                about, said = act(writing)
+            except InvalidInput as error:
+                # somebody was faster; nothing was written
+                return self._refuse(writing, task_id, f"{error.message.rstrip('.')}.")
             self._record(writing, task_id, "done", said)
             # the message with the buttons says by whom they were pressed, and has none any more
             respond = command.respond if command.verb in DECIDING else ""
@@ -93,12 +97,16 @@ class _Spoken:
 
         def write(writing: Writing) -> Receipt:
             writing.take(command.sender.casefold(), self._door.per_minute)
-            self._record(writing, task_id, "refused", reason)
-            told = Message(text=reason, task_id=task_id, to=command.sender, respond=command.respond)
-            self._say(writing, task_id, told)
-            return Receipt(status="ignored", task_id=task_id, reason=reason)
+            return self._refuse(writing, task_id, reason)
 
         return write
+
+    def _refuse(self, writing: Writing, task_id: str, reason: str) -> Receipt:
+        command = self._command
+        self._record(writing, task_id, "refused", reason)
+        told = Message(text=reason, task_id=task_id, to=command.sender, respond=command.respond)
+        self._say(writing, task_id, told)
+        return Receipt(status="ignored", task_id=task_id, reason=reason)
 
     def _say(self, writing: Writing, task_id: str, message: Message) -> None:
         writing.answer(self._command.address, task_id, Saying(text=message.text, content=packed(message)))
@@ -152,10 +160,10 @@ def _decision(
         raise InvalidInput(f"{task_id} waits with another change.", "Look at it again before you decide.")
     approved = command.verb is Verb.APPROVE
     by = door.person(command.sender)
-    topic, message = answer_message(stores, run_id, approved=approved, comment=comment.strip(), by=by, seen=digest)
+    word = answer_message(stores, run_id, approved=approved, comment=comment.strip(), by=by, seen=digest)
 
     def act(writing: Writing) -> Done:
-        stores.messages.post_within(writing.connection, run_id, topic, message)
+        leave_within(stores, writing.connection, run_id, word)
         return task_id, f"{by} {'approved' if approved else 'rejected'} {digest[:12]} of {task_id}."
 
     return act
@@ -204,10 +212,7 @@ def _cancel(
         raise InvalidInput(f"{task_id} has ended already ({status.value.replace('_', ' ')}).")
 
     def act(writing: Writing) -> Done:
-        try:
-            stores.tasks.cancel_within(writing.connection, task_id)
-        except InvalidInput as error:
-            return task_id, error.message
+        stores.tasks.cancel_within(writing.connection, task_id)
         return task_id, f"{command.sender} cancelled {task_id}."
 
     return act
@@ -220,10 +225,7 @@ def _answer(
         raise InvalidInput(f"{task_id} asks nothing.")
 
     def act(writing: Writing) -> Done:
-        try:
-            answer_within(stores, writing.connection, task_id, command.words, by=door.person(command.sender))
-        except InvalidInput as error:
-            return task_id, error.message
+        answer_within(stores, writing.connection, task_id, command.words, by=door.person(command.sender))
         return task_id, f"{task_id} goes on with this answer."
 
     return act

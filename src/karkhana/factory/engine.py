@@ -173,7 +173,7 @@ class DurableEngine:
         Leaves the line by ``RunParked`` when there is none yet.
         """
         control = self._mine()
-        index = control.next_wait(topic)
+        index = control.heard[topic]
         until = self.step(f"wait {topic}: until", lambda: None if timeout_s is None else self._clock() + timeout_s)
 
         def receive() -> str | None:
@@ -182,7 +182,9 @@ class DurableEngine:
                 raise RunParked(topic, index, until)
             return message
 
-        return self.step(f"wait {topic}", receive)
+        message = self.step(f"wait {topic}", receive)
+        control.heard[topic] += message is not None
+        return message
 
     def send(self, run_id: str, topic: str, message: str) -> None:
         """From anywhere: leave a message for a run, waiting or not."""

@@ -13,6 +13,7 @@ leisure; whatever must die at once when the run is cancelled registers with :met
 
 import enum
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -86,7 +87,8 @@ class RunControl:
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._callbacks: dict[int, Callable[[], None]] = {}
-        self._waits: dict[str, int] = {}
+        self.heard = Counter[str]()
+        """Messages that came so far, by topic; the same on every replay."""
 
     @property
     def stopped(self) -> bool:
@@ -134,12 +136,6 @@ class RunControl:
     def lose(self, reason: str) -> None:
         """The run is no longer ours: kill what it runs, and make it raise ``LeaseLost``."""
         self._stop(LeaseLost(f"{self.run_id}: {reason}"))
-
-    def next_wait(self, topic: str) -> int:
-        """How many waits on ``topic`` came before this one; the same on every replay."""
-        index = self._waits.get(topic, 0)
-        self._waits[topic] = index + 1
-        return index
 
     def _stop(self, signal: Signal) -> None:
         with self._lock:

@@ -4,7 +4,7 @@ The commands ``karkhana outcomes`` and ``karkhana autonomy`` tell the same from 
 nor of who may see what: that is told as ``visible``.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from karkhana.factory.outcomes import OutcomeBook, outcome_book
 from karkhana.factory.stores import Stores
 from karkhana.learning.failure_patterns import recurring
 from karkhana.learning.outcomes.taxonomy import taxonomy
-from karkhana.learning.outcomes.track_record import Kind, track_record
+from karkhana.learning.outcomes.track_record import Kind, track_records
 from karkhana.quality.autonomy import Known, climb, level_in_force
 from karkhana.quality.guarantee.binomial import interval
 from karkhana.quality.guarantee.report import Judged, Report, report
@@ -123,16 +123,14 @@ def promises(stores: Stores, found: Outcomes, visible: Visible) -> tuple[Standin
     keys = list(dict.fromkeys((o.change.repository, o.change.type) for o in seen))[:GROUPS]
     policies: dict[str, Policy] = {}
     told = []
+    # all outcomes of each, also of products that are not shown: the promise is one
+    own = defaultdict[tuple[str, str], list[Outcome]](list)
+    for each in found.all:
+        own[each.outcome.change.repository, each.outcome.change.type].append(each.outcome)
     for repository, type_ in keys:
         if repository not in policies:
             policies[repository] = book.outcomes.levels.policy(repository)
-        # all outcomes of it, also of products that are not shown: the promise is one
-        own = [
-            each.outcome
-            for each in found.all
-            if (each.outcome.change.repository, each.outcome.change.type) == (repository, type_)
-        ]
-        told.append(_standing(book.outcomes, repository, type_, own, policies[repository]))
+        told.append(_standing(book.outcomes, repository, type_, own[repository, type_], policies[repository]))
     return tuple(told)
 
 
@@ -173,7 +171,8 @@ def records(outcomes: Sequence[Outcome]) -> tuple[Records, ...]:
     """The track record of each kind of change that was seen, those with the most outcomes first."""
     names, recent = Kind.__struct_fields__, outcomes[-RECENT:]
     kinds = Counter(Kind(**{name: str(getattr(o.change, name)) for name in names}) for o in recent)
-    told = [(kind, track_record(recent, kind)) for kind, _ in kinds.most_common(RECORDS)]
+    most = [kind for kind, _ in kinds.most_common(RECORDS)]
+    told = zip(most, track_records(recent, most), strict=True)
     return tuple(Records(kind=kind, good=record.good, bad=record.bad, mean=record.mean) for kind, record in told)
 
 

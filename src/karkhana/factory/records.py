@@ -91,6 +91,10 @@ class Attempted(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds after which it goes on by itself."""
 
 
+CLOCK = "the clock"
+"""Who let a run go on when nobody did, and its time to wait was over."""
+
+
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     """What a run may use beyond its order's budget, since somebody let it go on."""
 

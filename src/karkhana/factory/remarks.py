@@ -43,6 +43,8 @@ def reply(
         try:
             answer_within(stores, writing.connection, task_id, text, by=door.person(sender))
         except InvalidInput as error:
+            # it was taken for the answer, and is not: somebody was faster, or it cannot be one
+            writing.answer(address, task_id, Saying(text=f"{error.message[:1].upper()}{error.message[1:]}."))
             return Receipt(status="ignored", task_id=task_id, reason=error.message)
         said = THANKS.format(task_id=task_id)
         writing.answer(address, task_id, Saying(text=said, slot="answered"))

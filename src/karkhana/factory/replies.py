@@ -1,9 +1,12 @@
 """What people say to what was understood of a ticket: answers to its question, duplicates, acceptance criteria.
 
-Each raises what the user can correct, and changes nothing then. Knows nothing of doors and pages.
+Each raises what the user can correct, and changes nothing then. All is written in a transaction of whoever asks, with
+its entry in the audit. Knows nothing of doors and pages.
 """
 
+import time
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import msgspec
 import sqlalchemy as sa
@@ -25,25 +28,36 @@ CRITERIA_MAX = 30
 def waiting_question(stores: Stores, task_id: str) -> Question | None:
     """The question that a task waits for an answer to; ``None`` when it waits for none."""
     kept = UnderstandingStore(stores.database).get(task_id)
-    if kept is None or kept.question is None or kept.question.state is not QuestionState.WAITING:
+    if kept is None or kept.question is None:
         return None
-    run = stores.runs.get(kept.question.run_id)
-    answered = stores.messages.read(run.run_id, REPLY) is not None
-    return None if run.status.finished or answered else kept.question
+    with stores.database.reading() as connection:
+        return None if _closed(stores, connection, kept.question) else kept.question
 
 
-def answer(stores: Stores, task_id: str, text: str, *, by: str) -> Question:
-    """Leave a reply for the run that waits; a worker goes on with it. Raises ``UnknownTask`` or ``InvalidInput``."""
-    with stores.database.writing() as connection:
-        return answer_within(stores, connection, task_id, text, by=by)
+def _closed(stores: Stores, connection: sa.Connection, question: Question) -> str:
+    """Why no answer to a question counts any more; empty: one does."""
+    reply = stores.messages.read_within(connection, question.run_id, REPLY)
+    if reply is not None:
+        return f"was answered already, by {msgspec.json.decode(reply, type=Reply).by}"
+    if question.state is QuestionState.EXPIRED or question.until <= time.time():
+        return "was not answered in time"
+    run = stores.runs.get_within(connection, question.run_id)
+    return "asks nothing any more" if run.status.finished else ""
 
 
 def answer_within(stores: Stores, connection: sa.Connection, task_id: str, text: str, *, by: str) -> Question:
-    """As :func:`answer`, inside of somebody else's writing transaction; of two answers the first one counts."""
-    asked = waiting_question(stores, task_id)
+    """Leave a reply for the run that waits, inside of somebody else's writing transaction; a worker goes on with it.
+
+    Of two answers the first one counts. Raises ``UnknownTask`` or ``InvalidInput``.
+    """
+    # of two at the same time the second one waits here for the end of the first one's transaction
+    kept = UnderstandingStore(stores.database).hold_within(connection, task_id)
+    asked = kept.question if kept is not None else None
     if asked is None:
         stores.tasks.get(task_id)
-        raise InvalidInput(f"{task_id} asks nothing", f"See what is known of it: karkhana tickets show {task_id}")
+    closed = "asks nothing" if asked is None else _closed(stores, connection, asked)
+    if asked is None or closed:
+        raise InvalidInput(f"{task_id} {closed}", f"See what is known of it: karkhana tickets show {task_id}")
     if not text.strip():
         raise InvalidInput("the answer is empty", asked.text)
     if len(text) > REPLY_MAX:
@@ -68,8 +82,12 @@ def carried_over(stores: Stores, task_id: str, order: Order) -> Order:
     )
 
 
-def confirm_duplicate(stores: Stores, task_id: str, of: str, *, by: str) -> Understanding:
-    """Write down that a person finds two tickets to ask for the same. Nothing is closed.
+Change: TypeAlias = Callable[[sa.Connection], Understanding]
+"""Writes it, inside of a writing transaction, and gives what is understood from then on."""
+
+
+def confirm_duplicate(stores: Stores, task_id: str, of: str, *, by: str) -> Change:
+    """What writes down that a person finds two tickets to ask for the same. Nothing is closed.
 
     Raises ``UnknownTask``, or ``InvalidInput`` for a ticket and itself, or tickets of two products.
     """
@@ -90,10 +108,10 @@ def confirm_duplicate(stores: Stores, task_id: str, of: str, *, by: str) -> Unde
 
 def change_criteria(
     stores: Stores, task_id: str, *, add: Sequence[str] = (), remove: Sequence[int] = (), by: str
-) -> Understanding:
-    """Add criteria, and remove some by their numbers (from 1); they hold from the task's next run on.
+) -> Change:
+    """What adds criteria, and removes some by their numbers (from 1); they hold from the task's next run on.
 
-    Raises ``UnknownTask`` or ``InvalidInput``.
+    Raises ``UnknownTask`` or ``InvalidInput``, and the latter also when it writes.
     """
     task = stores.tasks.get(task_id)
     if task.status is not Status.QUEUED and waiting_question(stores, task_id) is None:
@@ -120,7 +138,7 @@ def change_criteria(
     return _changed(stores, task_id, changed)
 
 
-def _changed(stores: Stores, task_id: str, change: Callable[[Understanding], Understanding]) -> Understanding:
+def _changed(stores: Stores, task_id: str, change: Callable[[Understanding], Understanding]) -> Change:
     task, order = stores.tasks.get(task_id), stores.tasks.order(task_id)
     found = understood(
         order.ticket.text,
@@ -129,4 +147,5 @@ def _changed(stores: Stores, task_id: str, change: Callable[[Understanding], Und
         product=task.product,
         repository=order.repository,
     )
-    return Understander(stores).renew(task_id, task.product, found, change)
+    book = Understander(stores)
+    return lambda connection: book.renew(task_id, task.product, found, change, connection)

@@ -2,8 +2,8 @@
 
 The file's hashes, the database's structure, and the hash chains of every run and of the audit are checked; an older
 schema is brought to today's, a newer one is refused. For SQLite that is done beside the home, which is touched last;
-what was there is moved into a folder, not removed. On PostgreSQL the dump is read in one transaction and its chains are
-checked then.
+what was there is moved into a folder, not removed. On PostgreSQL the dump is read in one transaction, within which all
+that is checked.
 
 >>> # restore(settings, Path("karkhana.tar.gz"), force=False, progress=print).damaged
 """
@@ -101,8 +101,8 @@ class _Place:
             if (self.folder / name).exists():
                 self.progress(f"checking {name}")
                 check_whole(self.folder / name)
-        found, damaged = self._looked_at(f"sqlite:///{staged}", self.folder)
-        self._refuse_damage(damaged, "Use another backup, or restore it as it is with --accept-damage.")
+        with open_database(f"sqlite:///{staged}", self.folder) as database:
+            found, damaged = self._looked_at(database)
         claim_alone(staged)
         for old in self.there:
             if old in (file, self.home / ENGINE):
@@ -113,25 +113,24 @@ class _Place:
         return self._told(found, damaged, replaced)
 
     def with_server(self, url: str, *, replace: bool) -> Restored:
-        """Have the server read the dump, then look at it there."""
+        """Have the server read the dump, and look at it there before it counts."""
         self.progress("restoring the database")
-        backup_postgres.restore(url, self.folder / DUMP, replace=replace)
+        dump = self.folder / DUMP
+        found, damaged = backup_postgres.restore(url, dump, self._looked_at, replace=replace)
         replaced = self._aside()
         self._move(*KEPT)
-        found, damaged = self._looked_at(url, self.home)
-        self._refuse_damage(damaged, "It was restored as it is; --accept-damage takes note of that.")
         return self._told(found, damaged, replaced)
 
-    def _looked_at(self, url: str, home: Path) -> tuple[Contents, dict[str, list[str]]]:
-        with open_database(url, home) as database:
-            return _checked(database, self.manifest), _damaged(database, self.progress)
-
-    def _refuse_damage(self, damaged: dict[str, list[str]], step: str) -> None:
+    def _looked_at(self, database: Database) -> tuple[Contents, dict[str, list[str]]]:
+        """What there is, and which trails are damaged. Raises ``InvalidInput`` when that is not accepted."""
+        found, damaged = _checked(database, self.manifest), _damaged(database, self.progress)
         if damaged and not self.accept_damage:
             run_id, problems = next(iter(damaged.items()))
             raise InvalidInput(
-                f"{len(damaged)} trails in the backup do not verify, the first: {run_id}: {problems[0]}", step
+                f"{len(damaged)} trails in the backup do not verify, the first: {run_id}: {problems[0]}",
+                "Use another backup, or restore it as it is with --accept-damage.",
             )
+        return found, damaged
 
     def _aside(self) -> str:
         if not self.there:

@@ -122,13 +122,21 @@ class Understander:
         return self._stores.tasks.get(task_id).product
 
     def renew(
-        self, task_id: str, product: str, found: Understood, change: Callable[[Understanding], Understanding]
+        self,
+        task_id: str,
+        product: str,
+        found: Understood,
+        change: Callable[[Understanding], Understanding],
+        connection: sa.Connection | None = None,
     ) -> Understanding:
-        """Write what ``change`` makes of what is kept of a task; where nothing is, ``found`` is kept first."""
-        with self._stores.database.writing() as connection:
+        """Write what ``change`` makes of what is kept of a task; where nothing is, ``found`` is kept first.
+
+        With ``connection`` inside of that transaction.
+        """
+        with self._stores.database.joining(connection) as joined:
             sketch = canonical(found.sketch).decode()
-            self._store.keep_within(connection, task_id, product, found.understanding, sketch)
-            return self._store.change_within(connection, task_id, change)
+            self._store.keep_within(joined, task_id, product, found.understanding, sketch)
+            return self._store.change_within(joined, task_id, change)
 
     def keep_within(self, connection: sa.Connection, task: Task, found: Understood) -> None:
         """Keep it with the task that was made, in the same transaction."""

@@ -3,6 +3,7 @@
 Messages are versioned and redacted as the trail is. Knows nothing of how one is sent.
 """
 
+import contextlib
 import hashlib
 import ipaddress
 from collections.abc import Iterable
@@ -118,11 +119,11 @@ def added(
     )
 
 
-def removed(stores: Stores, webhook_id: str) -> bool:
-    """Forget a webhook, its messages and its secret; whether there was one."""
-    gone = WebhookStore(stores.database).remove(webhook_id)
-    if gone and any(each.name == sealed_name(webhook_id) for each in stores.sealed.all()):
-        stores.sealed.remove(sealed_name(webhook_id))
+def removed(stores: Stores, webhook_id: str, connection: sa.Connection) -> bool:
+    """Forget a webhook, its messages and its secret, in the transaction of the caller's; whether there was one."""
+    gone = WebhookStore(stores.database).remove(webhook_id, connection)
+    with contextlib.suppress(InvalidInput):  # somebody removed its secret before
+        stores.sealed.remove(sealed_name(webhook_id), connection)
     return gone
 
 

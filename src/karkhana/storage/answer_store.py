@@ -27,6 +27,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """It was used for another request."""
     answer: bytes | None = None
     """Of the request; ``None`` while it is being carried out."""
+    begun_at: float = 0.0
+    """When whoever has it now took it: they alone may keep its answer, or give it up."""
 
 
 class AnswerStore:
@@ -53,28 +55,31 @@ class AnswerStore:
             made = upsert(connection, api_answers).values(row).on_conflict_do_nothing()
             if connection.execute(made.returning(api_answers.c.key)).first() is not None:
                 self._prune(connection, now)
-                return Kept(mine=True)
+                return Kept(mine=True, begun_at=now)
             found = connection.execute(sa.select(api_answers).where(place).with_for_update()).one()
             if found.request != request:
                 return Kept(other=True)
             if found.answer is None and found.begun_at + RUNNING_S <= now:
                 connection.execute(sa.update(api_answers).where(place).values(begun_at=now))
-                return Kept(mine=True)
+                return Kept(mine=True, begun_at=now)
             return Kept(answer=found.answer)
 
-    def keep(self, principal: str, key: str, answer: bytes, connection: sa.Connection | None = None) -> None:
-        """Keep the answer, with ``connection`` inside of that transaction."""
-        query = sa.update(api_answers).where(_place(principal, key)).values(answer=answer)
-        if connection is not None:
-            connection.execute(query)
-            return
-        with self._database.writing() as own:
-            own.execute(query)
+    def keep(
+        self, principal: str, key: str, begun_at: float, answer: bytes, connection: sa.Connection | None = None
+    ) -> bool:
+        """Keep the answer, with ``connection`` inside of that transaction.
 
-    def give_up(self, principal: str, key: str) -> None:
-        """The request came to nothing that is worth keeping: the key is free again."""
+        ``False``: whoever began was taken for dead, and somebody else has the key.
+        """
+        mine = sa.and_(_place(principal, key), api_answers.c.begun_at == begun_at)
+        with self._database.joining(connection) as joined:
+            return joined.execute(sa.update(api_answers).where(mine).values(answer=answer)).rowcount == 1
+
+    def give_up(self, principal: str, key: str, begun_at: float) -> None:
+        """The request came to nothing that is worth keeping: the key is free again, unless somebody else has it."""
+        mine = sa.and_(_place(principal, key), api_answers.c.begun_at == begun_at)
         with self._database.writing() as connection:
-            connection.execute(sa.delete(api_answers).where(_place(principal, key), api_answers.c.answer.is_(None)))
+            connection.execute(sa.delete(api_answers).where(mine, api_answers.c.answer.is_(None)))
 
     def _prune(self, connection: sa.Connection, now: float) -> None:
         late = api_answers.c.until <= now

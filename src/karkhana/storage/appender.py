@@ -4,6 +4,9 @@ from typing import Protocol
 
 import msgspec
 
+TOUCHED_S = 3600.0
+"""Seconds after which it is noted again that a blob which is there was kept."""
+
 
 class Row(msgspec.Struct, frozen=True):
     """One event as it is stored."""
@@ -34,7 +37,10 @@ class Appender(Protocol):
     def head(self, run_id: str) -> Head | None:
         """The newest committed head, ``None`` for an unknown run."""
 
-    def keep(self, sha256: str, size: int, redacted: bool, data: bytes) -> None:
-        """Store a blob unless it is there; ``redacted`` sticks."""
+    def keep(self, sha256: str, size: int, redacted: bool, data: bytes, at: float) -> None:
+        """Store a blob unless it is there, and note that it was kept ``at`` (seconds since the epoch).
+
+        ``redacted`` sticks.
+        """
 
     def close(self) -> None: ...

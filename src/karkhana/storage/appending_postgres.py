@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from karkhana.storage.appender import Head, Row
+from karkhana.storage.appender import TOUCHED_S, Head, Row
 from karkhana.storage.database import Database
 from karkhana.storage.failures import explained
 from karkhana.storage.webhook_feed import FROM_TRAIL, TOLD
@@ -52,13 +52,15 @@ class PostgresAppender:
         found = self._execute(query, {"run_id": run_id})
         return Head(*found) if found else None
 
-    def keep(self, sha256: str, size: int, redacted: bool, data: bytes) -> None:
+    def keep(self, sha256: str, size: int, redacted: bool, data: bytes, at: float) -> None:
         self._execute(
-            "INSERT INTO blobs (sha256, size, redacted, data) VALUES (%(sha256)s,%(size)s,%(redacted)s,%(data)s)"
+            "INSERT INTO blobs (sha256, size, redacted, data, kept_at)"
+            " VALUES (%(sha256)s,%(size)s,%(redacted)s,%(data)s,%(at)s)"
             " ON CONFLICT (sha256) DO UPDATE SET redacted=blobs.redacted OR excluded.redacted, pruned_at=NULL,"
-            " data=CASE WHEN blobs.pruned_at IS NULL THEN blobs.data ELSE excluded.data END"
-            " WHERE (excluded.redacted AND NOT blobs.redacted) OR blobs.pruned_at IS NOT NULL RETURNING size",
-            {"sha256": sha256, "size": size, "redacted": redacted, "data": data},
+            " data=CASE WHEN blobs.pruned_at IS NULL THEN blobs.data ELSE excluded.data END, kept_at=excluded.kept_at"
+            " WHERE (excluded.redacted AND NOT blobs.redacted) OR blobs.pruned_at IS NOT NULL"
+            " OR blobs.kept_at IS NULL OR blobs.kept_at < excluded.kept_at - %(touched)s RETURNING size",
+            {"sha256": sha256, "size": size, "redacted": redacted, "data": data, "at": at, "touched": TOUCHED_S},
         )
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 
-from karkhana.storage.appender import Head, Row
+from karkhana.storage.appender import TOUCHED_S, Head, Row
 from karkhana.storage.database import Database, connect_sqlite
 from karkhana.storage.failures import explained, explanation
 from karkhana.storage.webhook_feed import FROM_TRAIL, TOLD
@@ -69,14 +69,16 @@ class SqliteAppender:
             found = self._connected().execute(query, (run_id,)).fetchone()
         return found and Head(*found)
 
-    def keep(self, sha256: str, size: int, redacted: bool, data: bytes) -> None:
+    def keep(self, sha256: str, size: int, redacted: bool, data: bytes, at: float) -> None:
         with self._lock, explained(self._where):
             self._connected().execute(
-                "INSERT INTO blobs (sha256, size, redacted, data) VALUES (?,?,?,?) ON CONFLICT (sha256)"
+                "INSERT INTO blobs (sha256, size, redacted, data, kept_at) VALUES (?,?,?,?,?) ON CONFLICT (sha256)"
                 " DO UPDATE SET redacted=blobs.redacted OR excluded.redacted, pruned_at=NULL,"
-                " data=CASE WHEN blobs.pruned_at IS NULL THEN blobs.data ELSE excluded.data END"
-                " WHERE (excluded.redacted AND NOT blobs.redacted) OR blobs.pruned_at IS NOT NULL",
-                (sha256, size, redacted, data),
+                " data=CASE WHEN blobs.pruned_at IS NULL THEN blobs.data ELSE excluded.data END,"
+                " kept_at=excluded.kept_at"
+                " WHERE (excluded.redacted AND NOT blobs.redacted) OR blobs.pruned_at IS NOT NULL"
+                " OR blobs.kept_at IS NULL OR blobs.kept_at < excluded.kept_at - ?",
+                (sha256, size, redacted, data, at, TOUCHED_S),
             )
 
     def close(self) -> None:

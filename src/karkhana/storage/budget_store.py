@@ -22,27 +22,25 @@ class BudgetStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def put(self, budget: Budget) -> None:
+    def put(self, budget: Budget, connection: sa.Connection | None = None) -> None:
         """Set the limits of a scope in a period, in place of the former ones. Holds from the next call on."""
         limits = {"soft": _picos(budget.soft), "hard": _picos(budget.hard)}
-        with self._database.writing() as connection:
-            _alone(connection)
-            if not connection.execute(
-                sa.update(budgets).where(_is(budget.scope, budget.period)).values(limits)
-            ).rowcount:
+        with self._database.joining(connection) as joined:
+            _alone(joined)
+            if not joined.execute(sa.update(budgets).where(_is(budget.scope, budget.period)).values(limits)).rowcount:
                 values = {"scope": budget.scope, "period": budget.period.value, **limits}
-                added = connection.execute(sa.insert(budgets).values(values).returning(budgets.c.budget))
-                _count_entries(connection, added.scalar_one(), budget)
+                added = joined.execute(sa.insert(budgets).values(values).returning(budgets.c.budget))
+                _count_entries(joined, added.scalar_one(), budget)
 
-    def remove(self, scope: str, period: Period) -> bool:
+    def remove(self, scope: str, period: Period, connection: sa.Connection | None = None) -> bool:
         """Whether there was such a budget."""
-        with self._database.writing() as connection:
-            _alone(connection)
-            found = connection.execute(sa.select(budgets.c.budget).where(_is(scope, period))).scalar()
+        with self._database.joining(connection) as joined:
+            _alone(joined)
+            found = joined.execute(sa.select(budgets.c.budget).where(_is(scope, period))).scalar()
             if found is None:
                 return False
-            connection.execute(sa.delete(budget_balances).where(budget_balances.c.budget == found))
-            connection.execute(sa.delete(budgets).where(budgets.c.budget == found))
+            joined.execute(sa.delete(budget_balances).where(budget_balances.c.budget == found))
+            joined.execute(sa.delete(budgets).where(budgets.c.budget == found))
             return True
 
     def all(self) -> list[Budget]:
@@ -52,15 +50,19 @@ class BudgetStore:
 
     def standings(self, scopes: Iterable[str], day: str) -> list[Standing]:
         """How the budgets of ``scopes`` stand in the periods that ``day`` (YYYY-MM-DD, UTC) is in."""
-        found = []
         with self._database.reading() as connection:
-            query = sa.select(budgets).where(budgets.c.scope.in_(list(scopes)))
-            for row in list(connection.execute(query.order_by(budgets.c.scope, budgets.c.period))):
-                start = start_of(row.period, day)
-                place = sa.and_(budget_balances.c.budget == row.budget, budget_balances.c.start == start)
-                balance = connection.execute(sa.select(budget_balances).where(place)).first()
-                spent, reserved = (ZERO, ZERO) if balance is None else (money(balance.spent), money(balance.reserved))
-                found.append(Standing(budget=_budget(row), start=start, spent=spent, reserved=reserved))
+            return self.standings_within(connection, scopes, day)
+
+    def standings_within(self, connection: sa.Connection, scopes: Iterable[str], day: str) -> list[Standing]:
+        """As :meth:`standings`, inside of somebody else's transaction."""
+        found = []
+        query = sa.select(budgets).where(budgets.c.scope.in_(list(scopes)))
+        for row in list(connection.execute(query.order_by(budgets.c.scope, budgets.c.period))):
+            start = start_of(row.period, day)
+            place = sa.and_(budget_balances.c.budget == row.budget, budget_balances.c.start == start)
+            balance = connection.execute(sa.select(budget_balances).where(place)).first()
+            spent, reserved = (ZERO, ZERO) if balance is None else (money(balance.spent), money(balance.reserved))
+            found.append(Standing(budget=_budget(row), start=start, spent=spent, reserved=reserved))
         return found
 
 

@@ -73,6 +73,15 @@ class Database:
             with connection.begin():
                 yield connection
 
+    @contextlib.contextmanager
+    def joining(self, connection: sa.Connection | None) -> Iterator[sa.Connection]:
+        """The transaction of the caller, or :meth:`writing` where there is none."""
+        if connection is not None:
+            yield connection
+            return
+        with self.writing() as own:
+            yield own
+
     def at_close(self, close: Callable[[], None]) -> None:
         """Have ``close`` called before the database is closed."""
         self._closing.append(close)

@@ -22,17 +22,26 @@ class MessageStore:
         with self._database.writing() as connection:
             self.post_within(connection, run_id, topic, message)
 
-    def post_within(self, connection: sa.Connection, run_id: str, topic: str, message: str) -> None:
-        """As :meth:`post`, inside of somebody else's writing transaction."""
+    def hold_within(self, connection: sa.Connection, run_id: str) -> None:
+        """Until the end of somebody else's writing transaction nobody else leaves a message. Raises ``UnknownRun``."""
         found = sa.select(runs.c.run_id).where(runs.c.run_id == run_id).with_for_update()
         if connection.execute(found).scalar() is None:
             raise unknown_run(run_id)
+
+    def post_within(self, connection: sa.Connection, run_id: str, topic: str, message: str) -> None:
+        """As :meth:`post`, inside of somebody else's writing transaction."""
+        self.hold_within(connection, run_id)
         values = {"run_id": run_id, "topic": topic, "message": message, "at": self._clock().timestamp()}
         connection.execute(sa.insert(messages).values(values))
         connection.execute(_wake(run_id))
 
     def read(self, run_id: str, topic: str, index: int = 0) -> str | None:
         """The message number ``index``, from 0, to the run on ``topic``; ``None`` when it has not come yet."""
+        with self._database.reading() as connection:
+            return self.read_within(connection, run_id, topic, index)
+
+    def read_within(self, connection: sa.Connection, run_id: str, topic: str, index: int = 0) -> str | None:
+        """As :meth:`read`, inside of somebody else's transaction."""
         query = (
             sa.select(messages.c.message)
             .where(messages.c.run_id == run_id, messages.c.topic == topic)
@@ -40,9 +49,8 @@ class MessageStore:
             .offset(index)
             .limit(1)
         )
-        with self._database.reading() as connection:
-            found: str | None = connection.execute(query).scalar()
-            return found
+        found: str | None = connection.execute(query).scalar()
+        return found
 
     def wake(self, run_id: str) -> None:
         """If the run is parked, any worker may go on with it at once."""

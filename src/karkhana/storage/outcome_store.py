@@ -3,18 +3,31 @@
 Everything here can be made again from the trails of the runs; only how far repositories were searched is not in those.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
-from karkhana.domain.outcomes import ScoredChange, Sign
+from karkhana.domain.outcomes import ScoredChange, Sign, SignKind
 from karkhana.storage.database import Database
 from karkhana.storage.tables import outcome_changes, outcome_signs, runs, tasks
 
 _TABLE = outcome_changes.c
 _TEXTS = ("reference", "detail", "by")
+PLAIN = (
+    "run_id",
+    "repository",
+    "type",
+    "engineer",
+    "model",
+    "strategy",
+    "score",
+    "at",
+    "landed_at",
+    "watched_at",
+)
+"""What tells how a change turned out. Twenty thousand are read at once, and the other columns take most of the time."""
 
 
 def _as_it_is(text: str) -> str:
@@ -83,7 +96,7 @@ class OutcomeStore:
 
     def changes(self, *, repository: str | None = None, run_id: str | None = None) -> list[ScoredChange]:
         """The oldest first."""
-        query = sa.select(outcome_changes)
+        query = sa.select(*_CHANGE)
         if repository is not None:
             query = query.where(_TABLE.repository == repository)
         if run_id is not None:
@@ -93,21 +106,26 @@ class OutcomeStore:
         return sorted(found, key=lambda change: (change.at, change.run_id))
 
     def newest(self, limit: int) -> list["Placed"]:
-        """The newest ones with where they belong, the oldest of them first."""
+        """The newest ones with where they belong, the oldest of them first; :data:`PLAIN` of each is filled in."""
+        columns = [_TABLE[name] for name in PLAIN]
+        newest = sa.select(*columns).order_by(_TABLE.at.desc(), _TABLE.run_id.desc()).limit(limit).subquery()
         query = (
-            sa.select(outcome_changes, runs.c.product, tasks.c.human_review)
-            .join(runs, runs.c.run_id == _TABLE.run_id)
+            sa.select(*newest.c, runs.c.product, tasks.c.human_review)
+            .join(runs, runs.c.run_id == newest.c.run_id)
             .join(tasks, tasks.c.task_id == runs.c.task_id)
-            .order_by(_TABLE.at.desc(), _TABLE.run_id.desc())
-            .limit(limit)
         )
         with self._database.reading() as connection:
-            found = [Placed(_change(row), row.product, bool(row.human_review)) for row in connection.execute(query)]
-        return found[::-1]
+            rows = connection.execute(query).all()
+        found = [
+            Placed(ScoredChange(**dict(zip(PLAIN, values, strict=True))), product, bool(asked))
+            for *values, product, asked in rows
+        ]
+        # both databases would sort whole rows again
+        return sorted(found, key=lambda each: (each.change.at, each.change.run_id))
 
     def signs(self, run_ids: Iterable[str] | None = None) -> dict[str, list[Sign]]:
         """Run → its signs, the oldest first; of all runs, or of those that are named."""
-        query = sa.select(outcome_signs)
+        query = sa.select(*_SIGN)
         wanted = None if run_ids is None else set(run_ids)
         if wanted is not None and len(wanted) == 1:
             query = query.where(outcome_signs.c.run_id == next(iter(wanted)))
@@ -127,11 +145,16 @@ class OutcomeStore:
             connection.execute(sa.delete(outcome_changes))
 
 
-def _sign(row: sa.Row[Any]) -> Sign:
-    return msgspec.convert({name: getattr(row, name) for name in Sign.__struct_fields__}, Sign)
+_CHANGE = [_TABLE[name] for name in ScoredChange.__struct_fields__]
+_SIGN = [outcome_signs.c[name] for name in Sign.__struct_fields__]
+_components = msgspec.json.Decoder(dict[str, float])
 
 
-def _change(row: sa.Row[Any]) -> ScoredChange:
-    values = {name: getattr(row, name) for name in ScoredChange.__struct_fields__}
-    values["components"] = msgspec.json.decode(row.components)
-    return msgspec.convert(values, ScoredChange)
+def _sign(row: Sequence[Any]) -> Sign:
+    values = dict(zip(Sign.__struct_fields__, row, strict=True))
+    return Sign(**values | {"kind": SignKind(values["kind"])})
+
+
+def _change(row: Sequence[Any]) -> ScoredChange:
+    values = dict(zip(ScoredChange.__struct_fields__, row, strict=True))
+    return ScoredChange(**values | {"components": _components.decode(values["components"])})

@@ -1,7 +1,8 @@
 """Removes what is large and old from trails: blobs that only runs refer to that ended long ago.
 
 An event holds the SHA-256 of its large values and of file contents, not these themselves, so every chain verifies as
-before; the blob's row stays, without its data and with the time. Knows nothing of how long things are to be kept.
+before; the blob's row stays, without its data and with the time. What was kept within a day stays, whoever needs it:
+the event that names it may be still to come. Knows nothing of how long things are to be kept.
 
 >>> # Retention(database).prune(before=time.time() - 365 * 86400)
 """
@@ -15,6 +16,9 @@ from karkhana.storage.database import Clock, Database, utc_now
 from karkhana.storage.tables import blobs, events, runs
 from karkhana.storage.verification import references
 
+FRESH_S = 86_400.0
+"""Seconds after which content that was kept has long been named by an event: a process remembers for six hours what it
+has kept, and that is noted within an hour (:data:`karkhana.storage.appender.TOUCHED_S`); the rest is for clocks."""
 _PAGE = 200
 
 
@@ -57,14 +61,16 @@ class Retention:
 
     def _remove(self, names: list[str], dry_run: bool) -> list[int]:
         """The sizes of what is there of these."""
-        there = sa.and_(blobs.c.sha256.in_(names), blobs.c.pruned_at.is_(None))
+        now = self._now()
+        lain = sa.or_(blobs.c.kept_at.is_(None), blobs.c.kept_at < now - FRESH_S)
+        there = sa.and_(blobs.c.sha256.in_(names), blobs.c.pruned_at.is_(None), lain)
         query = sa.select(sa.func.length(blobs.c.data)).where(there)
         if dry_run:
             with self._database.reading() as connection:
                 return list(connection.execute(query).scalars())
         with self._database.writing() as connection:
-            sizes = list(connection.execute(query).scalars())
-            connection.execute(sa.update(blobs).where(there).values(data=b"", pruned_at=self._now()))
+            sizes = list(connection.execute(query.with_for_update()).scalars())
+            connection.execute(sa.update(blobs).where(there).values(data=b"", pruned_at=now))
         return sizes
 
     def _now(self) -> float:

@@ -5,6 +5,7 @@ Knows nothing of charts, nor of what a figure means.
 >>> # RunFigures(database).scores(since=0.0, edges=[0.0, 0.5, 1.0])
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,6 +39,13 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the edge that it ended at or after."""
     type: str
     status: Status
+    runs: int
+
+
+class Went(msgspec.Struct, frozen=True, kw_only=True):
+    """Ended runs that went on in one way within a period."""
+
+    period: int
     way: str
     runs: int
 
@@ -50,27 +58,28 @@ class RunFigures:
 
     def scores(self, since: float, edges: Sequence[float], *, visible: Visible = EVERYTHING) -> list[Scored]:
         """Runs that ended with a score since ``since`` (seconds since the epoch), by ``edges`` (ascending)."""
-        query = self._since(since, visible).where(runs.c.score.is_not(None))
-        columns = _bucket(runs.c.score, edges).label("bucket"), _WAY.label("way"), sa.func.count().label("runs")
-        query = query.with_only_columns(*columns).group_by("bucket", "way")
+        bucket = _bucket(runs.c.score, edges).label("bucket")
+        query = _counted(since, visible, bucket, asked=True).where(runs.c.score.is_not(None))
         with self._database.reading() as connection:
-            return [Scored(bucket=row.bucket, way=row.way, runs=row.runs) for row in connection.execute(query)]
+            rows = connection.execute(query).all()
+        found = Counter[tuple[int, str]]()
+        for row in rows:
+            found[row.bucket, _way(Status(row.status), row.asked)] += row.runs
+        return [Scored(bucket=bucket, way=way, runs=count) for (bucket, way), count in found.items()]
+
+    def ways(self, edges: Sequence[float], *, visible: Visible = EVERYTHING) -> list[Went]:
+        """Runs that ended since the first of ``edges`` (ascending, seconds since the epoch), by how they went on."""
+        query = _counted(edges[0], visible, _bucket(runs.c.finished_at, edges).label("period"), asked=True)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        return [Went(period=row.period, way=_way(Status(row.status), row.asked), runs=row.runs) for row in rows]
 
     def periods(self, edges: Sequence[float], *, visible: Visible = EVERYTHING) -> list[Ended]:
-        """Runs that ended since the first of ``edges`` (ascending, seconds since the epoch), by these."""
-        columns = (
-            _bucket(runs.c.finished_at, edges).label("period"),
-            runs.c.type,
-            runs.c.status,
-            _WAY.label("way"),
-            sa.func.count().label("runs"),
-        )
-        query = self._since(edges[0], visible).with_only_columns(*columns)
+        """The same runs by their types and how they ended."""
+        query = _counted(edges[0], visible, _bucket(runs.c.finished_at, edges).label("period"), runs.c.type)
         with self._database.reading() as connection:
-            return [
-                Ended(period=row.period, type=row.type, status=Status(row.status), way=row.way, runs=row.runs)
-                for row in connection.execute(query.group_by("period", runs.c.type, runs.c.status, "way"))
-            ]
+            rows = connection.execute(query).all()
+        return [Ended(period=row.period, type=row.type, status=Status(row.status), runs=row.runs) for row in rows]
 
     def newest_failed(self, limit: int, *, visible: Visible = EVERYTHING) -> list[str]:
         """Runs that failed or were rejected, the newest first."""
@@ -79,19 +88,27 @@ class RunFigures:
         with self._database.reading() as connection:
             return list(connection.execute(query.order_by(runs.c.run_id.desc()).limit(limit)).scalars())
 
-    @staticmethod
-    def _since(since: float, visible: Visible) -> sa.Select[Any]:
-        joined = sa.select(runs.c.run_id).join(tasks, tasks.c.task_id == runs.c.task_id)
-        return joined.where(runs.c.finished_at >= since, of_products(runs.c.product, visible))
+
+DELIVERED = (Status.DELIVERED, Status.DEPLOYED, Status.CANARY)
 
 
-_DELIVERED = runs.c.status.in_((Status.DELIVERED.value, Status.DEPLOYED.value, Status.CANARY.value))
-_WAY = sa.case(
-    (sa.and_(_DELIVERED, tasks.c.human_review.is_(True)), APPROVED),
-    (_DELIVERED, ALONE),
-    (runs.c.status == Status.REJECTED.value, REFUSED),
-    else_=OTHER,
-)
+def _way(status: Status, asked: bool | None) -> str:
+    if status in DELIVERED:
+        return APPROVED if asked else ALONE
+    return REFUSED if status is Status.REJECTED else OTHER
+
+
+def _counted(since: float, visible: Visible, *columns: sa.ColumnElement[Any], asked: bool = False) -> sa.Select[Any]:
+    """Ended runs by ``columns`` and status; with ``asked`` also by whether a person decided on those delivered."""
+    kinds = [*columns, runs.c.status]
+    place: sa.FromClause = runs
+    if asked:
+        # only the tasks of these are looked up: an empty key finds nothing at once
+        delivered = sa.case((runs.c.status.in_([status.value for status in DELIVERED]), runs.c.task_id))
+        place = runs.outerjoin(tasks, tasks.c.task_id == delivered)
+        kinds.append(tasks.c.human_review.label("asked"))
+    query = sa.select(*kinds, sa.func.count().label("runs")).select_from(place).group_by(*kinds)
+    return query.where(runs.c.finished_at >= since, of_products(runs.c.product, visible))
 
 
 def _bucket(column: sa.ColumnElement[Any], edges: Sequence[float]) -> sa.ColumnElement[Any]:

@@ -65,7 +65,11 @@ class RunStore:
     def get(self, run_id: str) -> Run:
         """Raises ``UnknownRun``."""
         with self._database.reading() as connection:
-            return _run(_row(connection, run_id))
+            return self.get_within(connection, run_id)
+
+    def get_within(self, connection: sa.Connection, run_id: str) -> Run:
+        """As :meth:`get`, inside of somebody else's transaction."""
+        return _run(_row(connection, run_id))
 
     def list(
         self, *, task_id: str | None = None, status: Status | None = None, limit: int = 100, offset: int = 0
@@ -119,6 +123,7 @@ class RunStore:
             .returning(runs.c.task_id, runs.c.lease_epoch)
         )
         with self._database.writing() as connection:
+            _hold_task(connection, run_id)
             won = connection.execute(query).one_or_none()
             if won is None:
                 return None
@@ -150,6 +155,7 @@ class RunStore:
     def set_status(self, run_id: str, epoch: int, status: Status) -> None:
         """Enter another station; the task follows. Raises ``LeaseLost``."""
         with self._database.writing() as connection:
+            _hold_task(connection, run_id)
             task_id = _fenced(connection, run_id, epoch, status=status.value).task_id
             change_status(connection, task_id, status)
 
@@ -182,6 +188,7 @@ class RunStore:
         if quality_score is not None:
             values["score"] = quality_score
         with self._database.writing() as connection:
+            _hold_task(connection, run_id)
             row = _fenced(
                 connection,
                 run_id,
@@ -259,6 +266,12 @@ def unknown_run(run_id: str) -> UnknownRun:
 
 def lease_lost(run_id: str, epoch: int) -> LeaseLost:
     return LeaseLost(f"another worker has taken over {run_id} (our epoch {epoch} has passed)")
+
+
+def _hold_task(connection: sa.Connection, run_id: str) -> None:
+    """Lock the task of a run that is to be changed with it: before the run (:mod:`karkhana.storage.transitions`)."""
+    task_id = sa.select(runs.c.task_id).where(runs.c.run_id == run_id).scalar_subquery()
+    connection.execute(sa.select(tasks.c.ordinal).where(tasks.c.task_id == task_id).with_for_update())
 
 
 def _fenced(connection: sa.Connection, run_id: str, epoch: int, **values: Any) -> sa.Row[Any]:

@@ -57,17 +57,20 @@ class KeyFile:
         self.path = path
 
     def keys(self) -> dict[str, bytes]:
-        """By identifier. Raises ``SecretsUnavailable`` when the file is missing, damaged or open to others."""
+        """By identifier. Raises ``SecretsUnavailable`` when the file is missing, damaged or open to others.
+
+        A link is followed, as Kubernetes mounts secrets: what counts is the file that was opened.
+        """
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            # not blocking: at the end of a link may be a pipe that nobody writes into
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise SecretsUnavailable(
                 f"the key of sealed secrets cannot be read: {self.path}: {error.strerror}",
                 "put the file back from where you keep it, or set the secrets anew: karkhana secrets set NAME",
             ) from error
         with os.fdopen(descriptor) as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_mode & 0o077 or found.st_uid not in (os.geteuid(), 0):
+            if not _ours_alone(os.fstat(descriptor), os.geteuid()):
                 raise SecretsUnavailable(
                     f"others could read or replace the key of sealed secrets: {self.path}",
                     f"make it yours alone: chmod 600 {self.path}",
@@ -105,7 +108,13 @@ class KeyFile:
             os.close(descriptor)
 
     def write(self, keys: dict[str, bytes]) -> None:
-        """Replace the file at once, readable by nobody else."""
+        """Replace the file at once, readable by nobody else. Raises ``SecretsUnavailable`` where that cannot be."""
+        if self.path.is_symlink():
+            # the old key would stay where the link leads to, and who made the link would put it back
+            raise SecretsUnavailable(
+                f"the key of sealed secrets is a link, and is changed where it leads to: {self.path}",
+                "rotate with a copy of it as KARKHANA_SECRETS_KEY_FILE, then put that in the place of the original",
+            )
         lines = "".join(f"{name} {base64.b64encode(key).decode()}\n" for name, key in keys.items())
         descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=".secrets-")
         try:
@@ -129,6 +138,15 @@ class KeyFile:
         if not os.path.lexists(self.path):
             self.write(dict([new_key()]))
         return next(iter(self.keys().items()))
+
+
+def _ours_alone(found: os.stat_result, user: int) -> bool:
+    """Whether nobody else can read or replace a file.
+
+    What root gives to a user through a group of theirs is that user's, as Kubernetes does with ``fsGroup``.
+    """
+    others = 0o037 if found.st_uid == 0 and user != 0 else 0o077
+    return stat.S_ISREG(found.st_mode) and not found.st_mode & others and found.st_uid in (user, 0)
 
 
 def new_key() -> tuple[str, bytes]:
@@ -155,25 +173,34 @@ class SealedSecrets:
 
     def put(self, name: str, value: str, *, by: str) -> SealedSecret:
         """Seal a value, in place of the one that was there. Raises ``InvalidInput`` or ``SecretsUnavailable``."""
+        with self.held(), self._database.writing() as connection:
+            return self.put_within(connection, name, value, by=by)
+
+    def held(self) -> contextlib.AbstractContextManager[None]:
+        """What :meth:`put_within` needs, and takes before its transaction: the key file, for nobody else."""
+        return self._file.held()
+
+    def put_within(self, connection: sa.Connection, name: str, value: str, *, by: str) -> SealedSecret:
+        """As :meth:`put`, in the caller's transaction, while the file is :meth:`held`."""
         if not _NAME.fullmatch(name):
-            raise InvalidInput(f"{name!r} is no name of a secret", "use letters, digits, - _ and ., up to 63 of them")
+            # not which: somebody may have typed the value here
+            raise InvalidInput("that is no name of a secret", "use letters, digits, - _ and ., up to 63 of them")
         if not value or len(value.encode("utf-8", "surrogateescape")) > LONGEST:
             raise InvalidInput("the secret is empty or too long", f"it may have {LONGEST} bytes")
         self._learn(name, value)
-        with self._file.held(), self._database.writing() as connection:
-            known = connection.execute(sa.select(sealed_secrets.c.key_id).limit(1)).scalar()
-            if known is not None and not self._file.path.exists():
-                # a new key would hide that all other secrets are lost
-                self._file.keys()
-            key_id, key = self._file.current()
-            before = sa.select(sealed_secrets.c.version).where(sealed_secrets.c.name == name)
-            version = (connection.execute(before).scalar() or 0) + 1
-            row = _sealed(name, version, key_id, key, value) | {
-                "changed_at": self._clock().timestamp(),
-                "changed_by": by,
-            }
-            insert = upsert(connection, sealed_secrets).values(row)
-            connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=row))
+        known = connection.execute(sa.select(sealed_secrets.c.key_id).limit(1)).scalar()
+        if known is not None and not self._file.path.exists():
+            # a new key would hide that all other secrets are lost
+            self._file.keys()
+        key_id, key = self._file.current()
+        before = sa.select(sealed_secrets.c.version).where(sealed_secrets.c.name == name)
+        version = (connection.execute(before).scalar() or 0) + 1
+        row = _sealed(name, version, key_id, key, value) | {
+            "changed_at": self._clock().timestamp(),
+            "changed_by": by,
+        }
+        insert = upsert(connection, sealed_secrets).values(row)
+        connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=row))
         return SealedSecret(name=name, version=version, changed_at=row["changed_at"], changed_by=by)
 
     def reveal(self, name: str) -> str:
@@ -195,10 +222,10 @@ class SealedSecrets:
             for row in rows
         ]
 
-    def remove(self, name: str) -> None:
+    def remove(self, name: str, connection: sa.Connection | None = None) -> None:
         """Forget a secret. Raises ``InvalidInput`` when there is no such secret."""
-        with self._database.writing() as connection:
-            if not connection.execute(sa.delete(sealed_secrets).where(sealed_secrets.c.name == name)).rowcount:
+        with self._database.joining(connection) as joined:
+            if not joined.execute(sa.delete(sealed_secrets).where(sealed_secrets.c.name == name)).rowcount:
                 raise InvalidInput(f"there is no sealed secret {name}", "see them: karkhana secrets list")
 
     def rotate(self) -> int:

@@ -6,6 +6,8 @@ roles counts with the next request. Knows nothing of roles or of how somebody si
 
 import hashlib
 import secrets
+from collections.abc import Collection
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -59,23 +61,41 @@ class SessionStore:
             row = connection.execute(query).one_or_none()
         if row is None or row.until <= self._clock().timestamp():
             return None
-        return TeamSession(
-            subject=row.subject,
-            email=row.email,
-            groups=msgspec.json.decode(row.groups, type=tuple[str, ...]),
-            began_at=row.began_at,
-            until=row.until,
+        return _session(row)
+
+    def of(self, subject: str) -> dict[str, TeamSession]:
+        """Somebody's sessions that are not over, by their hash, the newest first."""
+        theirs = sa.select(team_sessions).where(
+            team_sessions.c.subject == subject, team_sessions.c.until > self._clock().timestamp()
         )
+        with self._database.reading() as connection:
+            rows = connection.execute(theirs.order_by(team_sessions.c.began_at.desc())).all()
+        return {row.session_sha256: _session(row) for row in rows}
 
     def end(self, session_id: str) -> None:
         """Forget a session."""
         with self._database.writing() as connection:
             connection.execute(sa.delete(team_sessions).where(team_sessions.c.session_sha256 == hashed(session_id)))
 
-    def end_all(self, subject: str) -> int:
-        """Forget all sessions of somebody; how many there were."""
-        with self._database.writing() as connection:
-            return connection.execute(sa.delete(team_sessions).where(team_sessions.c.subject == subject)).rowcount
+    def end_all(
+        self, subject: str, hashes: Collection[str] | None = None, connection: sa.Connection | None = None
+    ) -> int:
+        """Forget all sessions of somebody, or those of them with these ``hashes``; how many there were."""
+        theirs = sa.delete(team_sessions).where(team_sessions.c.subject == subject)
+        if hashes is not None:
+            theirs = theirs.where(team_sessions.c.session_sha256.in_(hashes))
+        with self._database.joining(connection) as joined:
+            return joined.execute(theirs).rowcount
+
+
+def _session(row: sa.Row[Any]) -> TeamSession:
+    return TeamSession(
+        subject=row.subject,
+        email=row.email,
+        groups=msgspec.json.decode(row.groups, type=tuple[str, ...]),
+        began_at=row.began_at,
+        until=row.until,
+    )
 
 
 def hashed(session_id: str) -> str:

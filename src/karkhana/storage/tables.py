@@ -6,7 +6,7 @@ of money are whole trillionths of a dollar.
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = "0021"
+SCHEMA_VERSION = "0022"
 """The newest migration; kept here so that opening an up-to-date database needs no Alembic."""
 
 GENESIS = "0" * 64
@@ -134,6 +134,8 @@ blobs = sa.Table(
     sa.Column("redacted", sa.Boolean, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
     sa.Column("pruned_at", sa.Double),
+    # when it was last kept, within an hour; absent: before this was noted
+    sa.Column("kept_at", sa.Double),
 )
 
 messages = sa.Table(

@@ -68,13 +68,13 @@ class TaskLists:
             ).scalar()
         return found
 
-    def set_priority(self, task_id: str, priority: int) -> None:
+    def set_priority(self, task_id: str, priority: int, connection: sa.Connection | None = None) -> None:
         """Change a queued task's turn. Raises ``UnknownTask``, or ``InvalidInput`` once it is worked on."""
-        with self._database.writing() as connection:
+        with self._database.joining(connection) as joined:
             place = tasks.c.task_id == task_id
-            status = connection.execute(sa.select(tasks.c.status).where(place).with_for_update()).scalar()
+            status = joined.execute(sa.select(tasks.c.status).where(place).with_for_update()).scalar()
             if status is None:
                 raise unknown_task(task_id)
             if status != Status.QUEUED.value:
                 raise InvalidInput(f"{task_id} is {status.replace('_', ' ')}; only what is queued has a turn")
-            connection.execute(sa.update(tasks).where(place).values(priority=priority))
+            joined.execute(sa.update(tasks).where(place).values(priority=priority))

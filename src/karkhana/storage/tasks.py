@@ -91,7 +91,11 @@ class TaskStore:
     def get(self, task_id: str) -> Task:
         """Raises ``UnknownTask``."""
         with self._database.reading() as connection:
-            found = _tasks(connection, sa.select(tasks).where(tasks.c.task_id == task_id))
+            return self.get_within(connection, task_id)
+
+    def get_within(self, connection: sa.Connection, task_id: str) -> Task:
+        """As :meth:`get`, inside of somebody else's transaction."""
+        found = _tasks(connection, sa.select(tasks).where(tasks.c.task_id == task_id))
         if not found:
             raise unknown_task(task_id)
         return found[0]

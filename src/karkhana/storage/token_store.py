@@ -26,7 +26,15 @@ class TokenStore:
         self._database = database
         self._clock = clock
 
-    def create(self, name: str, roles: Mapping[str, Role], *, seconds: float, owner: str) -> tuple[AccessToken, str]:
+    def create(
+        self,
+        name: str,
+        roles: Mapping[str, Role],
+        *,
+        seconds: float,
+        owner: str,
+        connection: sa.Connection | None = None,
+    ) -> tuple[AccessToken, str]:
         """A new token and its secret, which is told here and never again. Raises ``InvalidInput``."""
         now = self._clock().timestamp()
         try:
@@ -42,8 +50,8 @@ class TokenStore:
             raise InvalidInput(str(error), "for example: --role operator --product shop --expires 90d") from error
         secret = new_secret()
         values = msgspec.structs.asdict(token) | {"roles": canonical(token.roles).decode()}
-        with self._database.writing() as connection:
-            connection.execute(sa.insert(access_tokens).values(secret_sha256=_hashed(secret), **values))
+        with self._database.joining(connection) as joined:
+            joined.execute(sa.insert(access_tokens).values(secret_sha256=_hashed(secret), **values))
         return token, secret
 
     def opened_by(self, secret: str) -> AccessToken | None:
@@ -83,14 +91,18 @@ class TokenStore:
             raise _unknown(token_id)
         return _token(row)
 
-    def revoke(self, token_id: str) -> AccessToken:
+    def revoke(self, token_id: str, connection: sa.Connection | None = None) -> AccessToken:
         """End a token at once; again is no harm. Raises ``InvalidInput`` when there is no such token."""
-        ended = sa.update(access_tokens).where(access_tokens.c.token_id == token_id)
-        with self._database.writing() as connection:
-            connection.execute(
-                ended.where(access_tokens.c.revoked_at.is_(None)).values(revoked_at=self._clock().timestamp())
+        named = access_tokens.c.token_id == token_id
+        now = self._clock().timestamp()
+        with self._database.joining(connection) as joined:
+            joined.execute(
+                sa.update(access_tokens).where(named, access_tokens.c.revoked_at.is_(None)).values(revoked_at=now)
             )
-        return self.get(token_id)
+            row = joined.execute(sa.select(access_tokens).where(named)).one_or_none()
+        if row is None:
+            raise _unknown(token_id)
+        return _token(row)
 
 
 def _hashed(secret: str) -> str:

@@ -1,6 +1,10 @@
 """The one place that changes a task's status, so that what waits for it is always counted right.
 
 Knows nothing of leases or runs. Works inside the caller's transaction.
+
+Transactions that lock several rows take them in one order, or two of them could wait for each other for ever (on
+PostgreSQL; SQLite has one writer): what came in by a door, what was understood of a ticket, its task, the task's runs,
+tasks that depend on it (the oldest first), the head of the audit, the answer that is kept for a repeated request.
 """
 
 from typing import Any

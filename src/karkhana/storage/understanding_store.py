@@ -47,7 +47,13 @@ class UnderstandingStore:
     def get(self, task_id: str) -> Understanding | None:
         """``None`` for a task of which nothing was kept."""
         with self._database.reading() as connection:
-            return _get(connection, task_id)
+            stored = connection.execute(_ONE.where(understandings.c.task_id == task_id)).scalar()
+        return None if stored is None else decode(stored, Understanding)
+
+    def hold_within(self, connection: sa.Connection, task_id: str) -> Understanding | None:
+        """As :meth:`get`, inside of somebody else's writing transaction, before whose end nobody else changes it."""
+        stored = connection.execute(_ONE.where(understandings.c.task_id == task_id).with_for_update()).scalar()
+        return None if stored is None else decode(stored, Understanding)
 
     def keep_within(
         self, connection: sa.Connection, task_id: str, product: str, understanding: Understanding, sketch: str
@@ -62,20 +68,17 @@ class UnderstandingStore:
         }
         connection.execute(upsert(connection, understandings).values(row).on_conflict_do_nothing())
 
-    def change(self, task_id: str, change: Callable[[Understanding], Understanding]) -> Understanding:
-        """Write what ``change`` makes of what is kept, and return that. Raises ``KeyError`` when nothing is."""
-        with self._database.writing() as connection:
-            return self.change_within(connection, task_id, change)
-
     def change_within(
         self, connection: sa.Connection, task_id: str, change: Callable[[Understanding], Understanding]
     ) -> Understanding:
-        """As :meth:`change`, inside of somebody else's writing transaction."""
-        query = sa.select(understandings.c.understanding).where(understandings.c.task_id == task_id).with_for_update()
-        stored = connection.execute(query).scalar()
-        if stored is None:
+        """Write what ``change`` makes of what is kept, inside of somebody else's writing transaction, and return that.
+
+        Raises ``KeyError`` when nothing is kept.
+        """
+        before = self.hold_within(connection, task_id)
+        if before is None:
             raise KeyError(task_id)
-        changed = change(decode(stored, Understanding))
+        changed = change(before)
         values = {"understanding": canonical(changed).decode()}
         connection.execute(sa.update(understandings).where(understandings.c.task_id == task_id).values(values))
         return changed
@@ -96,6 +99,7 @@ class UnderstandingStore:
         }
 
 
+_ONE = sa.select(understandings.c.understanding)
 # made once: to make it for each ticket takes longer than to carry it out
 _SINCE = (
     sa.select(understandings.c.ordinal, understandings.c.task_id, understandings.c.sketch)
@@ -103,9 +107,3 @@ _SINCE = (
     .order_by(understandings.c.ordinal.desc())
     .limit(sa.bindparam("most"))
 )
-
-
-def _get(connection: sa.Connection, task_id: str) -> Understanding | None:
-    query = sa.select(understandings.c.understanding).where(understandings.c.task_id == task_id)
-    stored = connection.execute(query).scalar()
-    return None if stored is None else decode(stored, Understanding)

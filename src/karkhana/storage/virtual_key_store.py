@@ -20,10 +20,10 @@ class VirtualKeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, key: VirtualKey, secret_sha256: str) -> None:
+    def add(self, key: VirtualKey, secret_sha256: str, connection: sa.Connection | None = None) -> None:
         """``secret_sha256``: in hexadecimal."""
-        with self._database.writing() as connection:
-            connection.execute(sa.insert(virtual_keys).values(secret_sha256=secret_sha256, **_values(key)))
+        with self._database.joining(connection) as joined:
+            joined.execute(sa.insert(virtual_keys).values(secret_sha256=secret_sha256, **_values(key)))
 
     def put(self, key: VirtualKey) -> None:
         """Change all of a key but its secret. Raises ``InvalidInput`` if there is no such key."""
@@ -32,10 +32,10 @@ class VirtualKeyStore:
             if not connection.execute(changed).rowcount:
                 raise _unknown(key.key_id)
 
-    def remove(self, key_id: str) -> None:
+    def remove(self, key_id: str, connection: sa.Connection | None = None) -> None:
         """Forget a key; what it did cost stays in the ledger. Raises ``InvalidInput`` if there is no such key."""
-        with self._database.writing() as connection:
-            if not connection.execute(sa.delete(virtual_keys).where(virtual_keys.c.key_id == key_id)).rowcount:
+        with self._database.joining(connection) as joined:
+            if not joined.execute(sa.delete(virtual_keys).where(virtual_keys.c.key_id == key_id)).rowcount:
                 raise _unknown(key_id)
 
     def get(self, key_id: str) -> VirtualKey:

@@ -145,7 +145,11 @@ class WebhookStore:
 
     def get(self, webhook_id: str) -> Webhook | None:
         with self._database.reading() as connection:
-            row = connection.execute(sa.select(webhooks).where(webhooks.c.webhook_id == webhook_id)).one_or_none()
+            return self.get_within(connection, webhook_id)
+
+    def get_within(self, connection: sa.Connection, webhook_id: str) -> Webhook | None:
+        """As :meth:`get`, inside of somebody else's transaction."""
+        row = connection.execute(sa.select(webhooks).where(webhooks.c.webhook_id == webhook_id)).one_or_none()
         return None if row is None else _webhook(row)
 
     def secret(self, webhook_id: str) -> str | None:
@@ -155,22 +159,24 @@ class WebhookStore:
             found: str | None = connection.execute(query).scalar()
         return found
 
-    def remove(self, webhook_id: str) -> bool:
+    def remove(self, webhook_id: str, connection: sa.Connection | None = None) -> bool:
         """Forget it, and what it was to be sent; whether there was one."""
-        with self._database.writing() as connection:
-            connection.execute(sa.delete(webhook_messages).where(webhook_messages.c.webhook_id == webhook_id))
-            gone = connection.execute(sa.delete(webhooks).where(webhooks.c.webhook_id == webhook_id)).rowcount
-            self._forget_feed(connection)
+        with self._database.joining(connection) as joined:
+            joined.execute(sa.delete(webhook_messages).where(webhook_messages.c.webhook_id == webhook_id))
+            gone = joined.execute(sa.delete(webhooks).where(webhooks.c.webhook_id == webhook_id)).rowcount
+            self._forget_feed(joined)
         return bool(gone)
 
-    def switch(self, webhook_id: str, *, active: bool, notice: str = "") -> None:
+    def switch(
+        self, webhook_id: str, *, active: bool, notice: str = "", connection: sa.Connection | None = None
+    ) -> None:
         """Have it sent messages again, or no more, and say why; what it waits for is kept for when it is on again."""
-        with self._database.writing() as connection:
+        with self._database.joining(connection) as joined:
             values: dict[str, Any] = {"active": active, "notice": notice}
             if active:
                 values["failing_since"] = None
-            connection.execute(sa.update(webhooks).where(webhooks.c.webhook_id == webhook_id).values(values))
-            self._forget_feed(connection)
+            joined.execute(sa.update(webhooks).where(webhooks.c.webhook_id == webhook_id).values(values))
+            self._forget_feed(joined)
 
     def spread(self, told: Callable[[Happening], Sequence[Message]], limit: int = _BATCH) -> int:
         """Make the oldest happenings into messages for whoever wants them; how many happenings were there."""
@@ -191,12 +197,12 @@ class WebhookStore:
                         self._post(connection, heard, message)
         return len(made)
 
-    def post(self, message: Message, *, only: str = "") -> int:
+    def post(self, message: Message, *, only: str = "", connection: sa.Connection | None = None) -> int:
         """Queue a message for whoever wants it, or for one webhook in any case; for how many it is new."""
-        with self._database.writing() as connection:
-            rows = connection.execute(sa.select(webhooks).where(webhooks.c.active))
+        with self._database.joining(connection) as joined:
+            rows = joined.execute(sa.select(webhooks).where(webhooks.c.active))
             heard = [_webhook(row) for row in rows]
-            return self._post(connection, heard, message, only=only)
+            return self._post(joined, heard, message, only=only)
 
     def due(self, limit: int = 50) -> list[tuple[Sent, str]]:
         """Messages that are to be sent now, with their bodies; of each task only the first one to each webhook."""

@@ -16,9 +16,11 @@ import hmac
 import secrets
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from threading import Lock
+
+from karkhana.storage.session_store import hashed
 
 LINK_S = 600.0
 """Seconds for which a link works."""
@@ -29,7 +31,7 @@ LONGEST_S = 7 * 86400.0
 LINKS = 8
 SESSIONS = 64
 TRIES = 10
-"""Wrong links, or demands for a new one, in :data:`TRIES_S`."""
+"""Wrong links in :data:`TRIES_S`; as many demands for a new one, which wrong ones of another site do not use up."""
 TRIES_S = 60.0
 
 
@@ -63,12 +65,13 @@ class Doors:
         self._links: OrderedDict[str, float] = OrderedDict()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._tries: deque[float] = deque(maxlen=TRIES)
+        self._demands: deque[float] = deque(maxlen=TRIES)
 
     def link(self) -> str:
         """A new token; the oldest of too many is forgotten."""
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._links[_hashed(token)] = self._clock() + LINK_S
+            self._links[hashed(token)] = self._clock() + LINK_S
             while len(self._links) > LINKS:
                 self._links.popitem(last=False)
         return token
@@ -77,11 +80,11 @@ class Doors:
         """The identifier of a new session; ``None`` when the token is unknown, used or too old."""
         now = self._clock()
         with self._lock:
-            until = self._links.pop(_hashed(token), None)
+            until = self._links.pop(hashed(token), None)
             if until is None or until < now:
                 return None
             session_id = secrets.token_urlsafe(32)
-            self._sessions[_hashed(session_id)] = Session(self._account, began=now, seen=now)
+            self._sessions[hashed(session_id)] = Session(self._account, began=now, seen=now)
             while len(self._sessions) > SESSIONS:
                 self._sessions.popitem(last=False)
         return session_id
@@ -90,11 +93,11 @@ class Doors:
         """The session, which counts as used now; ``None`` when there is none, or it is over."""
         now = self._clock()
         with self._lock:
-            found = self._sessions.get(_hashed(session_id))
+            found = self._sessions.get(hashed(session_id))
             if found is None:
                 return None
             if now - found.seen > IDLE_S or now - found.began > LONGEST_S:
-                del self._sessions[_hashed(session_id)]
+                del self._sessions[hashed(session_id)]
                 return None
             found.seen = now
         return found
@@ -102,17 +105,35 @@ class Doors:
     def leave(self, session_id: str) -> None:
         """End a session."""
         with self._lock:
-            self._sessions.pop(_hashed(session_id), None)
+            self._sessions.pop(hashed(session_id), None)
+
+    def open(self) -> dict[str, tuple[float, float]]:
+        """All sessions by their hash, the newest first: seconds since each began, and until it ends if unused."""
+        now = self._clock()
+        with self._lock:
+            found = {
+                key: (now - each.began, min(each.seen + IDLE_S, each.began + LONGEST_S) - now)
+                for key, each in reversed(self._sessions.items())
+            }
+        return {key: each for key, each in found.items() if each[1] >= 0}
+
+    def end(self, hashes: Collection[str]) -> int:
+        """End those; how many there were."""
+        with self._lock:
+            return sum(self._sessions.pop(key, None) is not None for key in hashes)
 
     def may_try(self) -> bool:
         """Counts an attempt to get in; whether there were not too many lately."""
+        return self._counted(self._tries)
+
+    def may_demand(self) -> bool:
+        """The same of demands for a new link."""
+        return self._counted(self._demands)
+
+    def _counted(self, lately: deque[float]) -> bool:
         now = self._clock()
         with self._lock:
-            full = len(self._tries) == TRIES and now - self._tries[0] < TRIES_S
+            full = len(lately) == TRIES and now - lately[0] < TRIES_S
             if not full:
-                self._tries.append(now)
+                lately.append(now)
         return not full
-
-
-def _hashed(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

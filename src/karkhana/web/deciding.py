@@ -3,14 +3,18 @@
 Knows nothing of pages. The factory that carries an answer out is opened for it and closed again.
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLong
 
-from karkhana.domain.errors import InvalidInput
+import sqlalchemy as sa
+
+from karkhana.domain.errors import InvalidInput, LeftToWorker
 from karkhana.domain.events import AnyEvent
 from karkhana.factory.results import RunResult
 
+_log = logging.getLogger("karkhana.deciding")
 Answering = Callable[..., RunResult]
 PATIENCE_S = 20.0
 """Seconds that a page waits for a delivery; after that it goes on without the page."""
@@ -25,13 +29,21 @@ class Deciding:
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="deciding")
 
     def decide(
-        self, run_id: str, *, approved: bool, comment: str, seen: str, by: str, patience_s: float | None = None
+        self,
+        run_id: str,
+        *,
+        approved: bool,
+        comment: str,
+        seen: str,
+        by: str,
+        written: Callable[[sa.Connection], None],
     ) -> RunResult | None:
-        """What came of the run; ``None`` when the answer is still being carried out after ``patience_s``.
+        """What came of the run; ``None`` when the answer is still being carried out after a while, or by a worker.
 
-        ``by``: who answers. ``seen``: the hash of the change that they looked at. Raises ``UnknownRun``, or
-        ``InvalidInput`` when the run waits for nobody, for somebody else, or with another change, or when other answers
-        take too long.
+        ``by``: who answers. ``seen``: the hash of the change that they looked at. ``written`` is called in the
+        transaction that leaves the answer, to write down what belongs to it. Raises ``UnknownRun``, or
+        ``InvalidInput`` when the run waits for nobody, for somebody else, or with another change, when somebody decided
+        before, or when other answers take too long.
         """
         work: Future[RunResult] = self._threads.submit(
             self._answering,
@@ -42,9 +54,13 @@ class Deciding:
             observer=_nobody,
             account=by,
             seen=seen,
+            written=written,
         )
         try:
-            return work.result(self._patience_s if patience_s is None else patience_s)
+            return work.result(self._patience_s)
+        except LeftToWorker as left:
+            _log.warning("%s", left.message)
+            return None
         except TooLong:
             if work.cancel():
                 # it was not begun, and a server that stops would lose it

@@ -1,4 +1,5 @@
 """What takes a while to work out, kept for a moment; those who ask at the same time wait for one and share it.
+What is older is let go when anybody asks for anything.
 
 >>> kept = Kept(fresh_s=60)
 >>> kept.of("a", lambda: 1)[1], kept.of("a", lambda: 2)[1]
@@ -29,12 +30,17 @@ class Kept:
     def of(self, key: Hashable, make: Callable[[], T]) -> tuple[datetime, T]:
         """The value with the time as of which it holds. Raises what ``make`` raises, and keeps nothing then."""
         with self._lock:
+            for old in [each for each, (_, found) in self._known.items() if self._stale(found)]:
+                del self._known[old]  # the outcomes of a year are some twenty megabytes
             lock, found = self._known.setdefault(key, (Lock(), []))
             self._known.move_to_end(key)
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         with lock:
-            if not found or self._clock() - found[0] > self._fresh_s:
+            if not found or self._stale(found):
                 at, value = datetime.now(UTC), make()
                 found[:] = [self._clock(), at, value]
             return found[1], found[2]
+
+    def _stale(self, found: list[Any]) -> bool:
+        return bool(found) and self._clock() - found[0] > self._fresh_s

@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from karkhana.domain.access import EVERYTHING, Principal, Role
-from karkhana.web.site import Site, site_of
+from karkhana.web.site import Site, site_of, who
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +80,13 @@ async def _refused(request: Request, need: Need) -> Response | None:
         allowed = principal.may(need.role, EVERYTHING)
     else:
         allowed = principal.products(need.role) != (False, frozenset())
-    return None if allowed else await run_in_threadpool(site.missing, request, "page")
+    return None if allowed else await run_in_threadpool(_nowhere, site, request, need)
+
+
+def _nowhere(site: Site, request: Request, need: Need) -> Response:
+    if need.action:
+        site.stores.audit.record(who(request), action=need.action, outcome="refused")
+    return site.missing(request, "page")
 
 
 def _of_run(site: Site, request: Request, need: Need) -> Response | None:

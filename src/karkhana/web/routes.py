@@ -6,7 +6,20 @@ True
 
 from starlette.routing import Route
 
-from karkhana.web.pages import actions, approvals, audit, entrance, now, quality, router, run, runs, signing_in, streams
+from karkhana.web.pages import (
+    access,
+    actions,
+    approvals,
+    audit,
+    entrance,
+    now,
+    quality,
+    router,
+    run,
+    runs,
+    signing_in,
+    streams,
+)
 
 
 def pages_of_ours() -> list[Route]:
@@ -35,6 +48,12 @@ def pages_of_ours() -> list[Route]:
         Route("/audit", audit.audit),
         Route("/audit/export", audit.exported),
         Route("/audit/verify", audit.verified, methods=["POST"]),
+        Route("/access", access.access),
+        Route("/access/tokens", access.token_made, methods=["POST"]),
+        Route("/access/tokens/revoke", access.token_revoked, methods=["POST"]),
+        Route("/access/sessions/end", access.session_ended, methods=["POST"]),
+        Route("/access/secrets", access.secret_set, methods=["POST"]),
+        Route("/access/secrets/remove", access.secret_removed, methods=["POST"]),
         Route("/jump", runs.jump),
         Route("/help", entrance.helped),
         Route("/theme", entrance.theme, methods=["POST"]),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -90,16 +91,19 @@ class Site:
         *,
         refused: str = "",
         details: Mapping[str, object] | None = None,
+        connection: sa.Connection | None = None,
     ) -> None:
-        """Write down what somebody did with a run, or why they were ``refused``."""
-        self.stores.audit.record(
-            who(request),
-            action=action,
-            target=run.run_id,
-            product=run.product,
-            outcome="refused" if refused else "done",
-            details={**(details or {}), **({"because": refused} if refused else {})},
-        )
+        """Write down what somebody did with a run, in the transaction that does it, or why they were ``refused``."""
+        with self.stores.database.joining(connection) as joined:
+            self.stores.audit.record_within(
+                joined,
+                who(request),
+                action=action,
+                target=run.run_id,
+                product=run.product,
+                outcome="refused" if refused else "done",
+                details={**(details or {}), **({"because": refused} if refused else {})},
+            )
 
     def told(self, request: Request, where: str, what: str) -> RedirectResponse:
         """After a form: back to a page of ours, which says what came of it."""
@@ -143,6 +147,15 @@ def sees(request: Request) -> Visible:
     return (False, frozenset((chosen,))) if chosen else who(request).products(Role.VIEWER)
 
 
+def audits(request: Request) -> Visible | None:
+    """The products whose entries of the audit somebody may read here; ``None``: of none."""
+    chosen = chosen_product(request)
+    if chosen:
+        return (False, frozenset((chosen,))) if who(request).may(Role.ADMIN, chosen) else None
+    visible = who(request).products(Role.ADMIN)
+    return None if visible == (False, frozenset()) else visible
+
+
 def keeps_house(request: Request) -> bool:
     """Whether somebody may see what belongs to no product: models, budgets, what all of it costs."""
     return who(request).may(Role.VIEWER, EVERYTHING)
@@ -166,5 +179,5 @@ def frame(site: Site, request: Request) -> dict[str, Any]:
         "products_seen": site.products.of(who(request).products(Role.VIEWER)),
         "chosen_product": chosen_product(request),
         "keeps_house": keeps_house(request),
-        "audits": who(request).products(Role.ADMIN) != (False, frozenset()),
+        "audits": audits(request) is not None,
     }

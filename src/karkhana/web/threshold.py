@@ -22,7 +22,10 @@ from karkhana.web.oidc import Provider
 from karkhana.web.visitors import OnePerson, Roster, Standing, Team, Visitors
 
 FAILURES = 20
-"""Tries with something that opens nothing, of one address in a minute."""
+"""Tries with something that opens nothing, of one address in a minute: tokens, and sign-ins that the audit tells of."""
+SIGN_INS = 300
+"""Times in a minute that one address may have the provider asked, twice for each sign-in. An office has one address, so
+this is no bar against guessing: a code is the provider's, of use once, and bound to the browser that began."""
 TEAM_COOKIE = "__Host-karkhana"
 LOGIN_COOKIE = "__Host-karkhana-login"
 
@@ -43,6 +46,7 @@ class Threshold:
     """Whether others than the proxies may come."""
     requests: Allowances
     failures: Allowances
+    sign_ins: Allowances
     team: Team | None = None
     provider: Provider | None = None
 
@@ -80,6 +84,7 @@ def threshold_of(stores: Stores, doors: Doors, port: int) -> Threshold:
         direct=not (access.team and access.proxies and access.certificate is None),
         requests=Allowances(access.requests_per_minute),
         failures=Allowances(FAILURES),
+        sign_ins=Allowances(SIGN_INS),
         team=team,
         provider=Provider(access, lambda: client_secret(stores, access)) if access.team else None,
     )

@@ -7,23 +7,26 @@ that the provider named when they signed in. Knows nothing of HTTP.
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
 import msgspec
+import sqlalchemy as sa
 import structlog
 
 from karkhana.domain.access import Principal, single_user
 from karkhana.domain.access_settings import AccessSettings
 from karkhana.domain.errors import ConfigurationError
-from karkhana.storage.session_store import SessionStore
+from karkhana.storage.session_store import SessionStore, TeamSession, hashed
 from karkhana.storage.token_store import TokenStore
 from karkhana.web.access import Doors
 
 _log = structlog.get_logger(__name__)
+HANDLE = 16
+"""Letters of a session's hash that it is told apart by."""
 STILL_S = 1.0
 """Seconds for which it is believed that a stream's session goes on."""
 
@@ -41,6 +44,18 @@ class Visitor:
         return hmac.compare_digest(self.form_token.encode(), token.encode("utf-8", "replace"))
 
 
+class OpenSession(msgspec.Struct, frozen=True, kw_only=True):
+    """One of somebody's own, as they are told of it."""
+
+    handle: str
+    """Opens nothing."""
+    began_at: float
+    until: float
+    """Seconds since the epoch; of one person's server if it is not used before."""
+    this: bool
+    """The one that asks."""
+
+
 class Visitors(Protocol):
     """Finds people by their session."""
 
@@ -49,6 +64,12 @@ class Visitors(Protocol):
 
     def leave(self, session_id: str) -> None:
         """End a session."""
+
+    def sessions(self, session_id: str) -> list[OpenSession]:
+        """All of whom a session is of, the newest first."""
+
+    def end_others(self, session_id: str, handle: str, connection: sa.Connection) -> int:
+        """End another one of theirs, or with an empty ``handle`` all others; how many there were."""
 
 
 class OnePerson:
@@ -63,6 +84,14 @@ class OnePerson:
 
     def leave(self, session_id: str) -> None:
         self._doors.leave(session_id)
+
+    def sessions(self, session_id: str) -> list[OpenSession]:
+        now = time.time()
+        found = {key: (now - age, now + left) for key, (age, left) in self._doors.open().items()}
+        return _told(found, session_id)
+
+    def end_others(self, session_id: str, handle: str, connection: sa.Connection) -> int:
+        return self._doors.end(_others(self._doors.open(), session_id, handle))
 
 
 class Roster:
@@ -132,6 +161,31 @@ class Team:
 
     def leave(self, session_id: str) -> None:
         self._sessions.end(session_id)
+
+    def sessions(self, session_id: str) -> list[OpenSession]:
+        return _told({key: (each.began_at, each.until) for key, each in self._theirs(session_id).items()}, session_id)
+
+    def end_others(self, session_id: str, handle: str, connection: sa.Connection) -> int:
+        theirs = self._theirs(session_id)
+        others = _others(theirs, session_id, handle)
+        return self._sessions.end_all(theirs[others[0]].subject, others, connection) if others else 0
+
+    def _theirs(self, session_id: str) -> dict[str, TeamSession]:
+        own = self._sessions.find(session_id)
+        return {} if own is None else self._sessions.of(own.subject)
+
+
+def _told(found: Mapping[str, tuple[float, float]], session_id: str) -> list[OpenSession]:
+    own = hashed(session_id)
+    return [
+        OpenSession(handle=key[:HANDLE], began_at=began, until=until, this=key == own)
+        for key, (began, until) in found.items()
+    ]
+
+
+def _others(hashes: Iterable[str], session_id: str, handle: str) -> list[str]:
+    own = hashed(session_id)
+    return [key for key in hashes if key != own and handle in ("", key[:HANDLE])]
 
 
 def _form_token(session_id: str) -> str:

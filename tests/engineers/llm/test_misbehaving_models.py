@@ -79,7 +79,6 @@ def test_it_ends_within_its_budget(scenario: Scenario) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("engine")
 @pytest.mark.parametrize("name", TELLING)
 def test_it_is_held_by_sandbox_and_line(name: str, tmp_path: Path) -> None:
     scenario = next(each for each in (*SCENARIOS, *ATTACKS) if each.name == name)

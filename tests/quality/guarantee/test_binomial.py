@@ -39,5 +39,17 @@ def test_intervals_are_those_of_clopper_and_pearson(bad: int, outcomes: int) -> 
     assert interval(bad, outcomes, 0.95) == pytest.approx((exact.low, exact.high), abs=1e-6)
 
 
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_the_ends_of_an_interval_have_the_chance_of_its_tails(confidence: float) -> None:
+    tail = (1 - confidence) / 2
+    many = [(1, 90_000), (3_000, 90_000), (89_999, 90_000), (8_239, 20_000)]
+    few = [(bad, whole) for whole in range(1, 25) for bad in range(whole + 1)]
+    for bad, outcomes in few + many:
+        low, high = interval(bad, outcomes, confidence)
+        assert 0 <= low < high <= 1
+        assert bad == 0 or stats.binom.sf(bad - 1, outcomes, low) == pytest.approx(tail, rel=1e-4)
+        assert bad == outcomes or stats.binom.cdf(bad, outcomes, high) == pytest.approx(tail, rel=1e-4)
+
+
 def test_nothing_is_known_without_outcomes() -> None:
     assert interval(0, 0, 0.95) == (0.0, 1.0)

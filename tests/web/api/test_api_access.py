@@ -42,6 +42,8 @@ def test_each_role_may_what_it_may_and_nothing_more(kind, as_, runs, stores: Sto
         elif operation.about in (About.RUN, About.TASK, About.PRODUCT):
             enough = kind is not FOREIGN and kind.rank >= operation.role.rank
             right = status == 404 if kind is FOREIGN else (status not in (401, 403)) == enough
+        elif operation.about is About.OWN:
+            right = status in (200, 404, 415)
         elif operation.about is About.ALL:
             right = status == 403
         else:
@@ -101,3 +103,28 @@ def test_who_tries_tokens_is_slowed_but_a_slip_is_no_try(as_) -> None:
     tries = [client.get("/me", headers={"authorization": f"Bearer {new_secret()}"}).status_code for _ in range(40)]
     assert tries[0] == 401
     assert tries[-1] == 429
+
+
+def test_tokens_are_those_of_the_products_that_somebody_is_admin_of(as_, stores: Stores) -> None:
+    shop, own = as_(shop="admin"), {"name": "x", "roles": {"shop": "operator"}, "days": 365}
+    bank, _ = stores.tokens.create("bank", {"bank": Role.VIEWER}, seconds=60, owner="kim")
+    assert [each["roles"] for each in shop.get("/tokens").json()["items"]] == [{"shop": "admin"}]
+    made = shop.post("/tokens", json=own)
+    assert made.status_code == 201
+    found = stores.tokens.opened_by(made.json()["secret"])
+    assert found is not None
+    assert found.owner == "asha"
+    assert shop.post(f"/tokens/{found.token_id}/revoke").json()["revoked_at"] is not None
+    for answer in (shop.get(f"/tokens/{bank.token_id}"), shop.post(f"/tokens/{bank.token_id}/revoke")):
+        assert answer.status_code == 404
+    assert stores.tokens.lives(bank.token_id)
+
+
+@pytest.mark.parametrize("roles", [{"bank": "viewer"}, {"*": "viewer"}, {"shop": "viewer", "bank": "viewer"}])
+def test_a_token_makes_none_where_it_is_no_admin(as_, stores: Stores, roles) -> None:
+    before = len(stores.tokens.all())
+    answer = as_(shop="admin", bank="operator").post("/tokens", json={"name": "x", "roles": roles, "days": 1})
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert len(stores.tokens.all()) == before + 1
+    assert stores.audit.entries(limit=1)[0].outcome == "failed"
+    assert as_(shop="viewer").get("/tokens").json()["items"] == []

@@ -4,12 +4,15 @@ import json
 import threading
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 from web_support import DIGEST
 
-from karkhana.domain.errors import DatabaseUnavailable
+from karkhana.domain.errors import DatabaseUnavailable, LeftToWorker
 from karkhana.storage.answer_store import AnswerStore
+from karkhana.storage.audit import Audit, AuditFilter
 from karkhana.storage.run_lists import RunFilter, RunLists
+from karkhana.storage.tables import metadata
 from karkhana.web.api.application import Api
 from karkhana.web.api.contract import About, Answer, Call, Operation
 
@@ -192,6 +195,73 @@ def test_a_crash_in_the_middle_leaves_the_task_and_its_answer_or_neither(admin, 
         with pytest.raises(BaseException):  # noqa: B017, PT011 - however the server ends
             admin.post("/tasks", json=new, headers=key)
     assert len(stores.tasks.list()) == before
+
+
+@pytest.mark.parametrize("action", ["retry", "cancel", "approve"])
+def test_a_crash_leaves_an_action_with_its_entry_and_its_answer_or_nothing(
+    admin, stores, runs, answers, action
+) -> None:
+    run = runs[{"retry": "failed", "cancel": "running", "approve": "waiting"}[action]]
+    path, body = f"/runs/{run}/{action}", {"change": DIGEST} if action == "approve" else None
+
+    def left():
+        cancelled = stores.runs.lease(run).cancel_requested
+        return len(stores.tasks.list()), cancelled, len(answers.given), stores.audit.head()
+
+    def crash(*_told, **_more):
+        raise ZeroDivisionError
+
+    before = left()
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(Audit, "record_within", crash)
+        assert admin.post(path, json=body).status_code == 500
+    assert left() == before
+    assert admin.post(path, json=body).status_code < 300
+    assert left()[:-1] != before[:-1]
+    entry = stores.audit.entries(limit=2)
+    assert [each.action for each in entry if each.target == run] == [f"run.{action}"]
+
+
+@pytest.mark.parametrize(
+    ("place", "body"),
+    [
+        ("PATCH /tasks/TASK", {"priority": 9}),
+        ("PATCH /tasks/TASK/criteria", {"add": ["It shows 2"]}),
+        ("POST /tasks/TASK/duplicates", {"task_id": "OTHER"}),
+        ("PUT /budgets/team:web/month", {"hard": "5"}),
+        ("PUT /secrets/slack", {"value": "xq-7781-battery"}),
+        ("DELETE /secrets/mail", None),
+        ("POST /gateway/keys", {"name": "laptop"}),
+    ],
+)
+def test_a_change_is_written_with_its_entry_or_not_at_all(admin, stores, runs, place, body) -> None:
+    stores.sealed.put("mail", "xq-7781-battery", by="asha")
+    new = {"text": "Add prices once", "product": "shop"}
+    named = {word: admin.post("/tasks", json=new).json()["task_id"] for word in ("TASK", "OTHER")}
+    method, path = place.replace("TASK", named["TASK"]).split()
+    body = body and {key: named.get(str(value), value) for key, value in body.items()}
+
+    def rows():
+        with stores.database.reading() as connection:
+            return {table.name: connection.execute(sa.select(table)).all() for table in metadata.sorted_tables}
+
+    def crash(*_told, **_more):
+        raise ZeroDivisionError
+
+    before = rows()
+    with pytest.MonkeyPatch.context() as broken:
+        broken.setattr(Audit, "record_within", crash)
+        assert admin.request(method, path, json=body).status_code == 500
+    assert rows() == before
+    assert admin.request(method, path, json=body).status_code < 300
+    assert stores.audit.entries(limit=1)[0].outcome == "done"
+
+
+def test_a_decision_that_could_not_be_carried_out_here_holds(admin, runs, answers, stores) -> None:
+    answers.fails = LeftToWorker("the disk is full")
+    told = admin.post(f"/runs/{runs['waiting']}/approve", json={"change": DIGEST})
+    assert (told.status_code, told.json()["carried_out"]) == (202, False)
+    assert [entry.outcome for entry in stores.audit.entries(AuditFilter(action="run.approve"))] == ["done"]
 
 
 def test_a_decision_is_bound_to_the_change_that_was_looked_at(admin, runs, answers) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import typer
 
+from karkhana.cli.account import at_terminal
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, print_json_line, table, visible
 from karkhana.domain.errors import InvalidInput
@@ -77,7 +78,10 @@ def export(
 ) -> None:
     """Everything as JSON lines, the oldest first, with the hashes; a last line tells whether the chain is intact."""
     chosen = AuditFilter(actor=actor, action=action, target=target, product=product, since=moment(since))
+    asked = {"actor": actor, "action": action, "target": target, "product": product, "since": chosen.since}
+    told = {name: text for name, text in asked.items() if text}
     with open_stores() as stores:
+        stores.audit.record(at_terminal(), action="audit.export", details={"format": "ndjson", **told})
         for entry in stores.audit.exported(chosen):
             print_json_line(plain(entry))
         problem, head = stores.audit.verify(), stores.audit.head()

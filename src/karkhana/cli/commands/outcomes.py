@@ -17,7 +17,7 @@ from karkhana.factory.configuration import load_settings
 from karkhana.factory.outcomes import make_sign, outcome_book, repository_name
 from karkhana.factory.stores import open_stores
 from karkhana.factory.weights import keep_learned
-from karkhana.learning.outcomes.track_record import Kind, track_record
+from karkhana.learning.outcomes.track_record import Kind, track_records
 from karkhana.quality.weights import load_weights
 
 app = typer.Typer(
@@ -152,8 +152,9 @@ def records(json: bool = AsJson) -> None:
     with open_stores() as stores:
         outcomes = outcome_book(stores).all()
     names = Kind.__struct_fields__
-    kinds = sorted({tuple(str(getattr(each.change, name)) for name in names) for each in outcomes})
-    found = [(kind := Kind(**dict(zip(names, values, strict=True))), track_record(outcomes, kind)) for values in kinds]
+    values = sorted({tuple(str(getattr(each.change, name)) for name in names) for each in outcomes})
+    kinds = [Kind(**dict(zip(names, each, strict=True))) for each in values]
+    found = list(zip(kinds, track_records(outcomes, kinds), strict=True))
     if json:
         print_json([{**plain(kind), **plain(record)} for kind, record in found])
         return

@@ -5,6 +5,7 @@ from pathlib import Path
 import typer
 
 from karkhana.cli.account import account, at_terminal
+from karkhana.cli.auditing import audited
 from karkhana.cli.options import AsJson, BudgetUsd, EngineerName, MaxTurns, Repo, TestCommand, Timeout, TypeOfTask
 from karkhana.cli.output import print_json, table, visible
 from karkhana.domain.json import plain
@@ -46,10 +47,14 @@ def add(
         by=account(),
     )
     with open_stores(settings) as stores:
-        task = stores.tasks.add(
-            order, priority=priority, depends_on=tuple(depends_on), tags=tuple(t for t in tags.split(",") if t)
-        )
-        stores.audit.record(at_terminal(), action="ticket.add", target=task.task_id, product=task.product)
+        wanted = tuple(t for t in tags.split(",") if t)
+        with stores.database.writing() as connection:
+            task = stores.tasks.add_within(
+                connection, order, priority=priority, depends_on=tuple(depends_on), tags=wanted
+            )
+            stores.audit.record_within(
+                connection, at_terminal(), action="ticket.add", target=task.task_id, product=task.product
+            )
     if json:
         print_json(plain(task))
     else:
@@ -103,8 +108,14 @@ def show(task: str, json: bool = AsJson) -> None:
 def cancel(task: str, json: bool = AsJson) -> None:
     """Take a task out of the queue, or stop its run; the sandbox is killed."""
     with open_stores() as stores:
-        found = stores.tasks.cancel(task)
-        stores.audit.record(at_terminal(), action="task.cancel", target=task, product=found.product)
+        product = stores.tasks.get(task).product
+        with (
+            audited(stores, "task.cancel", task, product=product) as done,
+            stores.database.writing() as connection,
+        ):
+            stores.tasks.cancel_within(connection, task)
+            done(connection)
+        found = stores.tasks.get(task)
     if json:
         print_json({"task_id": task, "status": found.status.value})
     else:

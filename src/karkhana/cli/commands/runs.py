@@ -1,8 +1,11 @@
 """``karkhana runs``: what happened, and what a person decides about it."""
 
 import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import sqlalchemy as sa
 import typer
 
 from karkhana.cli.account import account
@@ -17,7 +20,7 @@ from karkhana.domain.json import plain
 from karkhana.domain.tasks import Status
 from karkhana.factory.reporting import write_patch, write_report
 from karkhana.factory.results import RunResult, exit_code, result_of
-from karkhana.factory.stores import open_stores
+from karkhana.factory.stores import Stores, open_stores
 from karkhana.storage.replay import replay as replay_run
 
 _TOLD = frozenset({"functions.suspected", "hypothesis.tried", "lessons.learned"})
@@ -178,8 +181,10 @@ def resume(
     # As for an answer: the whole factory.
     from karkhana.factory.approvals import resume as resume_run
 
-    with audited("run.resume", run, {"turns": max_turns, "usd": budget}):
-        result = resume_run(run, turns=max_turns, usd=budget, by=by or getpass.getuser(), observer=Progress())
+    with _audited("run.resume", run, turns=max_turns, usd=budget) as (_, done):
+        result = resume_run(
+            run, turns=max_turns, usd=budget, by=by or getpass.getuser(), observer=Progress(), written=done
+        )
     _told(result, json=json)
 
 
@@ -193,8 +198,10 @@ def rewind(
     # As for an answer: the whole factory.
     from karkhana.factory.approvals import rewind as rewind_run
 
-    with audited("run.rewind", run, {"turn": turn}):
+    with _audited("run.rewind", run, turn=turn) as (stores, done):
         result = rewind_run(run, turn, Progress())
+        with stores.database.writing() as connection:
+            done(connection)
     _told(result, json=json)
 
 
@@ -211,8 +218,10 @@ def _answer(run: str, *, approved: bool, comment: str, by: str | None, json: boo
     from karkhana.factory.approvals import answer
 
     who = account()
-    with audited("run.approve" if approved else "run.reject", run, {"by": by or who, "comment": comment}):
-        result = answer(run, approved=approved, comment=comment, by=by or who, observer=Progress(), account=who)
+    with _audited("run.approve" if approved else "run.reject", run, by=by or who, comment=comment) as (_, done):
+        result = answer(
+            run, approved=approved, comment=comment, by=by or who, observer=Progress(), account=who, written=done
+        )
     if json:
         print_json(plain(result))
     else:
@@ -223,11 +232,21 @@ def _answer(run: str, *, approved: bool, comment: str, by: str | None, json: boo
 @app.command()
 def cancel(run: str = RunId, json: bool = AsJson) -> None:
     """Stop a run that is under way; its sandbox is killed."""
-    with audited("run.cancel", run), open_stores() as stores:
-        task = stores.runs.get(run).task_id
-        stores.tasks.cancel(task)
+    with _audited("run.cancel", run) as (stores, done):
+        with stores.database.writing() as connection:
+            stores.tasks.cancel_within(connection, stores.runs.get_within(connection, run).task_id)
+            done(connection)
         status = stores.runs.get(run).status
     if json:
         print_json({"run_id": run, "status": status.value})
     else:
         typer.echo(f"{run}  {status.value}: cancellation requested")
+
+
+@contextmanager
+def _audited(action: str, run_id: str, **details: object) -> Iterator[tuple[Stores, Callable[[sa.Connection], None]]]:
+    """Around what is done with a run; as :func:`~karkhana.cli.auditing.audited`."""
+    with open_stores() as stores:
+        product = stores.tasks.get(stores.runs.get(run_id).task_id).product
+        with audited(stores, action, run_id, product=product, **details) as done:
+            yield stores, done

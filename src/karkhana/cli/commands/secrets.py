@@ -25,9 +25,10 @@ def set_(name: str = Name, json: bool = AsJson) -> None:
     else:
         # the line feed of echo is not part of it; those inside a key in PEM are
         value = sys.stdin.read(1_000_000).removesuffix("\n").removesuffix("\r")
-    with open_stores() as stores:
-        kept = stores.sealed.put(name, value, by=account())
-        stores.audit.record(at_terminal(), action="secret.set", target=name, details={"version": kept.version})
+    with open_stores() as stores, stores.sealed.held(), stores.database.writing() as connection:
+        kept = stores.sealed.put_within(connection, name, value, by=account())
+        details = {"version": kept.version}
+        stores.audit.record_within(connection, at_terminal(), action="secret.set", target=name, details=details)
     if json:
         print_json(plain(kept))
     else:
@@ -59,9 +60,9 @@ def list_(json: bool = AsJson) -> None:
 @app.command()
 def remove(name: str = Name, json: bool = AsJson) -> None:
     """Forget a secret."""
-    with open_stores() as stores:
-        stores.sealed.remove(name)
-        stores.audit.record(at_terminal(), action="secret.remove", target=name)
+    with open_stores() as stores, stores.database.writing() as connection:
+        stores.sealed.remove(name, connection)
+        stores.audit.record_within(connection, at_terminal(), action="secret.remove", target=name)
     if json:
         print_json({"name": name, "removed": True})
     else:

@@ -1,21 +1,21 @@
 """``karkhana tickets``: what was asked, what was understood of it, and what people say to that."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import sqlalchemy as sa
 import typer
 
 from karkhana.cli.account import account, at_terminal
+from karkhana.cli.auditing import audited
 from karkhana.cli.options import AsJson, EngineerName, Repo, TestCommand
 from karkhana.cli.output import print_json, table, visible
-from karkhana.domain.errors import KarkhanaError, UnknownTask
 from karkhana.domain.json import plain
-from karkhana.domain.tasks import Status, TaskType
+from karkhana.domain.tasks import Status, Task, TaskType
 from karkhana.domain.understanding import Judgement, QuestionState, Understanding
 from karkhana.factory.ordering import make_order
-from karkhana.factory.replies import answer as give_answer
-from karkhana.factory.replies import change_criteria, confirm_duplicate
+from karkhana.factory.replies import answer_within, change_criteria, confirm_duplicate
 from karkhana.factory.stores import Stores, open_stores
 from karkhana.factory.taking import take
 from karkhana.factory.understanding import shown
@@ -41,8 +41,13 @@ def add(
     """Put a ticket into the queue as it is understood."""
     order, settings = make_order(text, repo, test_command=test_command, engineer=engineer, auto=auto, by=account())
     with open_stores(settings) as stores:
-        task, found = take(stores, order, type=type, urgency=priority, labels=label, ask=ask)
-        stores.audit.record(at_terminal(), action="ticket.add", target=task.task_id, product=task.product)
+
+        def written(connection: sa.Connection, task: Task) -> None:
+            stores.audit.record_within(
+                connection, at_terminal(), action="ticket.add", target=task.task_id, product=task.product
+            )
+
+        task, found = take(stores, order, type=type, urgency=priority, labels=label, ask=ask, written=written)
     if json:
         print_json({**plain(task), "understanding": plain(found)})
         return
@@ -94,8 +99,9 @@ def answer(
     json: bool = AsJson,
 ) -> None:
     """Answer the question that a ticket waits with."""
-    with open_stores() as stores, _audited(stores, "ticket.answer", ticket):
-        asked = give_answer(stores, ticket, text, by=account())
+    with _audited("ticket.answer", ticket) as (stores, done), stores.database.writing() as connection:
+        asked = answer_within(stores, connection, ticket, text, by=account())
+        done(connection)
     if json:
         print_json({"task_id": ticket, "question": asked.text, "run_id": asked.run_id})
     else:
@@ -105,8 +111,11 @@ def answer(
 @app.command()
 def duplicate(ticket: str, of: str, json: bool = AsJson) -> None:
     """Say that two tickets ask for the same. Nothing is closed."""
-    with open_stores() as stores, _audited(stores, "ticket.duplicate", ticket, of=of):
-        found = confirm_duplicate(stores, ticket, of, by=account())
+    with _audited("ticket.duplicate", ticket, of=of) as (stores, done):
+        change = confirm_duplicate(stores, ticket, of, by=account())
+        with stores.database.writing() as connection:
+            found = change(connection)
+            done(connection)
     if json:
         print_json(plain(found))
     else:
@@ -121,11 +130,14 @@ def criteria(
     json: bool = AsJson,
 ) -> None:
     """What should hold when a ticket is done; with options, change it."""
-    with open_stores() as stores:
-        if add or remove:
-            with _audited(stores, "ticket.criteria", ticket, add=len(add), remove=len(remove)):
-                found = change_criteria(stores, ticket, add=add, remove=remove, by=account())
-        else:
+    if add or remove:
+        with _audited("ticket.criteria", ticket, add=len(add), remove=len(remove)) as (stores, done):
+            change = change_criteria(stores, ticket, add=add, remove=remove, by=account())
+            with stores.database.writing() as connection:
+                found = change(connection)
+                done(connection)
+    else:
+        with open_stores() as stores:
             found = shown(stores, ticket)
     if json:
         print_json(plain(found.criteria))
@@ -137,21 +149,12 @@ def criteria(
 
 
 @contextmanager
-def _audited(stores: Stores, action: str, task_id: str, **details: object) -> Iterator[None]:
-    """What is done to a ticket goes into the audit, also when it is refused."""
-    try:
-        yield
-    except UnknownTask:
-        raise
-    except KarkhanaError as error:
-        _record(stores, action, task_id, "refused", {**details, "why": error.message})
-        raise
-    _record(stores, action, task_id, "done", details)
-
-
-def _record(stores: Stores, action: str, task_id: str, outcome: str, details: dict[str, object]) -> None:
-    product = stores.tasks.get(task_id).product
-    stores.audit.record(at_terminal(), action=action, target=task_id, product=product, outcome=outcome, details=details)
+def _audited(action: str, task_id: str, **details: object) -> Iterator[tuple[Stores, Callable[[sa.Connection], None]]]:
+    """Around what is done to a ticket; as :func:`~karkhana.cli.auditing.audited`."""
+    with open_stores() as stores:
+        product = stores.tasks.get(task_id).product
+        with audited(stores, action, task_id, product=product, **details) as done:
+            yield stores, done
 
 
 def _marks(found: Understanding) -> tuple[str, str]:

@@ -42,9 +42,13 @@ def create(
     """Make a token, and print its secret, which is told this once and never again."""
     roles = dict.fromkeys(product, role)
     with open_stores() as stores:
-        token, secret = stores.tokens.create(name, roles, seconds=seconds_of(expires), owner=account())
-        details = {"name": name, "roles": dict(roles), "expires_at": _day(token.expires_at)}
-        stores.audit.record(at_terminal(), action="token.create", target=token.token_id, details=details)
+        seconds = seconds_of(expires)
+        with stores.database.writing() as connection:
+            token, secret = stores.tokens.create(name, roles, seconds=seconds, owner=account(), connection=connection)
+            details = {"name": name, "roles": dict(roles), "expires_at": _day(token.expires_at)}
+            stores.audit.record_within(
+                connection, at_terminal(), action="token.create", target=token.token_id, details=details
+            )
     if json:
         print_json({**plain(token), "token": secret})
         return
@@ -89,9 +93,11 @@ def revoke(
     token: str = typer.Argument(..., metavar="ID", help="See: karkhana tokens list"), json: bool = AsJson
 ) -> None:
     """End a token; the next request with it is refused."""
-    with open_stores() as stores:
-        ended = stores.tokens.revoke(token)
-        stores.audit.record(at_terminal(), action="token.revoke", target=token, details={"name": ended.name})
+    with open_stores() as stores, stores.database.writing() as connection:
+        ended = stores.tokens.revoke(token, connection)
+        stores.audit.record_within(
+            connection, at_terminal(), action="token.revoke", target=token, details={"name": ended.name}
+        )
     if json:
         print_json(plain(ended))
     else:

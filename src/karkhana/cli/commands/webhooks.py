@@ -96,8 +96,12 @@ def switch(
     with open_stores() as stores:
         store = WebhookStore(stores.database)
         _known(store, webhook)
-        store.switch(webhook, active=on, notice="" if on else f"switched off by {account()}")
-        stores.audit.record(at_terminal(), action="webhook.switch", target=webhook, details={"active": on})
+        notice = "" if on else f"switched off by {account()}"
+        with stores.database.writing() as connection:
+            store.switch(webhook, active=on, notice=notice, connection=connection)
+            stores.audit.record_within(
+                connection, at_terminal(), action="webhook.switch", target=webhook, details={"active": on}
+            )
     if json:
         print_json({"webhook_id": webhook, "active": on})
     else:
@@ -122,10 +126,10 @@ def try_(webhook: str = Id, json: bool = AsJson) -> None:
 @app.command()
 def remove(webhook: str = Id, json: bool = AsJson) -> None:
     """Forget a webhook, its secret, and what it was to be sent."""
-    with open_stores() as stores:
-        if not removed(stores, webhook):
+    with open_stores() as stores, stores.database.writing() as connection:
+        if not removed(stores, webhook, connection):
             raise _unknown(webhook)
-        stores.audit.record(at_terminal(), action="webhook.remove", target=webhook)
+        stores.audit.record_within(connection, at_terminal(), action="webhook.remove", target=webhook)
     if json:
         print_json({"removed": webhook})
     else:

@@ -15,6 +15,7 @@ Knows nothing of scores. Pending outcomes count for nothing.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
@@ -60,26 +61,39 @@ Groups = Mapping[tuple[str, ...], Counts]
 
 def track_record(outcomes: Iterable[Outcome], kind: Kind, rules: Shrinkage | None = None) -> TrackRecord:
     """The record of one kind by all outcomes there are, of it and of others."""
+    return track_records(outcomes, [kind], rules)[0]
+
+
+def track_records(
+    outcomes: Iterable[Outcome], kinds: Sequence[Kind], rules: Shrinkage | None = None
+) -> list[TrackRecord]:
+    """The same for each of ``kinds``; the outcomes are looked at once."""
     rules = rules or shrinkage()
     settled = [outcome for outcome in outcomes if outcome.label is not Label.PENDING]
+    levels = [_groups(settled, level) for level in rules.levels]
+    counted = Counter((_key_of(outcome, rules.levels[rules.counted]), outcome.good) for outcome in settled)
+    return [_record(kind, levels, counted, rules) for kind in kinds]
+
+
+def _record(
+    kind: Kind, levels: Sequence[Groups], counted: Mapping[tuple[tuple[str, ...], bool], int], rules: Shrinkage
+) -> TrackRecord:
     mean, told = rules.mean, list[str]()
     keys = [_key(kind, level) for level in rules.levels]
-    for number, level in enumerate(rules.levels):
-        groups = _groups(settled, level)
+    for number, (level, groups) in enumerate(zip(rules.levels, levels, strict=True)):
         strength = _strength(groups, keys[number], rules)
         good, bad = groups.get(keys[number], (0.0, 0.0))
         if number + 1 < len(keys):
             # What the next level will count is not counted twice.
-            nearer = _groups(settled, rules.levels[number + 1]).get(keys[number + 1], (0.0, 0.0))
+            nearer = levels[number + 1].get(keys[number + 1], (0.0, 0.0))
             good, bad = good - nearer[0], bad - nearer[1]
         before, mean = mean, (strength * mean + good) / (strength + good + bad)
         if good + bad > 1e-9:
             told.append(f"{_others(level, number, rules)}: {good:.3g} of {good + bad:.3g}, {before:.2f} to {mean:.2f}")
-    own = [o for o in settled if _key_of(o, rules.levels[rules.counted]) == keys[rules.counted]]
-    good_ones = sum(outcome.good for outcome in own)
+    own = keys[rules.counted]
     return TrackRecord(
-        good=good_ones,
-        bad=len(own) - good_ones,
+        good=counted.get((own, True), 0),
+        bad=counted.get((own, False), 0),
         mean=round(min(1.0, max(0.0, mean)), 6),
         because=", then ".join(told),
     )

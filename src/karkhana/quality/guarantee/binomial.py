@@ -7,7 +7,6 @@
 """
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -60,20 +59,31 @@ def most_bad(alpha: float, delta: float, size: int) -> Integers:
 
 
 def interval(bad: int, outcomes: int, confidence: float) -> tuple[float, float]:
-    """The exact two-sided interval of a rate: Clopper and Pearson, Biometrika 26 (1934), by bisection.
+    """The exact two-sided interval of a rate: Clopper and Pearson, Biometrika 26 (1934).
 
     >>> [round(end, 3) for end in interval(2, 20, 0.95)]
     [0.012, 0.317]
     """
     tail = (1 - confidence) / 2
-    low = 0.0 if bad == 0 else _solve(lambda rate: 1 - p_value(bad - 1, outcomes, rate) < tail)
-    high = 1.0 if bad >= outcomes else _solve(lambda rate: p_value(bad, outcomes, rate) > tail)
+    low = 0.0 if bad == 0 else _rate(bad - 1, outcomes, 1 - tail)
+    high = 1.0 if bad >= outcomes else _rate(bad, outcomes, tail)
     return low, high
 
 
-def _solve(below: Callable[[float], bool]) -> float:
-    low, high = 0.0, 1.0
-    for _ in range(50):
-        middle = (low + high) / 2
-        low, high = (middle, high) if below(middle) else (low, middle)
-    return (low + high) / 2
+def _rate(bad: int, outcomes: int, chance: float) -> float:
+    """The rate with P(X <= bad) = ``chance``: Newton's steps on the log odds of the chance, which are nearly a line in
+    the rate, and half of what is left wherever they lead out of it. Some five steps; bisection alone takes fifty."""
+    low, high, rate = 0.0, 1.0, (bad + 0.5) / outcomes
+    ways = math.lgamma(outcomes + 1) - math.lgamma(bad + 1) - math.lgamma(outcomes - bad)
+    for _ in range(100):
+        found = p_value(bad, outcomes, rate)
+        low, high = (rate, high) if found > chance else (low, rate)
+        before, rate = rate, (low + high) / 2
+        if 0 < found < 1:
+            slope = math.exp(ways + bad * math.log(before) + (outcomes - bad - 1) * math.log1p(-before))
+            apart = math.log(found / (1 - found)) - math.log(chance / (1 - chance))
+            nearer = before + apart * found * (1 - found) / slope if slope else -1.0
+            rate = nearer if low <= nearer <= high else rate
+        if abs(rate - before) <= 1e-12 * rate:
+            break
+    return rate

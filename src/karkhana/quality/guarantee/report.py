@@ -134,12 +134,11 @@ def _threshold(outcomes: Sequence[Judged], lowest: float | None, rules: Rules) -
 
 
 def _canary(outcomes: Sequence[Judged], rules: Rules) -> float | None:
-    fine = None
-    for threshold in thresholds(rules.lowest, rules.step).tolist():
-        above = [o.good for o in outcomes if o.score >= threshold]
-        if above and 2 * sum(above) > len(above):
-            fine = threshold
-    return fine
+    grid = thresholds(rules.lowest, rules.step)
+    above = np.array([o.score for o in outcomes])[:, None] >= grid
+    good = (above & np.array([o.good for o in outcomes], dtype=bool)[:, None]).sum(axis=0)
+    fine = grid[2 * good > above.sum(axis=0)]
+    return float(fine[-1]) if len(fine) else None
 
 
 def _bands(outcomes: Sequence[Judged], rules: Rules) -> list[Band]:

@@ -1,25 +1,25 @@
 """What somebody does with a run: decide on its change, stop it, let it go on, or have it done again."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
+import sqlalchemy as sa
 from msgspec import Meta
 
 from karkhana.domain.access import Role
 from karkhana.domain.tasks import Status, Task
-from karkhana.factory.again import MOST_TURNS, MOST_USD, let_go_on, repeat, rewound
+from karkhana.factory.again import MOST_TURNS, MOST_USD, Repetition, let_go_on, repeat, rewound
 from karkhana.factory.approvals import requested
 from karkhana.storage.run_lists import RunFilter, RunRow
-from karkhana.web.api.contract import About, Answer, Call, Operation, Page
+from karkhana.web.api.contract import About, Answer, Call, Operation, Page, Writing
 from karkhana.web.api.problems import Refusal, missing
 from karkhana.web.api.runs import RunItem, item
 from karkhana.web.api.shapes import Acted, Line, Paging, Sha256, page, position
 from karkhana.web.cards import card_of
 
 TAG = "decisions"
-PATIENCE_S = 2.0
-"""Seconds that an answer is waited for; after that it is carried out without whoever gave it."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -141,7 +141,14 @@ def _decided(call: Call, *, approved: bool) -> Answer:
     asked = call.headers.get("if-match", "").strip()
     if asked not in ("", "*", f'"{waits_with}"'):
         raise Refusal(412, "precondition_failed", "If-Match names another change.", "Look at the change again.")
-    result = call.site.deciding.decide(run_id, approved=approved, comment=told.comment, seen=told.change, by=call.by)
+    result = call.site.deciding.decide(
+        run_id,
+        approved=approved,
+        comment=told.comment,
+        seen=told.change,
+        by=call.by,
+        written=partial(_audited, call, approved),
+    )
     if result is None:
         status = call.site.stores.runs.get(run_id).status
         answer = Decided(run_id=run_id, task_id=call.run.task_id, status=status.value, carried_out=False)
@@ -149,38 +156,61 @@ def _decided(call: Call, *, approved: bool) -> Answer:
         answer = Decided(
             run_id=run_id, task_id=call.run.task_id, status=result.status, carried_out=True, branch=result.branch
         )
-    details = {"change": told.change, "comment": told.comment}
-    return Answer(answer, details=details, status=200 if answer.carried_out else 202)
+    return Answer(answer, audited=True, status=200 if answer.carried_out else 202)
 
 
-def cancelled(call: Call) -> Answer:
-    call.site.stores.tasks.cancel(call.run.task_id)
-    return Answer(_acted(call), status=202)
+def _audited(call: Call, approved: bool, connection: sa.Connection) -> None:
+    told: Decision = call.body
+    call.site.stores.audit.record_within(
+        connection,
+        call.principal,
+        action="run.approve" if approved else "run.reject",
+        target=call.run.run_id,
+        product=call.run.product,
+        details={"change": told.change, "comment": told.comment},
+    )
 
 
-def resumed(call: Call) -> Answer:
+def cancelled(call: Call) -> Writing:
+    def write(connection: sa.Connection) -> Answer:
+        call.site.stores.tasks.cancel_within(connection, call.run.task_id)
+        return Answer(_acted(call, connection), status=202)
+
+    return Writing(write)
+
+
+def resumed(call: Call) -> Writing:
     told: Allowed = call.body
-    let_go_on(call.site.stores, call.run.run_id, turns=told.turns, usd=told.usd, by=call.by)
-    return Answer(_acted(call), status=202, details=msgspec.structs.asdict(told))
+    tell = let_go_on(call.site.stores, call.run.run_id, turns=told.turns, usd=told.usd, by=call.by)
+
+    def write(connection: sa.Connection) -> Answer:
+        tell(connection)
+        return Answer(_acted(call, connection), status=202, details=msgspec.structs.asdict(told))
+
+    return Writing(write)
 
 
-def rewinds(call: Call) -> Answer:
+def rewinds(call: Call) -> Writing:
     told: Turn = call.body
     return _again(rewound(call.site.stores, call.run.run_id, told.turn, by=call.by), turn=told.turn)
 
 
-def retried(call: Call) -> Answer:
+def retried(call: Call) -> Writing:
     told: Again = call.body
-    task = repeat(call.site.stores, call.run.run_id, by=call.by, newest=told.newest)
-    return _again(task, newest=told.newest)
+    return _again(repeat(call.site.stores, call.run.run_id, by=call.by, newest=told.newest), newest=told.newest)
 
 
-def _again(task: Task, **details: Any) -> Answer:
-    return Answer(task, {"location": f"/api/v1/tasks/{task.task_id}"}, details={**details, "task": task.task_id})
+def _again(again: Repetition, **details: Any) -> Writing:
+    def write(connection: sa.Connection) -> Answer:
+        task = again.queue_within(connection)
+        where = {"location": f"/api/v1/tasks/{task.task_id}"}
+        return Answer(task, where, details={**details, "task": task.task_id})
+
+    return Writing(write, after=lambda answer: again.tell(answer.value))
 
 
-def _acted(call: Call) -> Acted:
-    run = call.site.stores.runs.get(call.run.run_id)
+def _acted(call: Call, connection: sa.Connection) -> Acted:
+    run = call.site.stores.runs.get_within(connection, call.run.run_id)
     return Acted(run_id=run.run_id, task_id=run.task_id, status=run.status.value)
 
 

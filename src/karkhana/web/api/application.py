@@ -55,6 +55,8 @@ class Api:
         self._limit: anyio.CapacityLimiter | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # figures, log and traces name the operation, and no path that is none
+        scope.update(root_path=PREFIX, route=None)
         request = Request(scope, receive)
         try:
             answer = await self._answered(request)
@@ -78,6 +80,7 @@ class Api:
             return Response(None, 204, {"allow": _allow(methods)})
         method = "GET" if request.method == "HEAD" else request.method
         operation = methods.get(method)
+        request.scope["route"] = operation
         if operation is None:
             told = made(405, "method_not_allowed", f"{request.method} is not for this path.")
             return _told(told, {"allow": _allow(methods)})
@@ -152,7 +155,9 @@ class Api:
             product = path["product"]
             if not principal.may(Role.VIEWER, product):
                 raise missing(f"product {product}")
-        if operation.about is About.SOME:
+        if operation.about is About.OWN:
+            allowed = True
+        elif operation.about is About.SOME:
             # somebody who may see nothing sees empty lists; whoever may do this nowhere is told so
             allowed = operation.role is Role.VIEWER or principal.products(operation.role) != (False, frozenset())
         else:
@@ -185,11 +190,14 @@ class Api:
             if not isinstance(found, Writing):
                 return self._finished(operation, call, found, None, keep)
             try:
-                with self._site.stores.database.writing() as connection:
-                    return self._finished(operation, call, found.write(connection), connection, keep)
+                with found.held(), self._site.stores.database.writing() as connection:
+                    answer = found.write(connection)
+                    response = self._finished(operation, call, answer, connection, keep)
             except (KarkhanaError, Refusal) as error:
                 self._refused(operation, call, error)
                 raise
+            found.after(answer)
+            return response
 
         return finish
 
@@ -208,7 +216,7 @@ class Api:
         return response
 
     def _audited(self, operation: Operation, call: Call, answer: Answer, connection: sa.Connection | None) -> None:
-        if not operation.action:
+        if not operation.action or answer.audited:
             return
         product = answer.product or _product(call)
         target = answer.target or next(iter(call.path.values()), "")

@@ -6,6 +6,7 @@ and do this with it: a handler cannot forget to ask. Knows nothing of HTTP's byt
 
 import enum
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -31,6 +32,8 @@ class About(enum.Enum):
     """Needs no role at all."""
     SOME = "some"
     """The products that somebody has the role for; the handler is given only these."""
+    OWN = "own"
+    """What somebody keeps themselves; the handler says what that is. Other things do not exist for them."""
     ALL = "all"
     """The factory as a whole: the role for ``*``."""
     RUN = "run"
@@ -63,14 +66,23 @@ class Answer:
     product: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
     """For the audit."""
+    audited: bool = False
+    """It stands in the audit, written together with what was done."""
     stream: AsyncIterator[bytes] | None = None
 
 
 @dataclass(frozen=True)
 class Writing:
-    """What is left to be written, in one transaction with the memory of the answer (see ``Idempotency-Key``)."""
+    """What is left to be written, in one transaction with the audit and the memory of the answer.
+
+    See ``Idempotency-Key``.
+    """
 
     write: Callable[[sa.Connection], Answer]
+    after: Callable[[Answer], None] = lambda _answer: None
+    """What is left to be done once all is written."""
+    held: Callable[[], AbstractContextManager[None]] = nullcontext
+    """What is taken before the transaction, and let go of after it."""
 
 
 @dataclass(frozen=True)

@@ -127,6 +127,7 @@ def _operation(operation: Operation, known: dict[str, Any]) -> dict[str, Any]:
 
 _WHERE = {
     About.SOME: " for a product; only such products are told of",
+    About.OWN: " for a product; only what is one's own, or of products that one is admin of, is told of",
     About.ALL: " for everything",
     About.RUN: " for the run's product",
     About.TASK: " for the task's product",

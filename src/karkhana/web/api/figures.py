@@ -29,7 +29,8 @@ from karkhana.factory.causes import rules as rules_of
 from karkhana.factory.ordering import settings_for
 from karkhana.factory.outcomes import make_sign, outcome_book
 from karkhana.git import Repository
-from karkhana.learning.outcomes.track_record import Kind, track_record
+from karkhana.learning.outcomes.track_record import Kind
+from karkhana.learning.outcomes.track_record import track_records as track_records_of
 from karkhana.learning.shelf import Kept, Shelf
 from karkhana.routing.gateway.advice import Past, Record, past, records
 from karkhana.routing.policy.settings import PolicySettings
@@ -40,7 +41,7 @@ from karkhana.storage.route_store import RouteStore
 from karkhana.storage.tables import runs
 from karkhana.storage.task_lists import TaskLists
 from karkhana.storage.visibility import of_products
-from karkhana.web.api.contract import About, Answer, Call, Operation, Page
+from karkhana.web.api.contract import About, Answer, Call, Operation, Page, Writing
 from karkhana.web.api.problems import missing
 from karkhana.web.api.shapes import Line, Name, Paging, given, page, position
 
@@ -208,12 +209,10 @@ def signed(call: Call) -> Answer:
 def track_records(call: Call) -> Answer:
     known = _outcomes(call, given(call.query.product))
     names = Kind.__struct_fields__
-    kinds = sorted({tuple(str(getattr(each.change, name)) for name in names) for each in known})
-    found = []
-    for values in kinds:
-        kind = Kind(**dict(zip(names, values, strict=True)))
-        found.append(TrackRecord(**plain(kind), **plain(track_record(known, kind))))
-    return Answer(Page(found))
+    values = sorted({tuple(str(getattr(each.change, name)) for name in names) for each in known})
+    kinds = [Kind(**dict(zip(names, each, strict=True))) for each in values]
+    told = zip(kinds, track_records_of(known, kinds), strict=True)
+    return Answer(Page([TrackRecord(**plain(kind), **plain(record)) for kind, record in told]))
 
 
 def causes(call: Call) -> Answer:
@@ -317,7 +316,7 @@ def _standing(found: Standing_) -> BudgetStanding:
     )
 
 
-def budget_set(call: Call) -> Answer:
+def budget_set(call: Call) -> Writing:
     told: NewBudget = call.body
     scope, period = _budget_of(call)
     soft, hard = given(told.soft), usd(told.hard)
@@ -325,17 +324,27 @@ def budget_set(call: Call) -> Answer:
     least = hard if soft is None else min(usd(soft), hard)
     budget = Budget(scope=scope, period=period, soft=None if soft is None else least, hard=hard)
     store = BudgetStore(call.site.stores.database)
-    store.put(budget)
     today = datetime.now(UTC).date().isoformat()
-    found = next(each for each in store.standings([scope], today) if each.budget.period == period)
-    return Answer(_standing(found), target=f"{scope} {period.value}", details={"hard": told.hard, "soft": soft or ""})
+
+    def write(connection: sa.Connection) -> Answer:
+        store.put(budget, connection)
+        standings = store.standings_within(connection, [scope], today)
+        found = next(each for each in standings if each.budget.period == period)
+        details = {"hard": told.hard, "soft": soft or ""}
+        return Answer(_standing(found), target=f"{scope} {period.value}", details=details)
+
+    return Writing(write)
 
 
-def budget_removed(call: Call) -> Answer:
+def budget_removed(call: Call) -> Writing:
     scope, period = _budget_of(call)
-    if not BudgetStore(call.site.stores.database).remove(scope, period):
-        raise missing(f"budget {scope} {period.value}")
-    return Answer(target=f"{scope} {period.value}")
+
+    def write(connection: sa.Connection) -> Answer:
+        if not BudgetStore(call.site.stores.database).remove(scope, period, connection):
+            raise missing(f"budget {scope} {period.value}")
+        return Answer(target=f"{scope} {period.value}")
+
+    return Writing(write)
 
 
 def _budget_of(call: Call) -> tuple[str, Period]:

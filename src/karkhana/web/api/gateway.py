@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
+import sqlalchemy as sa
 from msgspec import UNSET, Meta, UnsetType
 
 from karkhana.domain.access import Role
@@ -12,7 +13,7 @@ from karkhana.domain.virtual_keys import VirtualKey
 from karkhana.routing.keys import digest, minted
 from karkhana.storage.ledger_reading import Entry, LedgerReader
 from karkhana.storage.virtual_key_store import VirtualKeyStore
-from karkhana.web.api.contract import About, Answer, Call, Operation, Page
+from karkhana.web.api.contract import About, Answer, Call, Operation, Page, Writing
 from karkhana.web.api.keeping import Plain
 from karkhana.web.api.problems import Refusal, missing
 from karkhana.web.api.shapes import Paging, given, page, position
@@ -100,7 +101,7 @@ def key(call: Call) -> Answer:
     return Answer(_key(call))
 
 
-def key_made(call: Call) -> Answer:
+def key_made(call: Call) -> Writing:
     new: NewKey = call.body
     try:
         secret, made = minted(
@@ -112,14 +113,24 @@ def key_made(call: Call) -> Answer:
         )
     except ValueError as error:
         raise Refusal(409, "no_such_key_can_be", str(error), "Correct it and try again.") from error
-    VirtualKeyStore(call.site.stores.database).add(made, digest(secret))
     where = {"location": f"/api/v1/gateway/keys/{made.key_id}"}
-    return Answer(KeyMade(key=made, secret=secret), where, target=made.key_id, details={"name": made.name})
+    answer = Answer(KeyMade(key=made, secret=secret), where, target=made.key_id, details={"name": made.name})
+
+    def write(connection: sa.Connection) -> Answer:
+        VirtualKeyStore(call.site.stores.database).add(made, digest(secret), connection)
+        return answer
+
+    return Writing(write)
 
 
-def key_removed(call: Call) -> Answer:
-    VirtualKeyStore(call.site.stores.database).remove(_key(call).key_id)
-    return Answer()
+def key_removed(call: Call) -> Writing:
+    key_id = _key(call).key_id
+
+    def write(connection: sa.Connection) -> Answer:
+        VirtualKeyStore(call.site.stores.database).remove(key_id, connection)
+        return Answer()
+
+    return Writing(write)
 
 
 def _key(call: Call) -> VirtualKey:

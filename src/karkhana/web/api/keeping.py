@@ -1,19 +1,19 @@
 """What admins keep: the audit, API tokens, and sealed secrets."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
+import sqlalchemy as sa
 from msgspec import UNSET, Meta, UnsetType
 
 from karkhana.domain.access import Role
-from karkhana.domain.access_tokens import AccessToken
+from karkhana.domain.access_tokens import AccessToken, keeps, told_of, withheld
 from karkhana.domain.errors import InvalidInput
 from karkhana.storage.audit import AuditEntry, AuditFilter
 from karkhana.storage.sealed import SealedSecret
 from karkhana.storage.verification import Problem as ChainProblem
-from karkhana.web.api.contract import About, Answer, Call, Operation, Page
-from karkhana.web.api.problems import missing
+from karkhana.web.api.contract import About, Answer, Call, Operation, Page, Writing
+from karkhana.web.api.problems import Refusal, missing
 from karkhana.web.api.shapes import Name, Paging, given, page, position
 
 TAG = "keeping"
@@ -90,57 +90,71 @@ def audit_verified(call: Call) -> Answer:
 
 
 def tokens(call: Call) -> Answer:
-    return Answer(Page(call.site.stores.tokens.all()))
+    return Answer(Page([token for token in call.site.stores.tokens.all() if keeps(call.principal, token)]))
 
 
 def token(call: Call) -> Answer:
     return Answer(_token(call))
 
 
-def token_made(call: Call) -> Answer:
+def token_made(call: Call) -> Writing:
     new: NewToken = call.body
-    made, secret = call.site.stores.tokens.create(new.name, new.roles, seconds=new.days * DAY_S, owner=call.by)
-    until = datetime.fromtimestamp(made.expires_at, UTC).isoformat(timespec="seconds")
-    return Answer(
-        TokenMade(token=made, secret=secret),
-        {"location": f"/api/v1/tokens/{made.token_id}"},
-        target=made.token_id,
-        details={"name": made.name, "roles": {key: role.value for key, role in made.roles.items()}, "until": until},
-    )
+    seconds = new.days * DAY_S
+    if why := withheld(call.principal, new.roles, seconds):
+        raise Refusal(403, "forbidden", f"{why[:1].upper()}{why[1:]}.", "Take less, or ask an admin.")
+
+    def write(connection: sa.Connection) -> Answer:
+        made, secret = call.site.stores.tokens.create(
+            new.name, new.roles, seconds=seconds, owner=call.by, connection=connection
+        )
+        where = {"location": f"/api/v1/tokens/{made.token_id}"}
+        return Answer(TokenMade(token=made, secret=secret), where, target=made.token_id, details=told_of(made))
+
+    return Writing(write)
 
 
-def token_revoked(call: Call) -> Answer:
-    return Answer(call.site.stores.tokens.revoke(_token(call).token_id))
+def token_revoked(call: Call) -> Writing:
+    token = _token(call)
+    return Writing(lambda connection: Answer(call.site.stores.tokens.revoke(token.token_id, connection)))
 
 
 def _token(call: Call) -> AccessToken:
     try:
-        return call.site.stores.tokens.get(call.path["token_id"])
-    except InvalidInput as error:
-        raise missing(f"token {call.path['token_id']}") from error
+        token = call.site.stores.tokens.get(call.path["token_id"])
+    except InvalidInput:
+        token = None
+    if token is None or not keeps(call.principal, token):
+        raise missing(f"token {call.path['token_id']}")
+    return token
 
 
 def secrets(call: Call) -> Answer:
     return Answer(Page(call.site.stores.sealed.all()))
 
 
-def secret_set(call: Call) -> Answer:
+def secret_set(call: Call) -> Writing:
     new: NewSecret = call.body
-    return Answer(call.site.stores.sealed.put(call.path["secret"], new.value, by=call.by))
+    sealed, name = call.site.stores.sealed, call.path["secret"]
+    return Writing(
+        lambda connection: Answer(sealed.put_within(connection, name, new.value, by=call.by)), held=sealed.held
+    )
 
 
-def secret_removed(call: Call) -> Answer:
-    try:
-        call.site.stores.sealed.remove(call.path["secret"])
-    except InvalidInput as error:
-        raise missing(f"secret {call.path['secret']}") from error
-    return Answer()
+def secret_removed(call: Call) -> Writing:
+    def write(connection: sa.Connection) -> Answer:
+        try:
+            call.site.stores.sealed.remove(call.path["secret"], connection)
+        except InvalidInput as error:
+            raise missing(f"secret {call.path['secret']}") from error
+        return Answer()
+
+    return Writing(write)
 
 
 def _kept(place: str, name: str, summary: str, handler: Any, answer: Any, **more: Any) -> Operation:
     method, path = place.split(" ")
     return Operation(
-        **{"about": About.ALL, **more},
+        **{"about": About.ALL, "role": Role.ADMIN, **more},
         method=method,
         path=path,
         name=name,
@@ -148,8 +162,11 @@ def _kept(place: str, name: str, summary: str, handler: Any, answer: Any, **more
         summary=summary,
         handler=handler,
         answer=answer,
-        role=Role.ADMIN,
     )
+
+
+_OWN = {"about": About.OWN, "role": Role.VIEWER}
+"""Of tokens; which ones that are is said by :mod:`karkhana.domain.access_tokens`."""
 
 
 OPERATIONS = (
@@ -164,7 +181,14 @@ OPERATIONS = (
         errors=(403,),
     ),
     _kept("GET /audit/verification", "verifyAudit", "Whether it is as it was written", audit_verified, AuditVerified),
-    _kept("GET /tokens", "listTokens", "API tokens", tokens, Page[AccessToken]),
+    _kept(
+        "GET /tokens",
+        "listTokens",
+        "API tokens: one's own, and those of what one is admin of",
+        tokens,
+        Page[AccessToken],
+        **_OWN,
+    ),
     _kept(
         "POST /tokens",
         "addToken",
@@ -173,11 +197,13 @@ OPERATIONS = (
         TokenMade,
         body=NewToken,
         status=201,
+        errors=(403,),
         action="token.create",
         secret=True,
         located=True,
+        **_OWN,
     ),
-    _kept("GET /tokens/{token_id}", "showToken", "One API token", token, AccessToken),
+    _kept("GET /tokens/{token_id}", "showToken", "One API token", token, AccessToken, **_OWN),
     _kept(
         "POST /tokens/{token_id}/revoke",
         "revokeToken",
@@ -185,6 +211,7 @@ OPERATIONS = (
         token_revoked,
         AccessToken,
         action="token.revoke",
+        **_OWN,
     ),
     _kept("GET /secrets", "listSecrets", "Sealed secrets, without their values", secrets, Page[SealedSecret]),
     _kept(

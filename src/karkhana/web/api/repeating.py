@@ -68,9 +68,7 @@ class Repeats:
             kept = msgspec.msgpack.decode(known.answer, type=_Answer)
             return Response(kept.body, kept.status, {**kept.headers, REPLAYED: "true"})
         if not known.mine:
-            raise Refusal(
-                409, "still_running", "The first request with this key is not done yet.", headers={"retry-after": "2"}
-            )
+            raise _running()
 
         def keep(answer: Response, connection: sa.Connection | None) -> None:
             headers = {name: answer.headers[name] for name in _KEPT if name in answer.headers}
@@ -80,11 +78,19 @@ class Repeats:
                     409, "done_before", "It was done, and its secret was shown then.", "Remove it and make a new one."
                 )
                 kept = _Answer(409, {"content-type": MEDIA}, msgspec.json.encode(told))
-            self._store.keep(who, key, msgspec.msgpack.encode(kept), connection)
+            mine = self._store.keep(who, key, known.begun_at, msgspec.msgpack.encode(kept), connection)
+            if not mine and connection is not None:
+                # nothing of this one is written: whoever has the key now carries it out
+                raise _running()
 
         try:
             return work()(keep)
         except BaseException:
             # also when this thread is ended from outside: what was not finished may be asked for again
-            self._store.give_up(who, key)
+            self._store.give_up(who, key, known.begun_at)
             raise
+
+
+def _running() -> Refusal:
+    told = "The first request with this key is not done yet."
+    return Refusal(409, "still_running", told, headers={"retry-after": "2"})

@@ -175,15 +175,27 @@ def _visible(call: Call, task_id: str) -> bool:
     return found is not None and call.principal.may(Role.VIEWER, found)
 
 
-def turned(call: Call) -> Answer:
+def turned(call: Call) -> Writing:
     new: NewPriority = call.body
-    TaskLists(call.site.stores.database).set_priority(call.task.task_id, new.priority)
-    return Answer(call.site.stores.tasks.get(call.task.task_id), details={"priority": new.priority})
+    stores, task_id = call.site.stores, call.task.task_id
+
+    def write(connection: sa.Connection) -> Answer:
+        TaskLists(stores.database).set_priority(task_id, new.priority, connection)
+        return Answer(stores.tasks.get_within(connection, task_id), details={"priority": new.priority})
+
+    return Writing(write)
 
 
-def cancelled(call: Call) -> Answer:
-    task = call.site.stores.tasks.cancel(call.task.task_id)
-    return Answer(Acted(task_id=task.task_id, status=task.status.value), status=202)
+def cancelled(call: Call) -> Writing:
+    stores, task_id = call.site.stores, call.task.task_id
+
+    def write(connection: sa.Connection) -> Answer:
+        stores.tasks.cancel_within(connection, task_id)
+        return Answer(
+            Acted(task_id=task_id, status=stores.tasks.get_within(connection, task_id).status.value), status=202
+        )
+
+    return Writing(write)
 
 
 def _detail(call: Call, task: Task) -> TaskDetail:

@@ -3,15 +3,16 @@
 from typing import Annotated
 
 import msgspec
+import sqlalchemy as sa
 from msgspec import Meta
 
 from karkhana.domain.access import Role
 from karkhana.domain.understanding import Understanding
 from karkhana.factory.records import REPLY_MAX
-from karkhana.factory.replies import CRITERION_MAX, answer, change_criteria, confirm_duplicate
+from karkhana.factory.replies import CRITERION_MAX, answer_within, change_criteria, confirm_duplicate
 from karkhana.factory.understanding import shown
 from karkhana.storage.task_lists import TaskLists
-from karkhana.web.api.contract import About, Answer, Call, Operation
+from karkhana.web.api.contract import About, Answer, Call, Operation, Writing
 from karkhana.web.api.problems import missing
 from karkhana.web.api.shapes import Acted
 
@@ -45,25 +46,30 @@ def understood(call: Call) -> Answer:
     return Answer(shown(call.site.stores, call.task.task_id))
 
 
-def answered(call: Call) -> Answer:
+def answered(call: Call) -> Writing:
     reply: Reply = call.body
-    answer(call.site.stores, call.task.task_id, reply.text, by=call.by)
-    return Answer(Acted(task_id=call.task.task_id, status=call.task.status.value), status=202)
+
+    def write(connection: sa.Connection) -> Answer:
+        answer_within(call.site.stores, connection, call.task.task_id, reply.text, by=call.by)
+        return Answer(Acted(task_id=call.task.task_id, status=call.task.status.value), status=202)
+
+    return Writing(write)
 
 
-def same(call: Call) -> Answer:
+def same(call: Call) -> Writing:
     other: Same = call.body
     product = TaskLists(call.site.stores.database).product(other.task_id)
     if product is None or not call.principal.may(Role.VIEWER, product):
         raise missing(f"task {other.task_id}")
-    found = confirm_duplicate(call.site.stores, call.task.task_id, other.task_id, by=call.by)
-    return Answer(found, details={"of": other.task_id})
+    change = confirm_duplicate(call.site.stores, call.task.task_id, other.task_id, by=call.by)
+    return Writing(lambda connection: Answer(change(connection), details={"of": other.task_id}))
 
 
-def criteria(call: Call) -> Answer:
+def criteria(call: Call) -> Writing:
     new: NewCriteria = call.body
-    found = change_criteria(call.site.stores, call.task.task_id, add=new.add, remove=new.remove, by=call.by)
-    return Answer(found, details={"add": len(new.add), "remove": len(new.remove)})
+    change = change_criteria(call.site.stores, call.task.task_id, add=new.add, remove=new.remove, by=call.by)
+    told = {"add": len(new.add), "remove": len(new.remove)}
+    return Writing(lambda connection: Answer(change(connection), details=told))
 
 
 OPERATIONS = (

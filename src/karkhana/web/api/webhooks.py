@@ -92,27 +92,40 @@ def made(call: Call) -> Writing:
     return Writing(write)
 
 
-def switched(call: Call) -> Answer:
+def switched(call: Call) -> Writing:
     told: Switch = call.body
     webhook = _webhook(call)
     notice = "" if told.active else f"switched off by {call.principal.name}"
-    WebhookStore(call.site.stores.database).switch(webhook.webhook_id, active=told.active, notice=notice)
-    return Answer(_webhook(call), details={"active": told.active})
+    store = WebhookStore(call.site.stores.database)
+
+    def write(connection: sa.Connection) -> Answer:
+        store.switch(webhook.webhook_id, active=told.active, notice=notice, connection=connection)
+        return Answer(store.get_within(connection, webhook.webhook_id), details={"active": told.active})
+
+    return Writing(write)
 
 
-def gone(call: Call) -> Answer:
-    if not removed(call.site.stores, call.path["webhook_id"]):
-        raise missing(f"webhook {call.path['webhook_id']}")
-    return Answer()
+def gone(call: Call) -> Writing:
+    def write(connection: sa.Connection) -> Answer:
+        if not removed(call.site.stores, call.path["webhook_id"], connection):
+            raise missing(f"webhook {call.path['webhook_id']}")
+        return Answer()
+
+    return Writing(write)
 
 
-def tested(call: Call) -> Answer:
+def tested(call: Call) -> Writing:
     webhook = _webhook(call)
     if not webhook.active:
         raise Refusal(409, "webhook_is_off", f"{webhook.webhook_id} is switched off.", "Switch it on first.")
     message = ping(webhook.webhook_id, time.time())
-    WebhookStore(call.site.stores.database).post(message, only=webhook.webhook_id)
-    return Answer(Queued(message_id=message.message_id))
+    store = WebhookStore(call.site.stores.database)
+
+    def write(connection: sa.Connection) -> Answer:
+        store.post(message, only=webhook.webhook_id, connection=connection)
+        return Answer(Queued(message_id=message.message_id))
+
+    return Writing(write)
 
 
 def messages(call: Call) -> Answer:

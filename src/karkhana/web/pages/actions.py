@@ -1,29 +1,38 @@
 """What a person can do with a run, besides deciding on its change: stop it, have it tried again, let it go on.
 
-Nothing is carried out here: a run is told, or a task stands in the queue, and a worker does the rest. A form that
-is sent twice, as by a double click, is carried out once: each page's forms carry a key of their own.
+Nothing is carried out here: a run is told, or a task stands in the queue, and a worker does the rest.
 """
 
-import hashlib
 import math
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+import sqlalchemy as sa
 from starlette.requests import Request
 from starlette.responses import Response
 
 from karkhana.domain.access import Role
 from karkhana.domain.errors import KarkhanaError
-from karkhana.factory.again import let_go_on, repeat, rewound
-from karkhana.factory.replies import answer
-from karkhana.storage.answer_store import AnswerStore
+from karkhana.factory.again import Repetition, let_go_on, repeat, rewound
+from karkhana.factory.replies import answer_within
 from karkhana.storage.run_lists import RunRow
+from karkhana.web.once import Keep, once
 from karkhana.web.site import Site, site_of, who
 
-Details = dict[str, object]
-Act = Callable[[Site, Request, RunRow], tuple[str, Details]]
-"""Does it, and returns what is told and what is written down."""
-_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
+
+@dataclass(frozen=True)
+class Done:
+    """What came of it."""
+
+    told: str
+    details: Mapping[str, object] = field(default_factory=dict)
+    """For the audit."""
+    after: Callable[[], None] = lambda: None
+    """What is left to be done once all is written."""
+
+
+Act = Callable[[Site, Request, RunRow], Callable[[sa.Connection], Done]]
+"""Reads what it needs, and gives what is to be written, in one transaction with the audit."""
 
 
 def cancel(request: Request) -> Response:
@@ -60,76 +69,71 @@ def _acted(request: Request, action: str, act: Act) -> Response:
     refused = site.lacking(request, Role.OPERATOR, row, action)
     if refused is not None:
         return refused
-    return site.told(request, f"/runs/{run_id}", _once(site, request, row, action, act))
+    about = f"{action}:{run_id}"
+    told = once(site, request, about, lambda keep: _carried_out(site, request, row, action, act, keep=keep))
+    return site.told(request, f"/runs/{run_id}", told)
 
 
-def _once(site: Site, request: Request, row: RunRow, action: str, act: Act) -> str:
-    """What is told: of this form, or of the same one when it came before."""
-    form: dict[str, str] = request.state.form
-    key = form.get("once", "")
-    if not _KEY.fullmatch(key):
-        return _carried_out(site, request, row, action, act)[0]
-    store, of = AnswerStore(site.stores.database), f"page:{who(request).via}:{who(request).name}"
-    key = f"{key}:{action}:{row.run_id}"
-    sent = "\0".join(f"{name}={value}" for name, value in sorted(form.items()) if name not in ("csrf", "once"))
-    known = store.begin(of, key, hashlib.sha256(sent.encode("utf-8", "replace")).hexdigest())
-    if known.answer is not None:
-        return known.answer.decode()
-    if not known.mine:
-        return "This form was sent before; what came of it stands on this page." if known.other else "It is under way."
-    done = False
+def _carried_out(site: Site, request: Request, row: RunRow, action: str, act: Act, *, keep: Keep) -> str:
+    """What is told, and kept if it was done."""
     try:
-        told, done = _carried_out(site, request, row, action, act)
-        if done:
-            store.keep(of, key, told.encode())
-        return told
-    finally:
-        if not done:
-            store.give_up(of, key)
-
-
-def _carried_out(site: Site, request: Request, row: RunRow, action: str, act: Act) -> tuple[str, bool]:
-    """What is told, and whether it was done."""
-    try:
-        told, details = act(site, request, row)
+        write = act(site, request, row)
+        with site.stores.database.writing() as connection:
+            done = write(connection)
+            site.audit(request, action, row, details=done.details, connection=connection)
+            keep(done.told, connection)
     except KarkhanaError as error:
         site.audit(request, action, row, refused=error.message)
-        return f"Nothing was done: {error.message}. {error.next}".strip(), False
-    site.audit(request, action, row, details=details)
-    return told, True
+        return f"Nothing was done: {error.message}. {error.next}".strip()
+    done.after()
+    return done.told
 
 
-def _cancelled(site: Site, _request: Request, row: RunRow) -> tuple[str, Details]:
-    site.stores.tasks.cancel(row.task_id)
-    return "It is asked to stop; its sandbox is killed.", {}
+def _cancelled(site: Site, _request: Request, row: RunRow) -> Callable[[sa.Connection], Done]:
+    def write(connection: sa.Connection) -> Done:
+        site.stores.tasks.cancel_within(connection, row.task_id)
+        return Done("It is asked to stop; its sandbox is killed.")
+
+    return write
 
 
-def _repeated(site: Site, request: Request, row: RunRow) -> tuple[str, Details]:
+def _repeated(site: Site, request: Request, row: RunRow) -> Callable[[sa.Connection], Done]:
     newest = request.state.form.get("newest") == "1"
-    task = repeat(site.stores, row.run_id, by=who(request).name, newest=newest)
-    return _standing(task.task_id), {"task_id": task.task_id, "newest": newest}
+    return _queued(repeat(site.stores, row.run_id, by=who(request).name, newest=newest), newest=newest)
 
 
-def _replied(site: Site, request: Request, row: RunRow) -> tuple[str, Details]:
-    answer(site.stores, row.task_id, request.state.form.get("text", ""), by=who(request).name)
-    return "The work begins with your answer; the next worker that is free takes it up.", {}
+def _replied(site: Site, request: Request, row: RunRow) -> Callable[[sa.Connection], Done]:
+    def write(connection: sa.Connection) -> Done:
+        answer_within(site.stores, connection, row.task_id, request.state.form.get("text", ""), by=who(request).name)
+        return Done("The work begins with your answer; the next worker that is free takes it up.")
+
+    return write
 
 
-def _rewound(site: Site, request: Request, row: RunRow) -> tuple[str, Details]:
+def _rewound(site: Site, request: Request, row: RunRow) -> Callable[[sa.Connection], Done]:
     turn = _whole(request.state.form.get("turn", ""))
-    task = rewound(site.stores, row.run_id, turn, by=who(request).name)
-    return _standing(task.task_id), {"task_id": task.task_id, "turn": turn}
+    return _queued(rewound(site.stores, row.run_id, turn, by=who(request).name), turn=turn)
 
 
-def _resumed(site: Site, request: Request, row: RunRow) -> tuple[str, Details]:
+def _resumed(site: Site, request: Request, row: RunRow) -> Callable[[sa.Connection], Done]:
     form: dict[str, str] = request.state.form
     turns, usd = _whole(form.get("turns", "") or "0"), _amount(form.get("usd", "") or "0")
-    let_go_on(site.stores, row.run_id, turns=turns, usd=usd, by=who(request).name)
-    return "It may go on; the next worker that is free takes it up.", {"turns": turns, "usd": usd}
+    tell = let_go_on(site.stores, row.run_id, turns=turns, usd=usd, by=who(request).name)
+
+    def write(connection: sa.Connection) -> Done:
+        tell(connection)
+        return Done("It may go on; the next worker that is free takes it up.", {"turns": turns, "usd": usd})
+
+    return write
 
 
-def _standing(task_id: str) -> str:
-    return f"{task_id} stands in the queue; the next worker that is free takes it up."
+def _queued(again: Repetition, **details: object) -> Callable[[sa.Connection], Done]:
+    def write(connection: sa.Connection) -> Done:
+        task = again.queue_within(connection)
+        told = f"{task.task_id} stands in the queue; the next worker that is free takes it up."
+        return Done(told, {"task_id": task.task_id, **details}, lambda: again.tell(task))
+
+    return write
 
 
 def _whole(text: str) -> int:

@@ -62,17 +62,21 @@ def answer(request: Request) -> Response:
     told = {"patch_sha256": seen} | ({"comment": comment} if comment else {})
     try:
         result = site.deciding.decide(
-            run_id, approved=verdict == "approve", comment=comment, seen=seen, by=who(request).name
+            run_id,
+            approved=verdict == "approve",
+            comment=comment,
+            seen=seen,
+            by=who(request).name,
+            written=lambda connection: site.audit(request, action, row, details=told, connection=connection),
         )
     except UnknownRun:
         return site.missing(request, f"run {run_id}")
     except KarkhanaError as error:
         site.audit(request, action, row, refused=error.message, details=told)
-        return site.told(request, f"/runs/{run_id}", f"Nothing was decided: {error.message}. {error.next}")
-    site.audit(request, action, row, details=told)
+        return site.told(request, f"/runs/{run_id}", f"This answer does not count: {error.message}. {error.next}")
     if result is None:
         return site.told(
-            request, f"/runs/{run_id}", "The answer is being carried out; this page shows what comes of it."
+            request, f"/runs/{run_id}", "The answer holds and is being carried out; this page shows what comes of it."
         )
     where = f" as {result.branch}" if result.branch else ""
     return site.told(request, f"/runs/{run_id}", f"{result.status.replace('_', ' ').capitalize()}{where}.")

@@ -12,12 +12,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from karkhana.domain.access import Role
 from karkhana.storage.audit import AuditEntry, AuditFilter
 from karkhana.storage.event_log import timestamp
 from karkhana.storage.run_lists import RunFilter
 from karkhana.storage.visibility import Visible
-from karkhana.web.site import Site, chosen_product, site_of, who
+from karkhana.web.site import Site, audits, site_of, who
 from karkhana.web.zones import ZONE_COOKIE, midnight, zone_of
 
 PAGE = 100
@@ -81,15 +80,6 @@ def verified(request: Request) -> Response:
     return site.page(
         request, "audit_verify.html", problem=problem, count=count, newest=newest, trails=trails, broken=broken
     )
-
-
-def audits(request: Request) -> Visible | None:
-    """The products whose entries somebody may read; ``None``: of none."""
-    chosen = chosen_product(request)
-    if chosen:
-        return (False, frozenset((chosen,))) if who(request).may(Role.ADMIN, chosen) else None
-    visible = who(request).products(Role.ADMIN)
-    return None if visible == (False, frozenset()) else visible
 
 
 def _trails(site: Site, visible: Visible) -> tuple[int, list[tuple[str, str]]]:

@@ -38,7 +38,7 @@ def link(request: Request) -> Response:
     site = site_of(request)
     if site.threshold.team is not None:
         return site.missing(request, "page")
-    if not site.doors.may_try():
+    if not site.doors.may_demand():
         return _outside(site, "Too many tries; wait a minute.", 429)
     site.say(site.doors.link())
     text = site.pages.render("enter.html", refused="", asked=True, theme="auto")

@@ -1,6 +1,7 @@
 """Quality: how sure the factory was and what came of it, why changes failed, and whether that gets less.
 
-Each figure is there as a table as well. What is worked out from outcomes is kept for half a minute.
+Each figure is there as a table as well. What is worked out from outcomes is kept for half a minute, and so are the
+outcomes, for the other pages: ``made`` says when they were read.
 """
 
 import time
@@ -14,7 +15,7 @@ from starlette.responses import Response
 
 from karkhana.domain.outcomes import Label
 from karkhana.domain.tasks import Status
-from karkhana.storage.run_figures import ALONE, APPROVED, REFUSED, WAYS, Ended, RunFigures
+from karkhana.storage.run_figures import ALONE, APPROVED, REFUSED, WAYS, RunFigures
 from karkhana.storage.visibility import Visible
 from karkhana.web import charts
 from karkhana.web.site import Site, sees, site_of
@@ -44,7 +45,7 @@ def quality(request: Request) -> Response:
     asked = request.query_params.get("days", "")
     days = int(asked) if asked in map(str, DAYS) else 90
     visible = sees(request)
-    made, figures = site.kept.of(("quality", tab, days, visible), lambda: _VIEWS[tab](site, visible, days))
+    _, figures = site.kept.of(("quality", tab, days, visible), lambda: _VIEWS[tab](site, visible, days))
     return site.page(
         request,
         f"quality_{tab}.html",
@@ -52,7 +53,6 @@ def quality(request: Request) -> Response:
         names=TABS,
         days=days,
         choices=DAYS,
-        made=made,
         words=WAY_WORDS,
         **figures,
     )
@@ -63,11 +63,12 @@ def _confidence(site: Site, visible: Visible, days: int) -> dict[str, Any]:
     from karkhana.factory import quality_view as view
 
     policy, since = site.stores.settings.policy, time.time() - days * DAY_S
-    outcomes = view.known(site.stores)
+    made, outcomes = site.kept.of("outcomes", lambda: view.known(site.stores))
     calibration = view.calibration(each.outcome for each in outcomes.seen(visible, since))
     edges, buckets = _weeks(days), _scores(site, visible, since)
-    ended = RunFigures(site.stores.database).periods(edges, visible=visible)
-    by_week = _counted(ended, lambda each: each.period, lambda each: each.way)
+    by_week = defaultdict[int, Counter[str]](Counter)
+    for each in RunFigures(site.stores.database).ways(edges, visible=visible):
+        by_week[each.period][each.way] += each.runs
     names = [f"{datetime.fromtimestamp(edge, UTC):%d %b}" for edge in edges]
     parts = [[by_week[number][way] for way in WAYS[:3]] for number in range(len(edges))]
     rates = [
@@ -75,6 +76,7 @@ def _confidence(site: Site, visible: Visible, days: int) -> dict[str, Any]:
     ]
     alone, approved = (sum(each[way] for each in by_week.values()) for way in (ALONE, APPROVED))
     return {
+        "made": made,
         "policy": policy,
         "ways": WAYS,
         "scored": [(edge, buckets[number]) for number, edge in enumerate(EDGES) if any(buckets[number])],
@@ -106,7 +108,7 @@ def _failures(site: Site, visible: Visible, days: int) -> dict[str, Any]:
     from karkhana.factory import quality_view as view
 
     since = time.time() - days * DAY_S
-    outcomes = view.known(site.stores)
+    made, outcomes = site.kept.of("outcomes", lambda: view.known(site.stores))
     labels: dict[str, Counter[Label]] = defaultdict(Counter)
     for each in outcomes.seen(visible, since):
         refused = any(sign.kind.value == "rejected" for sign in outcomes.signs.get(each.outcome.change.run_id, ()))
@@ -115,6 +117,7 @@ def _failures(site: Site, visible: Visible, days: int) -> dict[str, Any]:
     causes, rules = view.failures(site.stores, outcomes, visible, since)
     looked_at, patterns = view.failing(site.stores, visible)
     return {
+        "made": made,
         "reviews": [(way, [labels[way][label] for label in LABELS]) for way in WAYS[:3]],
         "decided": sum(sum(each.values()) for each in labels.values()),
         "causes": causes,
@@ -137,19 +140,20 @@ def _learning(site: Site, visible: Visible, days: int) -> dict[str, Any]:
     curves = []
     for type_ in sorted({each.type for each in ended}):
         same = [each for each in ended if each.type == type_]
-        own = _counted(same, lambda each: each.period, lambda each: each.status in FAILING)
-        rows = [
-            (number, own[number][True], own[number][True] + own[number][False])
-            for number in range(len(edges))
-            if own[number]
-        ]
-        points = [(number, *view.share(bad, whole)) for number, bad, whole in rows]
-        table = [(labels[number], bad, whole, *_share(bad, whole)) for number, bad, whole in rows]
+        whole = Counter[int]()
+        bad = Counter[int]()
+        for each in same:
+            whole[each.period] += each.runs
+            bad[each.period] += each.runs if each.status in FAILING else 0
+        rows = [(number, bad[number], whole[number]) for number in sorted(whole)]
+        points = [(number, *view.share(bad[number], whole[number])) for number in sorted(whole)]
+        table = [(labels[n], bad[n], whole[n], *shares) for n, *shares in points]
         chart = charts.curve(points, labels, every=max(1, len(labels) // 5))
         curves.append({"type": type_, "chart": chart, "rows": table, "trend": _trend(rows)})
-    outcomes = view.known(site.stores)
+    made, outcomes = site.kept.of("outcomes", lambda: view.known(site.stores))
     seen = [each.outcome for each in outcomes.seen(visible)]
     return {
+        "made": made,
         "curves": curves,
         "records": view.records(seen),
         "levels": view.history(site.stores, {outcome.change.repository for outcome in seen})[:30],
@@ -176,15 +180,6 @@ def _weeks(days: int) -> list[float]:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     monday, step = today - timedelta(days=today.weekday()), 28 if days > 90 else 7
     return [(monday - timedelta(days=step * back)).timestamp() for back in range(days // step, -1, -1)]
-
-
-def _counted(
-    ended: list[Ended], period: Callable[[Ended], int], kind: Callable[[Ended], Any]
-) -> defaultdict[int, Counter[Any]]:
-    found: defaultdict[int, Counter[Any]] = defaultdict(Counter)
-    for each in ended:
-        found[period(each)][kind(each)] += each.runs
-    return found
 
 
 def _share(part: int, whole: int) -> tuple[float, float, float] | tuple[()]:

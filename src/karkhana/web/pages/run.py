@@ -21,7 +21,7 @@ from karkhana.web.cards import card_of
 from karkhana.web.diffs import read_patch
 from karkhana.web.digests import Digest
 from karkhana.web.evidence import measured
-from karkhana.web.site import Site, site_of, who
+from karkhana.web.site import Site, chosen_product, site_of, who
 from karkhana.web.strip import GLYPHS, strip
 from karkhana.web.trails import PAGE, groups_of, rows_of, turn_of
 from karkhana.web.windows import MOST_FILES, windows
@@ -49,6 +49,7 @@ def run(request: Request) -> Response:
         told=site.heard(request),
         understood=kept_of(site.stores, row.task_id),
         operates=who(request).may(Role.OPERATOR, row.product),
+        audited=who(request).may(Role.ADMIN, row.product) and chosen_product(request) in ("", row.product),
         **head(site, row, digest),
         **_VIEWS[tab](site, request, row, digest),
     )

@@ -28,7 +28,7 @@ async def begin(request: Request) -> Response:
     site = site_of(request)
     if site.threshold.provider is None:
         return _nothing(request)
-    if site.threshold.failures.take(neighbourhood(request.state.address)):
+    if site.threshold.sign_ins.take(neighbourhood(request.state.address)):
         return _outside(site, "Too many tries; wait a minute.", 429)
     seed = secrets.token_urlsafe(32)
     try:
@@ -59,12 +59,12 @@ async def done(request: Request) -> Response:
 async def _entered(site: Site, provider: Provider, team: Team, request: Request) -> Response:
     seed, _, kept = request.cookies.get(LOGIN_COOKIE, "").partition(".")
     asked, attempt = request.query_params, Attempt(seed)
-    if site.threshold.failures.wait(neighbourhood(request.state.address)):
-        return _outside(site, "Too many tries; wait a minute.", 429)
     if not seed or not attempt.answers(asked.get("state", "")):
         return _outside(site, "This sign-in was begun elsewhere, or too long ago. Begin again.", 400)
     if asked.get("error") or not asked.get("code"):
         return await _refused(site, request, "the provider let nobody in", {"error": asked.get("error", "")[:100]})
+    if site.threshold.sign_ins.take(neighbourhood(request.state.address)):
+        return _outside(site, "Too many tries; wait a minute.", 429)
     try:
         found = await provider.identity(attempt, code=asked["code"], issuer=asked.get("iss", ""))
     except KarkhanaError as error:
@@ -85,7 +85,8 @@ async def _entered(site: Site, provider: Provider, team: Team, request: Request)
 async def _refused(
     site: Site, request: Request, why: str, details: Mapping[str, object], status: int = 400
 ) -> Response:
-    if not site.threshold.failures.take(neighbourhood(request.state.address)):
+    # apart from tokens: a program with an old one must not keep from the audit who tries to sign in
+    if not site.threshold.failures.take(f"sign-in of {neighbourhood(request.state.address)}"):
         nobody = Principal(name=str(details.get("email") or details.get("subject") or ""), roles={}, via="session")
         await run_in_threadpool(
             site.stores.audit.record, nobody, action="session.begin", outcome="refused", details={"why": why, **details}
