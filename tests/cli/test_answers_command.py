@@ -40,3 +40,6 @@ def test_answers_are_listed_and_tried_again(numbers):
     assert json.loads(CliRunner().invoke(app, ["retry", "--json"]).stdout) == {"retried": 1}
     told = json.loads(CliRunner().invoke(app, ["list", "--failed", "--json"]).stdout)
     assert told == {"answers": [], "troubles": {"forge": "the token does not count"}}
+    with open_stores() as stores:
+        (entry,) = stores.audit.entries()
+    assert (entry.action, entry.target, entry.details) == ("answer.retry", "", {"retried": 1})

@@ -54,6 +54,10 @@ def test_a_person_grants_a_level_within_the_limit(repository: Path) -> None:
     # A repository cannot raise the limit of whoever runs the factory.
     with pytest.raises(InvalidInput, match="no more than"):
         told("set", "human_out_of_the_loop", *words)
+    with open_stores() as stores:
+        (entry,) = stores.audit.entries()
+    assert (entry.action, entry.target, entry.via) == ("autonomy.set", str(repository), "terminal")
+    assert entry.details == {"because": "only tests", "by": "asha", "level": "human_on_the_loop", "type": "tests"}
 
 
 def test_the_report_of_a_month(repository: Path) -> None:

@@ -73,6 +73,10 @@ def test_a_client_with_a_key_is_answered_until_its_budget_is_reached(tmp_path: P
         assert made["secret"] not in json.dumps(said(tmp_path, "gateway", "keys", "list"))
         said(tmp_path, "gateway", "keys", "remove", made["key"]["key_id"])
         assert said(tmp_path, "gateway", "keys", "list") == {"keys": []}
+        entries = said(tmp_path, "audit", "list")
+        assert [entry["action"] for entry in entries] == ["key.remove", "budget.set", "key.add"]
+        assert entries[1]["details"] == {"hard": "0.001", "soft": ""}
+        assert made["secret"] not in json.dumps(entries)
 
 
 def test_a_wrong_file_is_told_with_its_line(tmp_path: Path) -> None:

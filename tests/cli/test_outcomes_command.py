@@ -87,6 +87,10 @@ def test_an_outcome_from_pending_to_bad_and_back(repository: Path, run_id: str) 
     assert json.loads(said(outcomes.app, "list", "--label", "good", "--json")) == []
     (row,) = json.loads(said(outcomes.app, "list", "--json"))
     assert row["signs"][0]["reference"] == "INC-7"
+    with open_stores() as stores:
+        entry = stores.audit.entries()[-1]
+    assert (entry.action, entry.target) == ("outcome.add", run_id)
+    assert entry.details == {"by": "eve", "reference": "INC-7", "sign": "incident"}
     (cause,) = json.loads(said(outcomes.app, "causes", "--json"))
     assert (cause["cause"], cause["bad"]) == ("performance", 1)
     assert cause["gates"] == {"performance": {"passed": 1}, "duration": {"passed": 1}}

@@ -187,15 +187,15 @@ class Outbox:
             rows = connection.execute(query.order_by(intake_answers.c.ordinal.desc()).limit(limit))
             return [_answer(row) for row in rows]
 
-    def again(self, ordinal: int | None = None) -> int:
+    def again(self, ordinal: int | None = None, connection: sa.Connection | None = None) -> int:
         """Try one that nobody tries any more once more, or all of them; returns how many."""
         failed = intake_answers.c.failed_at.is_not(None) & intake_answers.c.sent_at.is_(None)
         if ordinal is not None:
             failed &= intake_answers.c.ordinal == ordinal
         now = self._now()
         values = {"failed_at": None, "due_at": now, "at": now, "attempts": 0}
-        with self._database.writing() as connection:
-            changed = connection.execute(
+        with self._database.joining(connection) as joined:
+            changed = joined.execute(
                 sa.update(intake_answers).where(failed).values(values).returning(intake_answers.c.ordinal)
             )
             return len(changed.all())

@@ -2,6 +2,7 @@
 
 import typer
 
+from karkhana.cli.account import at_terminal
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, table, visible
 from karkhana.domain.errors import InvalidInput
@@ -40,10 +41,14 @@ def retry(
     json: bool = AsJson,
 ) -> None:
     """Try answers again that were given up."""
-    with open_stores() as stores:
-        count = IntakeStore(stores.database).outbox.again(number)
-    if number is not None and not count:
-        raise InvalidInput(f"answer {number} was not given up", "See them: karkhana answers list --failed")
+    target = "" if number is None else str(number)
+    with open_stores() as stores, stores.database.writing() as connection:
+        count = IntakeStore(stores.database).outbox.again(number, connection)
+        if number is not None and not count:
+            raise InvalidInput(f"answer {number} was not given up", "See them: karkhana answers list --failed")
+        stores.audit.record_within(
+            connection, at_terminal(), action="answer.retry", target=target, details={"retried": count}
+        )
     if json:
         print_json({"retried": count})
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from karkhana.cli.account import account
+from karkhana.cli.account import account, at_terminal
 from karkhana.cli.options import AsJson, Repo, TypeOfTask
 from karkhana.cli.output import print_json, table, visible
 from karkhana.domain.errors import InvalidInput
@@ -66,6 +66,8 @@ def set_(
     name, policy = _at(repo)
     with open_stores() as stores:
         standing = autonomy_book(stores).set(name, type.value, level, policy, by=by or account(), because=because)
+        told = {"type": type.value, "level": level.value, "because": because, "by": by or account()}
+        stores.audit.record(at_terminal(), action="autonomy.set", target=name, details=told)
     if json:
         print_json(plain(standing))
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from karkhana.cli import gateway_ledger
+from karkhana.cli.account import at_terminal
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, print_json_line, table
 from karkhana.domain.errors import InvalidInput
@@ -14,6 +15,7 @@ from karkhana.domain.json import plain
 from karkhana.domain.money import Money, usd, written
 from karkhana.domain.spending import Budget, Period
 from karkhana.factory.configuration import load_settings
+from karkhana.factory.stores import open_stores
 from karkhana.routing.gateway.serving import read_file, serve_gateway
 from karkhana.routing.keys import digest, minted
 from karkhana.storage.budget_store import BudgetStore
@@ -76,8 +78,11 @@ def add_key(
         )
     except ValueError as error:
         raise InvalidInput(str(error), "Correct it and try again.") from error
-    with _database() as database:
-        VirtualKeyStore(database).add(key, digest(secret))
+    with open_stores() as stores, stores.database.writing() as connection:
+        VirtualKeyStore(stores.database).add(key, digest(secret), connection)
+        stores.audit.record_within(
+            connection, at_terminal(), action="key.add", target=key.key_id, details={"name": name}
+        )
     if json:
         print_json({"secret": secret, "key": plain(key)})
     else:
@@ -102,8 +107,9 @@ def list_keys(json: bool = AsJson) -> None:
 @keys.command("remove")
 def remove_key(key_id: str, json: bool = AsJson) -> None:
     """Forget a key: from the next second on nobody is let in with it."""
-    with _database() as database:
-        VirtualKeyStore(database).remove(key_id)
+    with open_stores() as stores, stores.database.writing() as connection:
+        VirtualKeyStore(stores.database).remove(key_id, connection)
+        stores.audit.record_within(connection, at_terminal(), action="key.remove", target=key_id)
     if json:
         print_json({"removed": key_id})
     else:
@@ -123,8 +129,12 @@ def set_budget(
         budget = Budget(scope=scope, period=period, soft=_money(soft), hard=_money(hard))
     except ValueError as error:
         raise InvalidInput(str(error), "For example: karkhana gateway budgets set team:web --hard 50") from error
-    with _database() as database:
-        BudgetStore(database).put(budget)
+    told = {"hard": hard or "", "soft": soft or ""}
+    with open_stores() as stores, stores.database.writing() as connection:
+        BudgetStore(stores.database).put(budget, connection)
+        stores.audit.record_within(
+            connection, at_terminal(), action="budget.set", target=f"{scope} {period.value}", details=told
+        )
     if json:
         print_json(plain(budget))
     else:

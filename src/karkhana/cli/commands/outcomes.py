@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from karkhana.cli.account import at_terminal
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, table, visible
 from karkhana.domain.errors import InvalidInput
@@ -83,6 +84,10 @@ def add(
         who = by or getpass.getuser()
         signs = [make_sign(one, sign, reference=reference, comment=comment, by=who, cause=cause) for one in runs]
         new = [book.add(told) for told in signs]
+        for one in runs:
+            product = stores.tasks.get(stores.runs.get(one).task_id).product
+            details = {"sign": sign.value, "reference": reference, "by": who}
+            stores.audit.record(at_terminal(), action="outcome.add", target=one, product=product, details=details)
         outcomes = [each for each in book.all() if each.change.run_id in runs]
     if json:
         print_json({"new": any(new), "outcomes": plain(outcomes)})
@@ -137,6 +142,9 @@ def learn(json: bool = AsJson) -> None:
     training = learn([Example(each.change.components, each.good) for each in known], load_weights())
     if training.learned is not None:
         keep_learned(settings.home, training.learned)
+        with open_stores(settings) as stores:
+            told = {"outcomes": training.outcomes, "bad": training.bad}
+            stores.audit.record(at_terminal(), action="weights.learn", details=told)
     if json:
         print_json(plain(training))
         return

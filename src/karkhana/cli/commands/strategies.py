@@ -2,6 +2,7 @@
 
 import typer
 
+from karkhana.cli.account import at_terminal
 from karkhana.cli.options import AsJson, ModelName, TypeOfTask
 from karkhana.cli.output import print_json, table, visible
 from karkhana.domain.json import plain
@@ -68,7 +69,10 @@ def show(name: str = _NAME, json: bool = AsJson) -> None:
 @app.command()
 def retire(name: str = _NAME, json: bool = AsJson) -> None:
     """Choose a strategy no more; it stays readable."""
-    kept = Shelf(load_settings({}).home, shipped()).retire(name)
+    settings = load_settings({})
+    kept = Shelf(settings.home, shipped()).retire(name)
+    with open_stores(settings) as stores:
+        stores.audit.record(at_terminal(), action="strategy.retire", target=kept.strategy.key)
     print_json(plain(kept)) if json else typer.echo(f"{kept.strategy.key} is retired")
 
 
@@ -91,4 +95,9 @@ def propose(
         tickets=tickets,
         said=lambda text: typer.echo(text, err=True),
     )
+    if proposal.kept is not None:
+        strategy, standing = proposal.kept.strategy.key, proposal.kept.standing.value
+        with open_stores() as stores:
+            told = {"type": type.value, "standing": standing}
+            stores.audit.record(at_terminal(), action="strategy.propose", target=strategy, details=told)
     print_json(plain(proposal)) if json else typer.echo(proposal.reason)
