@@ -19,10 +19,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from components import need
 from karkhana.storage.database import Database, open_database
 
 BINARIES = Path("/usr/lib/postgresql/15/bin")
-INSTALL = "PostgreSQL 15 is missing; install it with: apt-get install postgresql-15"
+INSTALL = "PostgreSQL 15; install it with: apt-get install postgresql-15"
 SETTINGS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -63,10 +64,7 @@ class Server:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """Runs until the session ends, or until the test process dies."""
-    if not (BINARIES / "postgres").exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(INSTALL)
-        pytest.skip(INSTALL)
+    need((BINARIES / "postgres").exists(), INSTALL)
     # short, since the path of a socket may have 107 bytes at most
     folder = Path(tempfile.mkdtemp(prefix="karkhana-pg-", dir="/tmp"))
     try:

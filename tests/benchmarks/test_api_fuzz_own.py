@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 from benchmarks.api_fuzz_own import fuzz, served, told, world
 
+from components import need
 from karkhana.workspace.local import fuzzer_folder
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not fuzzer_folder().is_dir(), reason="`make setup` installs schemathesis")
 def test_the_fuzzer_has_nothing_to_object_to(tmp_path: Path) -> None:
+    need(fuzzer_folder().is_dir(), "schemathesis: make setup installs it")
     token = world(tmp_path)
     with served(tmp_path) as address:
         code = fuzz(tmp_path, address, token, examples=1, phases="coverage", only="/(me|tasks|runs|webhooks)$")

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from components import need
 from karkhana.cli.main import app
 from karkhana.domain.settings import Settings
 from karkhana.factory.configuration import load_settings
@@ -47,8 +48,7 @@ def understood(words: list[str]) -> None:
 
 @pytest.mark.parametrize("name", UNITS)
 def test_systemd_takes_the_unit_and_finds_it_tight(name: str, tmp_path: Path) -> None:
-    if not ANALYZE.exists():
-        pytest.skip("needs the Debian package systemd")
+    need(ANALYZE.exists(), "the Debian package systemd")
     copy = tmp_path / name.replace("@.", "@1.")
     copy.write_text((DEPLOY / "systemd" / name).read_text().replace("/opt/karkhana/bin/karkhana", "/bin/true"))
     done = subprocess.run([ANALYZE, "verify", copy], capture_output=True, text=True, check=False)
@@ -75,8 +75,7 @@ def test_units_call_what_exists_and_leave_the_sandbox_its_namespaces(name: str) 
 
 
 def test_the_linter_finds_nothing_in_the_dockerfile() -> None:
-    if not HADOLINT.exists():
-        pytest.skip("needs hadolint, of the development dependencies")
+    need(HADOLINT.exists(), "hadolint, of the development dependencies")
     done = subprocess.run([HADOLINT, DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 

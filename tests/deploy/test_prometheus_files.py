@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components import need
 from karkhana.factory.metrics import WorkerMetrics, new_registry
 from karkhana.storage.database import open_database
 from karkhana.web.measuring import WebMetrics
@@ -48,8 +49,8 @@ def test_they_speak_of_figures_that_exist_and_leave_none_out(names: set[str]) ->
     }
 
 
-@pytest.mark.skipif(not PROMTOOL.exists(), reason="needs the Debian package prometheus")
 def test_prometheus_takes_the_files_and_every_expression(tmp_path: Path) -> None:
+    need(PROMTOOL.exists(), "the Debian package prometheus")
     groups = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
     panels = [{"record": f"panel:{number}", "expr": text} for number, text in enumerate(expressions())]
     (tmp_path / "panels.yml").write_text(json.dumps({"groups": [*groups, {"name": "panels", "rules": panels}]}))

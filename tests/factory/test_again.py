@@ -1,16 +1,14 @@
 """Work once more: what stands in the queue then, and what is refused."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import sqlalchemy as sa
-from short_lines import git, repository, settings
+from short_lines import git
 
-from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InvalidInput, UnknownRun
 from karkhana.domain.tasks import Order, Rewind, Status, Task, Ticket
@@ -18,21 +16,9 @@ from karkhana.domain.understanding import Question, Understanding
 from karkhana.factory.again import Repetition, let_go_on, repeat, rewound
 from karkhana.factory.approvals import answer, answer_message, rewound_order
 from karkhana.factory.records import Allowance
-from karkhana.factory.stores import Stores, open_stores
+from karkhana.factory.stores import Stores
 from karkhana.factory.understanding import Understander, understood
 from karkhana.storage.runs import Claim
-
-
-@pytest.fixture
-def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
-    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
-    with open_stores(settings()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    return repository(tmp_path / "shop")
 
 
 def begun(stores: Stores, shop: Path, **more: Any) -> Claim:

@@ -1,15 +1,13 @@
 """A person's word to a run that waits: whose counts, and that it holds when it cannot be carried out at once."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 import sqlalchemy as sa
-from short_lines import git, repository, settings
+from short_lines import git, settings
 
-from homes import ready_home
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InvalidInput, KarkhanaError, LeftToWorker
 from karkhana.domain.tasks import Order, Status, Ticket
@@ -21,18 +19,6 @@ from postgres import until_waiting
 
 DIGEST = "a" * 64
 ASKED = ev.ApprovalRequested(patch_sha256=DIGEST)
-
-
-@pytest.fixture
-def stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
-    monkeypatch.setenv("KARKHANA_HOME", str(ready_home(tmp_path / "home")))
-    with open_stores(settings()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    return repository(tmp_path / "shop")
 
 
 def waiting(stores: Stores, shop: Path, asked: ev.AnyEvent = ASKED) -> Claim:

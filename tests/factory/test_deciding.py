@@ -42,11 +42,6 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opening]
         opening.__exit__(None, None, None)
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    return repository(tmp_path / "shop")
-
-
 def branches(folder: Path) -> str:
     return git(folder, "branch", "--list", "karkhana/*")
 

@@ -10,6 +10,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import CollectorRegistry
 from short_lines import ShortRun, repository, settings
 
+from components import need
 from karkhana.domain import events as ev
 from karkhana.domain.errors import InvalidInput
 from karkhana.domain.policy import Decision, Verdict
@@ -113,8 +114,8 @@ def test_a_database_that_is_away_is_told_as_such(stores: Stores) -> None:
     assert registry.get_sample_value("karkhana_tasks", {"status": "queued"}) is None
 
 
-@pytest.mark.skipif(not PROMTOOL.exists(), reason="needs the Debian package prometheus")
 def test_prometheus_finds_nothing_wrong_with_it(stores: Stores, tmp_path: Path) -> None:
+    need(PROMTOOL.exists(), "the Debian package prometheus")
     ShortRun(stores, repository(tmp_path / "repository")).go()
     registry = new_registry()
     registry.register(FactoryMetrics(stores.database))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from short_lines import git, repository
+from short_lines import git
 
 from karkhana.domain.errors import InvalidInput, KarkhanaError
 from karkhana.domain.settings import IntakeDoor
@@ -38,11 +38,6 @@ def stores(sqlite_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store
     monkeypatch.setenv("KARKHANA_HOME", str(sqlite_home))
     with open_stores(load_settings({})) as opened:
         yield opened
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    return repository(tmp_path / "shop")
 
 
 def asked(stores: Stores, shop: Path, *, left_s: float = 60.0) -> Job:

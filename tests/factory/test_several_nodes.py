@@ -18,6 +18,7 @@ from benchmarks.drill import CountingForge, Mark, SideLog
 from network_nodes import IP, Node, eventually, network, postgres_on
 from short_lines import repository
 
+from components import need
 from karkhana.domain.tasks import Status
 from karkhana.storage.database import Database, open_database
 from karkhana.storage.event_log import EventLog
@@ -34,11 +35,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def nodes() -> Iterator[list[Node]]:
     missing = [str(path) for path in (Path(IP), BINARIES / "postgres") if not path.exists()]
-    if os.geteuid() != 0 or missing:
-        why = f"needs root and {' and '.join(missing) or 'network namespaces'}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(why)
-        pytest.skip(why)
+    need(os.geteuid() == 0 and not missing, f"root and {' and '.join(missing) or 'network namespaces'}")
     with network("data", "serve1", "serve2", "work1", "work2", "work3") as made:
         yield made
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from packages_support import IN_TREE, backend, make_index, make_tree, sdist, wheel
 
+from components import need
 from karkhana.domain.errors import EnvironmentFailure, InvalidSetting
 from karkhana.domain.events import AnyEvent, EnvironmentPrepared
 from karkhana.domain.settings import EnvironmentSettings
@@ -316,8 +317,7 @@ def test_links_in_a_checkout_are_not_followed(home: Path, tmp_path: Path) -> Non
 
 def test_another_interpreter_can_be_chosen(home: Path, tmp_path: Path) -> None:
     other = "/usr/bin/python3"
-    if not Path(other).exists():
-        pytest.skip("there is no second interpreter here")
+    need(Path(other).exists(), f"a second interpreter, {other}")
     checkout = make_tree(tmp_path / "tree", {"a.py": ""})
     found = environments(home, NOWHERE, settings=EnvironmentSettings(python=other)).prepare(checkout)
     answer = ask(home, found, checkout, "import sys; print(sys.base_prefix, sys.version.split()[0])")

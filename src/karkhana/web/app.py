@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import secrets
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from starlette.applications import Starlette
@@ -100,7 +100,6 @@ def dashboard(
         counted=metrics.delivered,
         admitted=traces.admitted if traces is not None else None,
     )
-    rounds = Rounds(stores, desk)
     api = open_api(site)
     telling = Telling(stores, f"{account}:{port}:{secrets.token_hex(4)}")
 
@@ -109,18 +108,11 @@ def dashboard(
 
     @contextlib.asynccontextmanager
     async def running(_app: Starlette) -> AsyncIterator[None]:
-        watching = asyncio.ensure_future(hub.watch())
-        going = asyncio.ensure_future(_go_rounds(rounds))
-        sending = asyncio.ensure_future(sender.go_on())
-        others = [asyncio.ensure_future(api.hub.watch()), asyncio.ensure_future(telling.run())]
+        works = (hub.watch(), api.hub.watch(), _go_rounds(Rounds(stores, desk)), sender.go_on(), telling.run())
         try:
-            yield
+            with _going_on(works):
+                yield
         finally:
-            watching.cancel()
-            going.cancel()
-            sending.cancel()
-            for each in others:
-                each.cancel()
             hub.close()
             api.hub.close()
             await asyncio.to_thread(site.deciding.close)
@@ -143,6 +135,16 @@ def dashboard(
     )
     app.state.site, app.state.api = site, api
     return app
+
+
+@contextlib.contextmanager
+def _going_on(works: Iterable[Coroutine[Any, Any, None]]) -> Iterator[None]:
+    going = [asyncio.ensure_future(work) for work in works]
+    try:
+        yield
+    finally:
+        for each in going:
+            each.cancel()
 
 
 async def _go_rounds(rounds: Rounds) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from quality_contexts import change_of, contents_of, suite_report
 
+from components import need
 from karkhana.domain.events import AnyEvent
 from karkhana.domain.evidence import GateStatus
 from karkhana.domain.tasks import Ticket
@@ -130,8 +131,8 @@ def test_an_application_describes_itself_in_the_sandbox(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not fuzzer_folder().is_dir(), reason="`make setup` installs schemathesis")
 def test_schemathesis_finds_new_failures_only(tmp_path: Path) -> None:
+    need(fuzzer_folder().is_dir(), "schemathesis: make setup installs it")
     broken = "def price(n):\n    return 1 // (n > 2) if n < 9 else 'much'\n"
     with sandboxed(tmp_path, {**BEFORE, "shop/price.py": broken}) as context:
         result = ApiFuzz().check(context)

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import sqlalchemy as sa
 import typer
 
 from karkhana.cli import gateway_ledger
-from karkhana.cli.account import at_terminal
+from karkhana.cli.auditing import audited
 from karkhana.cli.options import AsJson
 from karkhana.cli.output import print_json, print_json_line, table
 from karkhana.domain.errors import InvalidInput
@@ -78,11 +79,8 @@ def add_key(
         )
     except ValueError as error:
         raise InvalidInput(str(error), "Correct it and try again.") from error
-    with open_stores() as stores, stores.database.writing() as connection:
-        VirtualKeyStore(stores.database).add(key, digest(secret), connection)
-        stores.audit.record_within(
-            connection, at_terminal(), action="key.add", target=key.key_id, details={"name": name}
-        )
+    with _audited("key.add", key.key_id, name=name) as (database, connection):
+        VirtualKeyStore(database).add(key, digest(secret), connection)
     if json:
         print_json({"secret": secret, "key": plain(key)})
     else:
@@ -107,9 +105,8 @@ def list_keys(json: bool = AsJson) -> None:
 @keys.command("remove")
 def remove_key(key_id: str, json: bool = AsJson) -> None:
     """Forget a key: from the next second on nobody is let in with it."""
-    with open_stores() as stores, stores.database.writing() as connection:
-        VirtualKeyStore(stores.database).remove(key_id, connection)
-        stores.audit.record_within(connection, at_terminal(), action="key.remove", target=key_id)
+    with _audited("key.remove", key_id) as (database, connection):
+        VirtualKeyStore(database).remove(key_id, connection)
     if json:
         print_json({"removed": key_id})
     else:
@@ -129,12 +126,9 @@ def set_budget(
         budget = Budget(scope=scope, period=period, soft=_money(soft), hard=_money(hard))
     except ValueError as error:
         raise InvalidInput(str(error), "For example: karkhana gateway budgets set team:web --hard 50") from error
-    told = {"hard": hard or "", "soft": soft or ""}
-    with open_stores() as stores, stores.database.writing() as connection:
-        BudgetStore(stores.database).put(budget, connection)
-        stores.audit.record_within(
-            connection, at_terminal(), action="budget.set", target=f"{scope} {period.value}", details=told
-        )
+    target = f"{scope} {period.value}"
+    with _audited("budget.set", target, hard=hard or "", soft=soft or "") as (database, connection):
+        BudgetStore(database).put(budget, connection)
     if json:
         print_json(plain(budget))
     else:
@@ -158,6 +152,18 @@ def _database() -> Iterator[Database]:
     settings = load_settings({})
     with open_database(settings.database_url, settings.home) as database:
         yield database
+
+
+@contextmanager
+def _audited(action: str, target: str, **details: object) -> Iterator[tuple[Database, sa.Connection]]:
+    """A transaction that ends with its entry; as :func:`~karkhana.cli.auditing.audited`."""
+    with (
+        open_stores() as stores,
+        audited(stores, action, target, product="", **details) as done,
+        stores.database.writing() as connection,
+    ):
+        yield stores.database, connection
+        done(connection)
 
 
 def _money(text: str | None) -> Money | None:
